@@ -1,0 +1,1 @@
+"""everfit keeps tabular models fit in production."""

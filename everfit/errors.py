@@ -1,0 +1,130 @@
+"""Everything that everfit raises on purpose: what happened, what it means, what to do next.
+
+EverfitError
+├── InputError            2  the model file, a name or the data cannot be used as they are
+│   ├── SpecError            a model file says something that it may not
+│   ├── SuiteError           a suite file says something that it may not
+│   ├── SourceError          a source cannot be read
+│   └── DataError            the data were read, and no model can be learnt from them
+├── ValidationStopped     3  the rules for the data stopped the run; nothing was learnt
+├── PromotionRefused      4  the challenger did not take over
+├── BudgetSpent           5  the time allowed ended before there was a result
+└── Unavailable           6  something we depend on is down; time may heal it (transient)
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Any, ClassVar, Self
+
+SHOWN = 10
+
+
+class EverfitError(Exception):
+    """The base of them all.
+
+    `what` happened in one line, `why` it matters, what to `do` next; `details` are listed below the
+    first line, ten at most. Any further fact is an attribute. Pickles whole, `facts` included.
+    """
+
+    exit_code: ClassVar[int] = 1
+    transient: ClassVar[bool] = False
+
+    def __init__(self, what: str, *, why: str = "", do: str = "", details: Iterable[str] = (), **facts: Any) -> None:
+        super().__init__(what)
+        self.what, self.why, self.do = what, why, do
+        self.details = tuple(details)
+        self.facts = facts
+
+    def __getattr__(self, name: str) -> Any:
+        facts = self.__dict__.get("facts", {})
+        if name in facts:
+            return facts[name]
+        raise AttributeError(name)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.__dict__)
+
+    def __str__(self) -> str:
+        shown = [f"  - {line}" for line in self.details[:SHOWN]]
+        if len(self.details) > SHOWN:
+            shown.append(f"    and {len(self.details) - SHOWN} more")
+        return "\n".join(line for line in (self.what, *shown, self.why, self.do) if line)
+
+
+def _rebuild(cls: type[EverfitError], state: dict[str, Any]) -> EverfitError:
+    error = cls.__new__(cls)
+    Exception.__init__(error, state["what"])
+    error.__dict__.update(state)
+    return error
+
+
+class InputError(EverfitError):
+    """What was given cannot be used as it is."""
+
+    exit_code = 2
+
+
+class SpecError(InputError):
+    """A model file says something that it may not."""
+
+
+class SuiteError(InputError):
+    """A suite file says something that it may not."""
+
+
+class SourceError(InputError):
+    """A source cannot be read."""
+
+
+class DataError(InputError):
+    """The data were read, and no model can be learnt from them."""
+
+
+class ValidationStopped(EverfitError):
+    """The rules for the data stopped the run; nothing was learnt."""
+
+    exit_code = 3
+
+
+class PromotionRefused(EverfitError):
+    """The challenger did not take over."""
+
+    exit_code = 4
+
+
+class BudgetSpent(EverfitError):
+    """The time allowed ended before there was a result."""
+
+    exit_code = 5
+
+
+class Unavailable(EverfitError):
+    """Something that we depend on is down; the same call may go through later."""
+
+    exit_code = 6
+    transient = True
+
+    @classmethod
+    def at(cls, what: str, address: str, cause: BaseException) -> Self:
+        """Say which service at which address did not answer."""
+        return cls(
+            f"{what} at {address} cannot be reached: {first_line(cause)}",
+            do="Start it, or correct its address in the environment or .env, and run the same command again.",
+            address=address,
+        )
+
+
+def did_you_mean(given: str, known: Iterable[str]) -> str:
+    """Return ` Did you mean 'x'?`, or what is known when nothing is near; empty when nothing is known."""
+    names = [str(name) for name in known]
+    near = get_close_matches(given, names, n=1, cutoff=0.6)
+    near = near or [name for name in names if name.lower() == given.lower()]
+    if near:
+        return f" Did you mean '{near[0]}'?"
+    return f" Known: {', '.join(sorted(names)[:20])}." if names else ""
+
+
+def first_line(error: BaseException, limit: int = 300) -> str:
+    """Return the first line of an error's text, bounded, or its type when it says nothing."""
+    text = str(error).strip()
+    return text.splitlines()[0][:limit] if text else type(error).__name__

@@ -1,0 +1,103 @@
+"""What columns a table has, in the few kinds that matter to a model, and what changed between two tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pandas as pd
+import pyarrow as pa
+
+from everfit.errors import DataError
+
+Kind = Literal["number", "boolean", "string", "timestamp"]
+ChangeKind = Literal["added", "removed", "retyped", "reordered"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its name and its kind."""
+
+    name: str
+    kind: Kind
+
+
+@dataclass(frozen=True)
+class Change:
+    """One difference between the columns that were expected and those that came."""
+
+    kind: ChangeKind
+    column: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.column} {self.kind}: {self.detail}"
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The columns of a table, in order."""
+
+    columns: tuple[Column, ...]
+
+    @classmethod
+    def of(cls, table: pa.Schema | pd.DataFrame) -> Schema:
+        """Read the kinds from Arrow types; a frame's object columns are looked into. Raise DataError on nested data."""
+        arrow = pa.Schema.from_pandas(table, preserve_index=False) if isinstance(table, pd.DataFrame) else table
+        return cls(tuple(Column(field.name, kind_of(field)) for field in arrow))
+
+    @classmethod
+    def from_dict(cls, kinds: dict[str, Kind]) -> Schema:
+        """Build a schema from `{name: kind}`, as `to_dict` writes it."""
+        return cls(tuple(Column(name, kind) for name, kind in kinds.items()))
+
+    def to_dict(self) -> dict[str, Kind]:
+        """Return `{name: kind}`, in order, ready for JSON."""
+        return {column.name: column.kind for column in self.columns}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The column names, in order."""
+        return tuple(column.name for column in self.columns)
+
+    def without(self, names: Iterable[str]) -> Schema:
+        """Return the schema less some columns."""
+        gone = set(names)
+        return Schema(tuple(column for column in self.columns if column.name not in gone))
+
+    def changes(self, came: Schema) -> tuple[Change, ...]:
+        """Classify how `came` differs from this schema: removed, added, retyped, or only reordered."""
+        old_kinds, new_kinds = self.to_dict(), came.to_dict()
+        removed = [Change("removed", n, f"was {k}") for n, k in old_kinds.items() if n not in new_kinds]
+        added = [Change("added", n, f"is {k}") for n, k in new_kinds.items() if n not in old_kinds]
+        retyped = [
+            Change("retyped", n, f"was {k}, is {new_kinds[n]}")
+            for n, k in old_kinds.items()
+            if n in new_kinds and new_kinds[n] != k
+        ]
+        shared = [n for n in self.names if n in new_kinds]
+        moved = [n for n in came.names if n in old_kinds]
+        swapped = next(((old, new) for old, new in zip(shared, moved, strict=True) if old != new), None)
+        reordered = [Change("reordered", swapped[1], f"stands where {swapped[0]} was")] if swapped else []
+        return (*removed, *added, *retyped, *reordered)
+
+
+def kind_of(field: pa.Field[Any]) -> Kind:
+    """Return the kind of one Arrow field; raise DataError for nested and binary columns."""
+    held = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+    is_ = pa.types
+    if is_.is_boolean(held):
+        return "boolean"
+    if is_.is_integer(held) or is_.is_floating(held) or is_.is_decimal(held) or is_.is_duration(held):
+        return "number"
+    if is_.is_string(held) or is_.is_large_string(held) or is_.is_string_view(held) or is_.is_null(held):
+        return "string"
+    if is_.is_timestamp(held) or is_.is_date(held):
+        return "timestamp"
+    if is_.is_time(held):
+        return "string"
+    raise DataError(
+        f"Column '{field.name}' holds {held}, which no model here can learn from.",
+        do="Flatten it in the source, or leave it out there; data.drop comes too late, as it cannot be stored.",
+    )

@@ -1,0 +1,78 @@
+"""This machine: where the workspace keeps its state and which services it talks to.
+
+Every value is an environment variable (`EVERFIT_HOME`, `EVERFIT_LAKE_URI`, ...) or a line of `.env` in
+the workspace, which is the current folder. Nothing here belongs in a model file, and no path is relative
+once it is read.
+"""
+
+import os
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from everfit.errors import InputError
+
+
+class Settings(BaseSettings):
+    """Where state lives. Everything that is not said follows from `home`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="EVERFIT_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
+    )
+
+    workspace: Path = Field(Path(), description="Holds deployments/models/ and expectations/.")
+    home: Path = Field(Path(".everfit"), description="Lake, ledger, databases and reports live here.")
+    ledger_url: str = Field("", description="SQLAlchemy URL; default: ledger.db in the home.")
+    lake_uri: str = Field("", description="Folder or object store of the Delta tables; default: lake/ in the home.")
+    mlflow_uri: str = Field("", description="MLflow tracking URI; default: mlflow.db in the home.")
+    mlflow_artifacts: str = Field("", description="Where MLflow keeps files; default: artifacts/ in the home.")
+    prefect_api: str = Field("", description="Prefect API URL; default: a server of this workspace.")
+    actor: str = Field("", description="Who acts, for the ledger; default: the user's login name.")
+
+    @model_validator(mode="after")
+    def _settle(self) -> Self:
+        """Make every path absolute and derive what was not said from the home."""
+        root = Path(self.workspace).expanduser().resolve()
+        home = (root / Path(self.home).expanduser()).resolve()
+        derived = {
+            "workspace": root,
+            "home": home,
+            "ledger_url": self.ledger_url or f"sqlite:///{home / 'ledger.db'}",
+            "lake_uri": self.lake_uri or str(home / "lake"),
+            "mlflow_uri": self.mlflow_uri or f"sqlite:///{home / 'mlflow.db'}",
+            "mlflow_artifacts": self.mlflow_artifacts or str(home / "artifacts"),
+            "prefect_api": self.prefect_api or os.environ.get("PREFECT_API_URL", ""),
+            "actor": self.actor or os.environ.get("USER", "") or "unknown",
+        }
+        for name, value in derived.items():
+            object.__setattr__(self, name, value)
+        return self
+
+    @property
+    def models(self) -> Path:
+        """The folder of model files."""
+        return self.workspace / "deployments" / "models"
+
+    @property
+    def expectations(self) -> Path:
+        """The folder of suites."""
+        return self.workspace / "expectations"
+
+    def reports(self, model: str) -> Path:
+        """Return the folder of one model's HTML pages, made if it is not there."""
+        return self.folder("reports", model)
+
+    def folder(self, *parts: str) -> Path:
+        """Return a folder in the home, made if it is not there; raise when the home cannot be written."""
+        path = self.home.joinpath(*parts)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as cause:
+            raise InputError(
+                f"The home {self.home} cannot be written: {cause.strerror}.",
+                why="everfit keeps its lake, ledger and reports there.",
+                do="Make it writable, or set EVERFIT_HOME to a folder that is.",
+            ) from cause
+        return path

@@ -1,0 +1,262 @@
+"""The vocabulary of a model file, `deployments/models/<name>.yaml`.
+
+Every field but the source and the target has a default, and the defaults are the advice that we would give
+aloud. Unknown keys are errors. All mistakes of a file are reported at once, each with its line.
+"""
+
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, get_args
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
+
+from everfit import documents
+from everfit.errors import InputError, SpecError, did_you_mean
+
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+NAME = r"^[a-z0-9]+(?:[-_][a-z0-9]+)*$"
+SCHEMA_ID = "everfit-model.schema.json"
+
+TaskType = Literal["binary", "multiclass", "regression"]
+Role = Literal["numeric", "categorical", "text", "date", "drop"]
+Outcome = Literal["allow", "warn", "block"]
+Metric = Literal[
+    "roc_auc",
+    "average_precision",
+    "accuracy",
+    "balanced_accuracy",
+    "f1_macro",
+    "log_loss",
+    "brier",
+    "mae",
+    "rmse",
+    "r2",
+    "mape",
+]
+Family = Literal["linear", "hist_boosting", "lightgbm", "random_forest", "extra_trees"]
+
+
+def parse_duration(value: Any) -> Any:
+    """Turn `90s`, `10m`, `1h`, `14d` or `2w` into a timedelta; leave anything else to pydantic."""
+    if isinstance(value, str) and (found := re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhdw])\s*", value)):
+        return timedelta(seconds=float(found[1]) * UNITS[found[2]])
+    if isinstance(value, str) and not value.startswith("P"):
+        raise ValueError(f"'{value}' is not a duration; write 90s, 10m, 1h, 14d or 2w")
+    return value
+
+
+def write_duration(value: timedelta) -> str:
+    """Write a timedelta the short way, in the largest unit that divides it."""
+    seconds = int(value.total_seconds())
+    unit = next(u for u in reversed(UNITS) if seconds % UNITS[u] == 0)
+    return f"{seconds // UNITS[unit]}{unit}"
+
+
+def _positive(value: timedelta) -> timedelta:
+    if value <= timedelta(0):
+        raise ValueError("a duration must be longer than zero")
+    return value
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(parse_duration),
+    AfterValidator(_positive),
+    PlainSerializer(write_duration, when_used="json"),
+    WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?[smhdw]$", "examples": ["60s", "1h", "14d"]}),
+]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=False)
+
+
+class SqlSource(_Part):
+    """A query against a database. The URL is a reference, never the secret itself."""
+
+    url: str = Field(description="${ENV_VARIABLE}, prefect://secret/<block>, or a URL without a password.")
+    query: str = Field(description="The SELECT statement whose rows are the data.")
+
+
+class SchemaPolicy(_Part):
+    """What happens when a batch has other columns than the champion learnt from."""
+
+    added: Outcome = Field("warn", description="A column that the champion does not know.")
+    removed: Outcome = Field("block", description="A column that the champion needs is gone.")
+    retyped: Outcome = Field("block", description="A number became text, a date became a number, ...")
+    reordered: Outcome = Field("allow", description="The same columns in another order.")
+
+
+class Data(_Part):
+    """Where the rows come from and what the columns mean."""
+
+    source: str | SqlSource = Field(description="File, folder, glob, URI, or {url, query}.")
+    target: str = Field(description="The column to predict.")
+    task: TaskType | None = Field(None, description="Inferred from the target when not said.")
+    positive: str | int | float | bool | None = Field(None, description="The class that scores are about; binary only.")
+    time: str | None = Field(None, description="When each row happened; splits then never look ahead.")
+    ids: tuple[str, ...] = Field((), description="Columns that name a row; never features.")
+    group: str | None = Field(None, description="Rows with the same value stay on the same side of a split.")
+    weight: str | None = Field(None, description="How much each row counts in fits and metrics.")
+    drop: tuple[str, ...] = Field((), description="Columns that no model may use, such as those known too late.")
+    roles: dict[str, Role] = Field({}, description="Roles that override what would be inferred.")
+    label_delay: Duration | None = Field(None, description="How long after the row its label is known.")
+    on_change: SchemaPolicy = Field(SchemaPolicy(), description="What a change of columns leads to.")
+
+    @property
+    def reserved(self) -> frozenset[str]:
+        """Columns that are never features. The time column is one: its calendar may be, itself it is not."""
+        named = {self.target, self.group, self.weight, *self.ids, *self.drop}
+        dropped = {name for name, role in self.roles.items() if role == "drop"}
+        return frozenset(name for name in named | dropped if name)
+
+
+class Search(_Part):
+    """How hard to look for a good pipeline."""
+
+    budget: Duration = Field(timedelta(minutes=5), description="Wall-clock time for the search; it is kept.")
+    trials: int | None = Field(None, ge=1, description="Stop after so many trials; makes a search repeatable.")
+    metric: Metric | None = Field(None, description="Default: roc_auc, log_loss (multiclass) or mae.")
+    estimators: tuple[Family, ...] = Field(get_args(Family), min_length=1, description="Families that may be tried.")
+    seed: int = Field(0, ge=0, description="Same seed and same number of trials: same result.")
+
+
+class Evaluation(_Part):
+    """Which rows prove that a model is good; the search never sees them."""
+
+    holdout: Annotated[float, Field(gt=0, lt=0.9)] | Duration = Field(
+        0.2, description="Share of the rows, or with a time column also the last period, such as 14d."
+    )
+
+
+class Promotion(_Part):
+    """When a challenger takes over."""
+
+    approval: Literal["auto", "manual"] = Field("auto", description="manual: a person says `everfit promote`.")
+    margin: float = Field(0.01, ge=0, lt=1, description="Relative loss that still counts as 'not worse'.")
+    stale_after: Duration = Field(timedelta(days=30), description="Then 'not worse' is enough to replace the champion.")
+
+
+class Monitor(_Part):
+    """How new batches are watched."""
+
+    every: Duration | None = Field(None, description="Interval of the monitor's schedule; none: only when asked.")
+    min_rows: int = Field(500, ge=30, description="Fewer rows are not enough to judge drift.")
+    min_labels: int = Field(200, ge=30, description="Fewer labelled rows are not enough to judge performance.")
+    loss_increase: float = Field(0.1, gt=0, description="Relative rise of the loss that matters.")
+    significance: float = Field(0.01, gt=0, lt=0.5, description="False-alarm level of each test, over all columns.")
+
+
+class Retrain(_Part):
+    """When retraining may start by itself."""
+
+    auto: bool = Field(True, description="false: verdicts are recorded, nothing starts by itself.")
+    schedule: str | None = Field(None, description="Cron of a calendar retraining, such as '0 3 * * 1'.")
+    cooldown: Duration = Field(timedelta(days=1), description="Quiet time after a retraining has finished.")
+    max_per_week: int = Field(3, ge=0, description="Retrainings by drift in any seven days.")
+
+
+class ModelSpec(_Part):
+    """One production model."""
+
+    name: Annotated[str, Field(pattern=NAME, max_length=60)] = Field(description="Also the name of the file.")
+    owner: str = Field("", description="Who is asked when something needs a person.")
+    tags: dict[str, str] = Field({}, description="Free labels; they show up in Prefect and MLflow.")
+    data: Data
+    suites: tuple[str, ...] = Field((), description="Files in expectations/, without .yaml.")
+    search: Search = Field(Search())
+    evaluation: Evaluation = Field(Evaluation())
+    promotion: Promotion = Field(Promotion())
+    monitor: Monitor = Field(Monitor())
+    retrain: Retrain = Field(Retrain())
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        data, holdout = self.data, self.evaluation.holdout
+        if isinstance(holdout, timedelta) and not data.time:
+            raise ValueError("evaluation.holdout is a period, which needs data.time; give a share such as 0.2")
+        if data.positive is not None and data.task in ("regression", "multiclass"):
+            raise ValueError(f"data.positive is for binary tasks, and data.task says {data.task}")
+        if data.target in {data.time, data.group, data.weight, *data.ids, *data.drop}:
+            raise ValueError(f"the target '{data.target}' has a second role in data")
+        return self
+
+
+def load_spec(name: str, folder: Path) -> ModelSpec:
+    """Read and check `folder/<name>.yaml`; raise InputError or SpecError, with every mistake and its line."""
+    path = folder / f"{name}.yaml"
+    if not path.is_file():
+        known = model_names(folder)
+        hint = did_you_mean(name, known) if known else ""
+        raise InputError(
+            f"There is no model '{name}': {path} does not exist.{hint}",
+            do=f"everfit new {name} --data FILE --target COLUMN writes one.",
+        )
+    document = documents.read(path, SpecError)
+    spec = parse_spec(document)
+    if spec.name != name:
+        raise SpecError(f"{path} says name: {spec.name}, and its file name says {name}; they must be the same.")
+    return spec
+
+
+def parse_spec(document: documents.Document) -> ModelSpec:
+    """Check a document that was read; raise SpecError with every mistake and its line."""
+    if not isinstance(document.data, dict):
+        raise SpecError(f"{document.path} holds no model: it must be a mapping with at least name and data.")
+    try:
+        return ModelSpec.model_validate(document.data)
+    except ValidationError as cause:
+        problems = [_explain(error, document) for error in cause.errors()]
+        raise SpecError(
+            f"{document.path} has {len(problems)} mistake(s).",
+            details=problems,
+            do="`everfit schema` prints what a model file may say.",
+        ) from cause
+
+
+def model_names(folder: Path) -> list[str]:
+    """Return the names of all model files in a folder, sorted."""
+    return sorted(path.stem for path in folder.glob("*.yaml"))
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a model file, for editors."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **ModelSpec.model_json_schema()}
+
+
+def _explain(error: Any, document: documents.Document) -> str:
+    keys = tuple(key for key in error["loc"] if _in_file(key))
+    where = f"{document.place(keys)}: {'.'.join(map(str, keys)) or 'the file'}"
+    if error["type"] == "extra_forbidden":
+        return f"{where}: there is no such key.{did_you_mean(str(keys[-1]), _fields_at(keys[:-1]))}"
+    if error["type"] == "missing":
+        return f"{where}: this is needed and missing."
+    said = "" if isinstance(error["input"], dict | list) else f" (it says {error['input']!r})"
+    return f"{where}: {error['msg'].removeprefix('Value error, ')}{said}."
+
+
+def _in_file(key: str | int) -> bool:
+    """Leave out the names that pydantic gives to the branches of a union."""
+    return not (isinstance(key, str) and re.search(r"[\[\]()]|^(str|float|timedelta|SqlSource|constrained.*)$", key))
+
+
+def _fields_at(keys: tuple[str | int, ...]) -> list[str]:
+    part: Any = ModelSpec
+    for key in keys:
+        field = getattr(part, "model_fields", {}).get(str(key))
+        if field is None:
+            return []
+        options = (field.annotation, *get_args(field.annotation))
+        part = next((o for o in options if isinstance(o, type) and issubclass(o, BaseModel)), None)
+    return list(getattr(part, "model_fields", {}))
