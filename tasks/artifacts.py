@@ -1,0 +1,106 @@
+"""What a step shows in the Prefect UI: bounded, under a key that stays the same from run to run.
+
+An artifact is for people. One that cannot be published is a warning, never the end of a training; and where
+there is no run, in a notebook or a test, nothing is published.
+"""
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from time import monotonic
+from typing import Any
+from uuid import UUID
+
+from prefect.artifacts import (
+    create_link_artifact,
+    create_markdown_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
+from prefect.logging import get_logger
+from prefect.runtime import flow_run
+
+from everfit.settings import Settings
+from tasks.addresses import report_link
+
+MARKDOWN = 50_000
+ROWS = 100
+CELL = 300
+PAUSE = 2.0  # seconds between two updates of a progress bar
+
+
+def key_of(model: str, kind: str) -> str:
+    """Return an artifact's key, in the letters that Prefect allows."""
+    return re.sub(r"[^a-z0-9]+", "-", f"{model}-{kind}".lower()).strip("-")
+
+
+def publish_markdown(model: str, kind: str, title: str, markdown: str) -> None:
+    """Publish a text under `<model>-<kind>`."""
+    _publish(create_markdown_artifact, key=key_of(model, kind), markdown=_bounded(markdown), description=title)
+
+
+def publish_report(model: str, kind: str, title: str, markdown: str, page: Path | str = "") -> None:
+    """Publish a text that ends with the way to the full page."""
+    publish_markdown(model, kind, title, _bounded(markdown) + (f"\n\n{_pointer(Path(page))}" if page else ""))
+
+
+def publish_table(model: str, kind: str, rows: Sequence[Mapping[str, Any]], title: str = "") -> None:
+    """Publish the first hundred rows of a table; says how many there are when there are more."""
+    more = f" (first {ROWS} of {len(rows)})" if len(rows) > ROWS else ""
+    shown = [{str(name): _plain(value) for name, value in row.items()} for row in rows[:ROWS]]
+    _publish(create_table_artifact, key=key_of(model, kind), table=shown, description=f"{title}{more}")
+
+
+def publish_link(model: str, kind: str, link: str, text: str, title: str = "") -> None:
+    """Publish a link; nothing when there is no address to go to."""
+    if link.startswith("http"):
+        _publish(create_link_artifact, key=key_of(model, kind), link=link, link_text=text, description=title)
+
+
+class Progress:
+    """A progress bar in the Prefect UI. Cheap to call often: only one update in two seconds is sent."""
+
+    def __init__(self, model: str, kind: str = "search-progress", title: str = "starting") -> None:
+        self.id: UUID | None = _publish(
+            create_progress_artifact, key=key_of(model, kind), progress=0.0, description=title
+        )
+        self._sent = monotonic()
+
+    def update(self, share: float, text: str) -> None:
+        """Say how far it is, from 0 to 1, and in words what is being done."""
+        if self.id is None or (share < 1 and monotonic() - self._sent < PAUSE):
+            return
+        self._sent = monotonic()
+        percent = 100 * min(max(share, 0.0), 1.0)
+        _publish(update_progress_artifact, artifact_id=self.id, progress=percent, description=text[:CELL])
+
+
+def _publish(create: Callable[..., Any], **what: Any) -> Any:
+    if not flow_run.id:
+        return None
+    try:
+        return create(**what)
+    except Exception as problem:  # noqa: BLE001 - see the module's first words
+        get_logger("everfit").warning("%s could not be published: %s", what.get("key", "progress"), problem)
+
+
+def _pointer(page: Path) -> str:
+    link = report_link(Settings(), page)
+    return f"[Full report]({link})" if link.startswith("http") else f"Full report: `{link}`"
+
+
+def _bounded(text: str) -> str:
+    return text if len(text) <= MARKDOWN else f"{text[:MARKDOWN]}\n\n... and more, in the full report."
+
+
+def _plain(value: Any) -> Any:
+    """A cell that JSON can hold and a screen can show."""
+    if hasattr(value, "item"):
+        value = value.item()
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, float):
+        return float(f"{value:.6g}") if math.isfinite(value) else None
+    return str(value)[:CELL]
