@@ -1,0 +1,13 @@
+"""How good a model is, on which rows, and whether a challenger takes over."""
+
+from everfit.evaluation.metrics import METRICS, Metric, default_metric, metric, row_losses
+from everfit.evaluation.rows import hash_of, row_hashes
+from everfit.evaluation.splits import Split, split
+from everfit.evaluation.target import check_target, infer_task
+from everfit.evaluation.verdict import Score, Verdict, judge
+from everfit.search.predicted import Predicted, predict
+
+__all__ = [
+    "METRICS", "Metric", "Predicted", "Score", "Split", "Verdict", "check_target", "default_metric", "hash_of",
+    "infer_task", "judge", "metric", "predict", "row_hashes", "row_losses", "split",
+]  # fmt: skip

@@ -1,0 +1,48 @@
+"""Paired resampling: how far a score, or the difference of two, could be luck."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from everfit.evaluation.metrics import Metric
+from everfit.search.predicted import Predicted
+
+UNITS = 1000  # rows are resampled in so many bags at most, which bounds the cost whatever the number of rows
+DRAWS = 2000
+FEWEST_BLOCKS = 20
+
+
+def units_of(rows: int, *, ordered: bool, seed: int) -> np.ndarray:
+    """Assign each row to the unit that it is resampled with.
+
+    Neighbours in time share their luck, so ordered rows go in blocks that grow with the cube root of their number;
+    other rows go alone, or in random bags when there are many, which have the same spread.
+    """
+    if ordered:
+        blocks = min(UNITS, max(FEWEST_BLOCKS, round(rows ** (2 / 3))))
+        return np.arange(rows) * min(blocks, rows) // max(1, rows)
+    return np.random.default_rng(seed).permutation(rows) % min(rows, UNITS)
+
+
+def draws_of(units: int, *, seed: int, draws: int = DRAWS) -> np.ndarray:
+    """Return how often each unit occurs in each resample, one resample a row."""
+    return np.random.default_rng(seed + 1).multinomial(units, np.full(units, 1 / units), size=draws).astype("float64")
+
+
+def resampled(
+    metric: Metric, y: np.ndarray, predicted: Predicted, weight: np.ndarray, units: np.ndarray, draws: np.ndarray
+) -> np.ndarray:
+    """Return the score of every resample; the same `draws` for two models make the comparison paired."""
+    with np.errstate(all="ignore"):
+        parts = metric.parts(y, predicted, weight) * weight[:, None]
+        sums = np.column_stack([np.bincount(units, column, minlength=draws.shape[1]) for column in parts.T])
+        return metric.finish(draws @ sums)
+
+
+def interval(values: np.ndarray) -> tuple[float, float]:
+    """Return the middle 95 % of what is defined; NaN when nothing is."""
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return float("nan"), float("nan")
+    low, high = np.quantile(known, (0.025, 0.975))
+    return float(low), float(high)

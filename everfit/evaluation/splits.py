@@ -1,0 +1,125 @@
+"""Which rows prove that a model is good: the same ones tomorrow, and none that the search ever sees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from everfit.errors import DataError, SpecError
+from everfit.evaluation.rows import column_hashes, hash_of, row_hashes
+from everfit.evaluation.target import infer_task
+from everfit.features import casts
+from everfit.spec import ModelSpec
+
+How = Literal["time", "group", "time and group", "rows"]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Positions of the rows to learn from and of those that judge; rows that can be neither are `left_out`.
+
+    Left out are rows without a target or, with a time column, without a time, and with both a time and a group
+    column the earlier rows of groups that judge.
+    """
+
+    train: np.ndarray
+    test: np.ndarray
+    rows_hash: str
+    how: How
+    left_out: int = 0
+
+
+def split(frame: pd.DataFrame, spec: ModelSpec) -> Split:
+    """Part the rows by time, by group, or by what they hold; raise DataError when a side would be empty.
+
+    With a time column the last share (or period) judges, and equal times stay together. Otherwise each row
+    (or group) falls by a hash of its content, so it is on the same side again when the data grow, and equal
+    rows stay together.
+    """
+    data, usable = spec.data, frame[spec.data.target].notna().to_numpy()
+    if data.time:
+        test, dated = _by_time(frame[data.time], usable, spec)
+        usable &= dated
+    else:
+        test = _by_hash(frame, usable, spec)
+    train = ~test
+    if data.time and data.group:
+        judging = set(frame[data.group][test & usable].dropna())
+        train &= ~frame[data.group].isin(judging).to_numpy()
+    sides = np.flatnonzero(train & usable), np.flatnonzero(test & usable)
+    _check_sides(*sides, spec)
+    how: How = ("time and group" if data.group else "time") if data.time else "group" if data.group else "rows"
+    rows = hash_of(row_hashes(frame.iloc[sides[1]]))
+    return Split(*sides, rows_hash=rows, how=how, left_out=len(frame) - len(sides[0]) - len(sides[1]))
+
+
+def times_of(column: pd.Series) -> np.ndarray:
+    """Return times as float64, in microseconds or in the column's own unit; NaN where there is none."""
+    kind = casts.kind_of(column)
+    if kind == "number":
+        return casts.as_number(column).to_numpy()
+    stamps = casts.as_time(column, casts.date_format(column) if kind == "string" else "").to_numpy("datetime64[us]")
+    return np.where(np.isnat(stamps), np.nan, stamps.astype("int64"))
+
+
+def _by_time(column: pd.Series, usable: np.ndarray, spec: ModelSpec) -> tuple[np.ndarray, np.ndarray]:
+    when, holdout = times_of(column), spec.evaluation.holdout
+    dated = ~np.isnan(when)
+    known = np.sort(when[dated & usable])
+    if not len(known):
+        raise DataError(f"The time column '{column.name}' holds no time that can be read.", do="Correct data.time.")
+    if not isinstance(holdout, timedelta):
+        second = np.min(known[known > known[0]], initial=np.inf)  # the first time is always learnt from
+        return when >= max(second, known[min(len(known) - 1, int(len(known) * (1 - holdout)))]), dated
+    if casts.kind_of(column) == "number":
+        raise SpecError(f"evaluation.holdout is a period, and '{column.name}' holds numbers; give a share such as 0.2.")
+    return when > known[-1] - holdout / timedelta(microseconds=1), dated
+
+
+def _by_hash(frame: pd.DataFrame, usable: np.ndarray, spec: ModelSpec) -> np.ndarray:
+    if isinstance(spec.evaluation.holdout, timedelta):
+        raise SpecError("evaluation.holdout is a period, which needs data.time; give a share such as 0.2.")
+    units = row_hashes(frame)
+    if spec.data.group:
+        group = frame[spec.data.group]
+        units = np.where(group.isna(), units, column_hashes(group))
+    test = units / 2.0**64 < spec.evaluation.holdout
+    for members in _members(frame[spec.data.target], usable, spec):
+        _on_both_sides(test, units, members)
+    return test
+
+
+def _members(y: pd.Series, usable: np.ndarray, spec: ModelSpec) -> list[np.ndarray]:
+    """Return what must be on both sides: each class, or just some rows where classes and groups could disagree."""
+    if spec.data.group or infer_task(y, spec.data) == "regression":
+        return [usable]
+    return [usable & (y == label).to_numpy() for label in y.dropna().unique()]
+
+
+def _on_both_sides(test: np.ndarray, units: np.ndarray, members: np.ndarray) -> None:
+    """Let a small class be on both sides where chance left it on one; in place."""
+    mine = units[members]
+    if len(mine) == 0:
+        return
+    if mine.min() == mine.max():
+        test[units == mine[0]] = False  # one row alone can only be learnt from
+    elif not test[members].any():
+        test[units == mine.min()] = True
+    elif test[members].all():
+        test[units == mine.max()] = False
+
+
+def _check_sides(train: np.ndarray, test: np.ndarray, spec: ModelSpec) -> None:
+    if len(train) and len(test):
+        return
+    side = "learn from" if not len(train) else "judge by"
+    by = f"time column '{spec.data.time}'" if spec.data.time else f"group column '{spec.data.group}'"
+    raise DataError(
+        f"The split by the {by} leaves no row to {side}.",
+        why=f"It holds out {spec.evaluation.holdout}, and rows of one time or group stay together.",
+        do="Change evaluation.holdout, or give more data.",
+    )

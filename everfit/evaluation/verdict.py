@@ -1,0 +1,189 @@
+"""The gate: does the challenger take over? Judged on the same rows, row by row, and closed when in doubt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from everfit.errors import first_line
+from everfit.evaluation import resample
+from everfit.evaluation.metrics import CLASSIFICATION, Metric
+from everfit.evaluation.metrics import metric as metric_named
+from everfit.search.predicted import Predicted
+
+LEVEL = 0.05  # one-sided
+FEWEST_ROWS = 10
+
+
+@dataclass(frozen=True)
+class Score:
+    """A score (or a difference) with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.4g} ({self.low:.4g} to {self.high:.4g})"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether to promote, why, and what stood in the way. `difference` is positive when the challenger is better."""
+
+    promote: bool
+    reasons: tuple[str, ...]
+    blockers: tuple[str, ...]
+    metric: str
+    scores: Mapping[str, Score] = field(default_factory=dict)
+    difference: Score | None = None
+    p_value: float | None = None
+    rows: int = 0
+    rows_hash: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, ready for JSON."""
+        return asdict(self)
+
+
+def judge(
+    metric: str | Metric,
+    y: Any,
+    predictions: Mapping[str, Predicted | None],
+    *,
+    weight: Any = None,
+    margin: float = 0.01,
+    stale: bool = False,
+    why_stale: str = "",
+    champion: str = "",
+    ordered: bool = False,
+    seed: int = 0,
+    rows_hash: str = "",
+) -> Verdict:
+    """Compare `challenger` with `dummy` and, when there is one, with `champion`, on the same rows.
+
+    The caller leaves out rows that the champion was trained on. The first model needs to be better than the dummy;
+    any later one also better than the champion, or, while that is `stale`, not worse by more than `margin` of its
+    score. A `champion` that is named but gave no predictions refuses, as does anything that cannot be computed:
+    only the absence of a champion promotes without one.
+    """
+    measure = metric_named(metric) if isinstance(metric, str) else metric
+    truth = np.asarray(y)
+    weights = np.ones(len(truth)) if weight is None else np.asarray(weight, dtype="float64")
+    facts = {"metric": measure.name, "rows": len(truth), "rows_hash": rows_hash}
+    blockers = _degenerate(measure, truth, weights) or _unusable(predictions, len(truth), champion)
+    if blockers:
+        return Verdict(False, (), tuple(blockers), **facts)
+    try:
+        return _weigh(_Case(measure, truth, weights, dict(predictions), ordered, seed), margin, stale, why_stale,
+                      champion or "the champion", facts)  # fmt: skip
+    except Exception as cause:  # noqa: BLE001  # the gate fails closed: whatever went wrong, nothing is promoted
+        return Verdict(False, (), (f"the comparison failed: {type(cause).__name__}: {first_line(cause)}",), **facts)
+
+
+def _degenerate(metric: Metric, y: np.ndarray, weight: np.ndarray) -> list[str]:
+    if len(y) < FEWEST_ROWS:
+        return [f"{len(y)} evaluation row(s) are left, and {FEWEST_ROWS} are needed to judge"]
+    if weight.shape != y.shape or not np.all(np.isfinite(weight)) or weight.min() < 0 or weight.sum() <= 0:
+        return ["the weights of the evaluation rows are missing, negative or all zero"]
+    if metric.tasks <= CLASSIFICATION and len(set(y[weight > 0].tolist())) < 2:
+        return [f"all {len(y):,} evaluation rows are of one class, {y.tolist()[0]!r}: nothing can be told apart"]
+    return []
+
+
+def _unusable(predictions: Mapping[str, Predicted | None], rows: int, champion: str) -> list[str]:
+    expected = ["challenger", "dummy", *(["champion"] if champion or "champion" in predictions else [])]
+    return [f"{who} {why}" for who in expected if (why := _fault(predictions.get(who), rows))]
+
+
+def _fault(predicted: Predicted | None, rows: int) -> str:
+    if predicted is None:
+        return "gave no predictions"
+    if len(predicted) != rows:
+        return f"gave {len(predicted):,} predictions for {rows:,} rows"
+    numbers = predicted.values if predicted.proba is None else predicted.proba
+    broken = int((~np.isfinite(np.asarray(numbers, dtype="float64"))).reshape(rows, -1).any(axis=1).sum())
+    return f"gave predictions that are no numbers in {broken:,} row(s)" if broken else ""
+
+
+@dataclass(frozen=True)
+class _Case:
+    metric: Metric
+    y: np.ndarray
+    weight: np.ndarray
+    predictions: Mapping[str, Any]
+    ordered: bool
+    seed: int
+
+
+def _weigh(case: _Case, margin: float, stale: bool, why_stale: str, champion: str, facts: dict[str, Any]) -> Verdict:
+    values, draws = _scores(case)
+    scores = {who: Score(values[who], *resample.interval(draws[who])) for who in values}
+    broken = [
+        f"{who} has no finite {case.metric.name}" for who, score in scores.items() if not np.isfinite(score.value)
+    ]
+    if broken:
+        return Verdict(False, (), tuple(broken), scores=scores, **facts)
+    rival = "champion" if "champion" in values else "dummy"
+    difference, p_value = _difference(case.metric, values, draws, rival)
+    reasons, blockers = _against_dummy(case, values, draws)
+    if rival == "dummy":
+        reasons.append("there is no champion")
+    else:
+        more = _against_champion(values, difference, p_value, margin, why_stale if stale else None, champion)
+        reasons, blockers = reasons + more[0], blockers + more[1]
+    return Verdict(
+        not blockers, tuple(reasons), tuple(blockers), scores=scores, difference=difference, p_value=p_value, **facts
+    )
+
+
+def _scores(case: _Case) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+    units = resample.units_of(len(case.y), ordered=case.ordered, seed=case.seed)
+    draws = resample.draws_of(int(units.max()) + 1, seed=case.seed)
+    who = [name for name in ("dummy", "champion", "challenger") if name in case.predictions]
+    values = {name: case.metric.score(case.y, case.predictions[name], case.weight) for name in who}
+    spread = {
+        name: resample.resampled(case.metric, case.y, case.predictions[name], case.weight, units, draws) for name in who
+    }
+    return values, spread
+
+
+def _difference(
+    metric: Metric, values: dict[str, float], draws: dict[str, np.ndarray], rival: str
+) -> tuple[Score, float]:
+    """Return by how much the challenger is better, and the share of resamples in which it is not."""
+    sign = 1 if metric.greater else -1
+    gained = sign * (draws["challenger"] - draws[rival])
+    known = gained[np.isfinite(gained)]
+    p_value = (1 + int((known <= 0).sum())) / (1 + len(known))
+    return Score(sign * (values["challenger"] - values[rival]), *resample.interval(gained)), float(p_value)
+
+
+def _against_dummy(case: _Case, values: dict[str, float], draws: dict[str, np.ndarray]) -> tuple[list[str], list[str]]:
+    gain, p_value = _difference(case.metric, values, draws, "dummy")
+    said = (
+        f"{case.metric.name} {values['challenger']:.4g} against {values['dummy']:.4g} of a constant guess "
+        f"on {len(case.y):,} rows (p = {p_value:.2g})"
+    )
+    if gain.value > 0 and p_value <= LEVEL:
+        return [f"better than the dummy: {said}"], []
+    return [], [f"not shown to be better than the dummy: {said}"]
+
+
+def _against_champion(
+    values: dict[str, float], gain: Score, p_value: float, margin: float, why_stale: str | None, champion: str
+) -> tuple[list[str], list[str]]:
+    said = f"{values['challenger']:.4g} against {values['champion']:.4g} of {champion} on the same rows"
+    by = f"gain {gain}, p = {p_value:.2g}"
+    if gain.value > 0 and p_value <= LEVEL:
+        return [f"better: {said} ({by})"], []
+    allowed = margin * abs(values["champion"])
+    close = gain.value >= -allowed
+    if close and why_stale is not None:
+        return [f"not worse: {said} ({by}), while {champion} is stale: {why_stale or 'its time is over'}"], []
+    if close:
+        return [], [f"not shown to be better: {said} ({by}), and {champion} is not stale"]
+    return [], [f"worse by more than the margin of {margin:.0%}: {said} ({by})"]

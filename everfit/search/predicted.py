@@ -1,0 +1,51 @@
+"""What a model says about rows, in one shape for every kind of task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """Labels or numbers in `values`; for classification also one probability per row and class."""
+
+    values: np.ndarray
+    proba: np.ndarray | None = None
+    classes: np.ndarray | None = None
+    positive: int = 1  # which class scores of a binary task are about
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def take(self, rows: np.ndarray) -> Predicted:
+        """Return the same for some rows, by position or mask."""
+        proba = None if self.proba is None else self.proba[rows]
+        return Predicted(self.values[rows], proba, self.classes, self.positive)
+
+
+class Metric(Protocol):
+    """What the search needs to know of a metric; `everfit.evaluation` has the real ones."""
+
+    @property
+    def name(self) -> str:
+        """Return the name that model files use."""
+
+    @property
+    def greater(self) -> bool:
+        """Return whether more is better."""
+
+    def score(self, y: np.ndarray, predicted: Predicted, weight: np.ndarray | None = None) -> float:
+        """Return the score in its natural orientation; NaN when the rows do not define it."""
+
+
+def predict(model: Any, frame: Any, task: str, positive: Any = None) -> Predicted:
+    """Ask a fitted model about every row of a frame (or matrix)."""
+    if task == "regression":
+        return Predicted(np.asarray(model.predict(frame), dtype="float64"))
+    proba, classes = np.asarray(model.predict_proba(frame), dtype="float64"), np.asarray(model.classes_)
+    which = np.flatnonzero(classes == positive) if positive is not None else np.array([])
+    at = int(which[0]) if len(which) else len(classes) - 1
+    return Predicted(classes[np.argmax(proba, axis=1)], proba, classes, at)

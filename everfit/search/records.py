@@ -1,0 +1,59 @@
+"""What a search says while it runs and when it is done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Status = Literal["done", "pruned", "failed", "timed out", "baseline"]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a search has come."""
+
+    done: int
+    failed: int
+    best_score: float | None
+    best_family: str
+    seconds: float
+    allowed: float
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the leaderboard. `low` and `high` hold the score's 95 % interval; a failure has a reason, no rank."""
+
+    rank: int | None
+    family: str
+    score: float | None
+    low: float | None
+    high: float | None
+    fit_seconds: float | None
+    predict_ms: float | None
+    status: Status
+    reason: str = ""
+    params: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Searched:
+    """The best pipeline, fitted on all rows, and how it was found.
+
+    `stopped_by` is `budget`, `trials` or `asked`; only a search that was stopped by `trials` is repeatable.
+    `note` says in words when the pipeline is not what it should be, such as fitted on fewer rows for lack of time.
+    """
+
+    best: Any
+    family: str
+    params: dict[str, Any]
+    score: float | None
+    leaderboard: tuple[Row, ...]
+    trials: pd.DataFrame
+    seconds: float
+    stopped_by: Literal["budget", "trials", "asked"]
+    how: str
+    note: str = ""
