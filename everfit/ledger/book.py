@@ -1,0 +1,184 @@
+"""The ledger itself: append, look up, swap the champion, hand out retrainings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+import sqlalchemy as sa
+
+from everfit.ledger import champions, proof, retrainings
+from everfit.ledger.entries import Entry, Kind
+from everfit.ledger.holders import Holder
+from everfit.ledger.page import Page
+from everfit.ledger.store import LEDGER, Store
+
+LEASE = timedelta(hours=24)
+
+
+class Ledger:
+    """One append-only table of decisions, in SQLite or PostgreSQL; any number of processes may write to it.
+
+    `anchor` is the file that lets `verify` see a cut-off end; for SQLite it stands beside the database.
+
+    >>> import tempfile
+    >>> ledger = Ledger(f"sqlite:///{tempfile.mkdtemp()}/ledger.db")
+    >>> ledger.swap_champion("bike", expected=None, new=1, actor="ann", reason="first").summary
+    'v1 became the first champion: first'
+    >>> ledger.champion("bike"), ledger.verify().ok
+    (1, True)
+    """
+
+    def __init__(self, url: str, *, anchor: Path | None = None) -> None:
+        self._store = Store(url)
+        beside = self._store.file and self._store.file.with_name(f"{self._store.file.name}.anchor")
+        self._anchor = anchor or beside
+
+    def record(
+        self,
+        kind: Kind,
+        model: str,
+        *,
+        subject: str = "",
+        actor: str,
+        reason: str = "",
+        facts: Mapping[str, Any] | None = None,
+        at: datetime | None = None,
+    ) -> Entry:
+        """Append one row. The same kind, model and subject a second time is an error; see `once`."""
+        with self._appending() as page:
+            return page.append(kind, model, subject, actor, reason, facts or {}, at)
+
+    def once(
+        self,
+        kind: Kind,
+        model: str,
+        subject: str,
+        *,
+        actor: str,
+        reason: str = "",
+        facts: Mapping[str, Any] | None = None,
+        at: datetime | None = None,
+    ) -> tuple[Entry, bool]:
+        """Append the row unless it is there; of all who race, one gets True and the others its row."""
+        with self._appending() as page:
+            there = page.find(model, (kind,), subject)
+            return (
+                (there, False) if there else (page.append(kind, model, subject, actor, reason, facts or {}, at), True)
+            )
+
+    def entries(
+        self,
+        model: str | None = None,
+        *,
+        kinds: Sequence[Kind] | None = None,
+        since: datetime | None = None,
+        at: datetime | None = None,
+        limit: int | None = None,
+    ) -> list[Entry]:
+        """Return rows in the order in which they were written; `limit` keeps the last, `at` what was known then."""
+        with self._store.reading() as connection:
+            return Page(connection).select(model, kinds, since=since, at=at, limit=limit)
+
+    def verify(self) -> proof.Verification:
+        """Recompute the chain and name the first row that was altered, taken out or put in."""
+        unreadable, anchor = "", None
+        try:
+            anchor = proof.read_anchor(self._anchor)
+        except (ValueError, KeyError, OSError):
+            unreadable = f"the anchor {self._anchor} cannot be read, so a cut-off end would not be seen"
+        with self._store.reading() as connection:
+            rows = connection.execution_options(yield_per=1_000).execute(sa.select(LEDGER).order_by(LEDGER.c.seq))
+            return proof.verify(map(dict, rows.mappings()), anchor, unreadable)
+
+    def champion(self, model: str, at: datetime | None = None) -> int | None:
+        """Return the version that is champion, or was at a moment."""
+        return next(reversed(self._line(model, at)), None)
+
+    def previous(self, model: str, at: datetime | None = None) -> int | None:
+        """Return the version that a rollback goes back to."""
+        return next(iter(self._line(model, at)[-2:-1]), None)
+
+    def swap_champion(
+        self,
+        model: str,
+        *,
+        expected: int | None,
+        new: int,
+        kind: champions.Swap = "promoted",
+        actor: str,
+        reason: str = "",
+        facts: Mapping[str, Any] | None = None,
+        subject: str = "",
+        at: datetime | None = None,
+    ) -> Entry:
+        """Make `new` champion if `expected` still is; raise PromotionRefused, saying who won, if not.
+
+        With a subject, the same swap asked for again (after a crash) returns the row that is there.
+        """
+        with self._appending() as page:
+            there = page.find(model, (kind,), subject) if subject else None
+            if there:
+                return there
+            swaps = page.select(model, champions.SWAPS)
+            line = champions.line_of(swaps)
+            champions.refuse(model, expected, new, next(reversed(line), None), next(reversed(swaps), None))
+            known = {**(facts or {}), "version": new, "replaced": expected}
+            return page.append(kind, model, subject, actor, reason, known, at)
+
+    def wanted(self, model: str) -> list[Entry]:
+        """Return the retrainings that were wanted, have no outcome and that no living process is at work on."""
+        with self._store.reading() as connection:
+            return retrainings.wanted(Page(connection), model, datetime.now(UTC))
+
+    def claim(
+        self, model: str, decision: str, *, actor: str, holder: Holder | None = None, lease: timedelta = LEASE
+    ) -> bool:
+        """Take on a wanted retraining; True for exactly one holder.
+
+        A claim is free again when its process is gone, or, when that process was on another host, once its lease is
+        over: make the lease longer than a retraining takes. After three processes died of it, it is recorded as
+        failed. False also when it has its outcome, or was never wanted.
+        """
+        with self._appending() as page:
+            now = datetime.now(UTC)
+            return retrainings.claim(page, model, decision, actor, holder or Holder.here(), lease, now)
+
+    def release(self, model: str, decision: str, *, actor: str = "everfit", reason: str = "") -> None:
+        """Give a claim back without an outcome, because of a failure that time may heal; it is wanted again."""
+        with self._appending() as page:
+            retrainings.release(page, model, decision, actor, reason)
+
+    def finish(
+        self,
+        model: str,
+        decision: str,
+        *,
+        outcome: Literal["finished", "failed"],
+        actor: str = "everfit",
+        reason: str = "",
+        facts: Mapping[str, Any] | None = None,
+    ) -> tuple[Entry, bool]:
+        """Record the outcome of a retraining; the first outcome stands, and only its writer gets True."""
+        with self._appending() as page:
+            there = page.find(model, retrainings.OUTCOMES, decision)
+            if there:
+                return there, False
+            kind: Kind = "retrain_finished" if outcome == "finished" else "retrain_failed"
+            return page.append(kind, model, decision, actor, reason, facts or {}, None), True
+
+    def _line(self, model: str, at: datetime | None) -> list[int]:
+        return champions.line_of(self.entries(model, kinds=champions.SWAPS, at=at))
+
+    @contextmanager
+    def _appending(self) -> Iterator[Page]:
+        """Open a page to write on; once it is committed, move the anchor to its last row."""
+        with self._store.writing() as connection:
+            page = Page(connection)
+            yield page
+            follows = page.written and self._anchor and proof.follows(self._anchor, page.hash_at)
+        if follows and self._anchor:
+            proof.write_anchor(self._anchor, page.written[-1])

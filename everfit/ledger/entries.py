@@ -1,0 +1,124 @@
+"""One row of the ledger, how it is hashed, and how it reads in one line."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal, get_args
+
+from pydantic_core import to_json
+
+Kind = Literal[
+    "ingested",
+    "validated",
+    "refused_batch",
+    "drift_judged",
+    "retrain_wanted",
+    "retrain_started",
+    "retrain_finished",
+    "retrain_failed",
+    "retrain_released",
+    "registered",
+    "promoted",
+    "promotion_refused",
+    "approval_wanted",
+    "rolled_back",
+    "predicted",
+]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+GENESIS = "0" * 64
+LONGEST_SUMMARY = 300
+
+# What a row says when its facts are there; the reason follows after a colon. Kinds without a line say their name.
+SAYINGS: dict[str, tuple[str, ...]] = {
+    "ingested": ("{good} of {rows} rows taken in, {quarantined} quarantined", "{rows} rows taken in"),
+    "refused_batch": ("batch of {rows} rows refused",),
+    "drift_judged": ("judged: {verdict}",),
+    "retrain_started": ("retraining started, attempt {attempt}",),
+    "retrain_finished": ("retraining finished with v{version}",),
+    "retrain_released": ("retraining given back, to be tried again",),
+    "registered": ("v{version} registered",),
+    "promoted": ("v{version} took over from v{replaced}", "v{version} became the first champion"),
+    "promotion_refused": ("v{version} was refused; v{champion} stays champion", "v{version} was refused"),
+    "approval_wanted": ("v{version} waits for approval",),
+    "rolled_back": ("back to v{version} from v{replaced}",),
+    "predicted": ("{rows} rows predicted by v{version}",),
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One decision. `facts` is plain JSON; `hash` covers everything above it and the previous row's hash."""
+
+    seq: int
+    at: datetime
+    kind: Kind
+    model: str
+    subject: str
+    actor: str
+    reason: str
+    facts: dict[str, Any]
+    previous: str
+    hash: str
+
+    @property
+    def summary(self) -> str:
+        """The row in one plain line, for `everfit history`.
+
+        >>> at = datetime(2026, 3, 1, tzinfo=UTC)
+        >>> Entry(7, at, "promoted", "bike", "", "ann", "better", {"version": 4, "replaced": 3}, "", "").summary
+        'v4 took over from v3: better'
+        """
+        known = {name: value for name, value in self.facts.items() if value is not None and value != ""}
+        said = self.kind.replace("_", " ")
+        for saying in SAYINGS.get(self.kind, ()):
+            try:
+                said = saying.format_map(known)
+                break
+            except KeyError:
+                continue
+        line = " ".join(f"{said}: {self.reason}".split()) if self.reason else said
+        return line if len(line) <= LONGEST_SUMMARY else line[: LONGEST_SUMMARY - 1] + "…"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the row and its summary as plain JSON."""
+        return {**self.__dict__, "at": write_time(self.at), "summary": self.summary}
+
+
+def write_time(at: datetime) -> str:
+    """Write a moment in UTC at a fixed width, so that text sorts as time; a naive one is UTC already.
+
+    >>> write_time(datetime(2026, 3, 1, 12))
+    '2026-03-01T12:00:00.000000Z'
+    """
+    aware = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    return aware.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+def write_facts(facts: Mapping[str, Any]) -> str:
+    """Write facts as canonical JSON: sorted keys, no spaces, no NaN (null), whatever numpy or pathlib they hold."""
+    return canonical(json.loads(to_json(dict(facts), inf_nan_mode="null", fallback=_plain)))
+
+
+def canonical(value: Any) -> str:
+    """Return the one way to write a JSON value here: sorted keys, no spaces, ASCII only."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def hash_of(row: Mapping[str, Any]) -> str:
+    """Hash a row as it is stored, less its own hash: `at` and `facts` count as the exact text in the table."""
+    return hashlib.sha256(canonical({k: v for k, v in row.items() if k != "hash"}).encode()).hexdigest()
+
+
+def entry_of(row: Mapping[str, Any]) -> Entry:
+    """Turn a stored row into an entry."""
+    at = datetime.fromisoformat(row["at"])
+    return Entry(**{**row, "at": at, "facts": json.loads(row["facts"])})
+
+
+def _plain(value: Any) -> Any:
+    item = getattr(value, "item", None)
+    return item() if callable(item) else str(value)

@@ -1,0 +1,97 @@
+"""One wanted retraining, one holder at a time, one outcome."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from everfit.ledger.entries import Entry, Kind, write_time
+from everfit.ledger.holders import Holder
+from everfit.ledger.page import Page
+
+OUTCOMES: tuple[Kind, ...] = ("retrain_finished", "retrain_failed")
+CLAIMS: tuple[Kind, ...] = ("retrain_started", "retrain_released")
+STEPS: tuple[Kind, ...] = ("retrain_wanted", *CLAIMS, *OUTCOMES)
+ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class Story:
+    """What the ledger knows of one decision to retrain."""
+
+    wanted: Entry | None
+    starts: tuple[Entry, ...]
+    settled: bool
+    released: bool
+
+    def held(self, now: datetime) -> bool:
+        """Say whether a claim binds: while its process lives, or, on another host, until its lease is over."""
+        if self.released or not self.starts:
+            return False
+        alive = self._holder.alive
+        return write_time(now) < self.starts[-1].facts["lease_until"] if alive is None else alive
+
+    def held_by(self, holder: Holder) -> bool:
+        """Say whether this very run holds it already."""
+        return bool(self.starts) and not self.released and self._holder.same_work(holder)
+
+    @property
+    def _holder(self) -> Holder:
+        return Holder.from_dict(self.starts[-1].facts["holder"])
+
+
+def wanted(page: Page, model: str, now: datetime) -> list[Entry]:
+    """Return the decisions without an outcome that nobody is at work on, oldest first."""
+    stories = _stories(page, model).values()
+    return [story.wanted for story in stories if story.wanted and not story.settled and not story.held(now)]
+
+
+def claim(page: Page, model: str, decision: str, actor: str, holder: Holder, lease: timedelta, now: datetime) -> bool:
+    """Give the decision to this holder unless somebody has it, it is settled or it was never wanted."""
+    story = _stories(page, model).get(decision)
+    if story is None or story.wanted is None or story.settled:
+        return False
+    if story.held_by(holder):
+        return True
+    if story.held(now):
+        return False
+    attempt = len(story.starts) + 1
+    if attempt > ATTEMPTS:
+        why = f"given up: {ATTEMPTS} attempts ended without an outcome"
+        page.append("retrain_failed", model, decision, actor, why, {"attempts": ATTEMPTS}, now)
+        return False
+    until = write_time(now + lease)
+    facts = {"decision": decision, "attempt": attempt, "holder": holder.to_dict(), "lease_until": until}
+    page.append("retrain_started", model, _numbered(decision, attempt), actor, "", facts, now)
+    return True
+
+
+def release(page: Page, model: str, decision: str, actor: str, reason: str) -> None:
+    """Give back the claim that stands, if one does."""
+    story = _stories(page, model).get(decision)
+    if story and story.starts and not story.released and not story.settled:
+        subject = _numbered(decision, len(story.starts))
+        page.append("retrain_released", model, subject, actor, reason, {"decision": decision}, None)
+
+
+def _stories(page: Page, model: str) -> dict[str, Story]:
+    told: dict[str, list[Entry]] = {}
+    for entry in page.select(model, STEPS):
+        ours = entry.kind in CLAIMS
+        told.setdefault(entry.facts["decision"] if ours else entry.subject, []).append(entry)
+    return {decision: _story(entries) for decision, entries in told.items()}
+
+
+def _story(entries: list[Entry]) -> Story:
+    claims = [entry for entry in entries if entry.kind in CLAIMS]
+    return Story(
+        wanted=next((entry for entry in entries if entry.kind == "retrain_wanted"), None),
+        starts=tuple(entry for entry in claims if entry.kind == "retrain_started"),
+        settled=any(entry.kind in OUTCOMES for entry in entries),
+        released=bool(claims) and claims[-1].kind == "retrain_released",
+    )
+
+
+def _numbered(decision: str, attempt: int) -> str:
+    """Name an attempt: a subject is written only once, so those after the first get a number."""
+    return decision if attempt == 1 else f"{decision}#{attempt}"
