@@ -1,0 +1,270 @@
+"""Have the inputs, the predictions or the target moved away from what the champion was made with?
+
+A column has drifted when the change is significant, after Holm's correction over all tests of the batch, and
+large enough to matter: a tenth of the rows would have to move, or the nulls rose or fell by five points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from everfit.monitor.counts import Binned, Compared, Counts, contrast, count
+from everfit.monitor.findings import Finding, Record, finite, listed
+from everfit.monitor.reference import HELDOUT, PREDICTION, SCORE
+from everfit.schema import Kind, Schema
+
+MOVED = 0.10
+NULLS = 0.05
+MAX_ROWS = 200_000
+SHOWN = 12
+
+
+@dataclass(frozen=True)
+class ColumnDrift(Record):
+    """What one column did. `moved` and the histograms are shares of rows; `p_value` is Holm's."""
+
+    column: str
+    kind: Kind
+    why: str
+    judged: bool = True
+    drifted: bool = False
+    statistic: float | None = None
+    p_value: float | None = None
+    moved: float = 0.0
+    psi: float = 0.0
+    nulls_before: float = 0.0
+    nulls_after: float = 0.0
+    importance: float | None = None
+    labels: tuple[str, ...] = ()
+    before: tuple[float, ...] = ()
+    after: tuple[float, ...] = ()
+
+    @property
+    def effect(self) -> float:
+        """The larger of both changes: of the distribution and of the null share."""
+        return max(self.moved, abs(self.nulls_after - self.nulls_before))
+
+    @property
+    def weight(self) -> float:
+        """How much it matters: the effect times the importance, where the champion has said one."""
+        return self.effect * (1.0 if self.importance is None else self.importance)
+
+
+@dataclass(frozen=True)
+class Drift(Record):
+    """All columns of one batch against the reference, and the predictions and the target where they are known."""
+
+    judged: bool
+    why: str
+    level: float
+    rows_before: int
+    rows_after: int
+    sampled: int = 0
+    error: float = 0.0
+    columns: tuple[ColumnDrift, ...] = ()
+    prediction: ColumnDrift | None = None
+    target: ColumnDrift | None = None
+
+    @property
+    def drifted(self) -> tuple[ColumnDrift, ...]:
+        """The columns that have drifted, those that matter most first."""
+        return tuple(sorted((c for c in self.columns if c.drifted), key=lambda c: -c.weight))
+
+    @property
+    def share(self) -> float:
+        """The share of the judged columns that have drifted: a description, never a trigger."""
+        judged = sum(column.judged for column in self.columns)
+        return len(self.drifted) / judged if judged else 0.0
+
+    def findings(self) -> tuple[Finding, ...]:
+        """Return what the inputs, the predictions and the target say."""
+        others = (("prediction drift", self.prediction), ("target drift", self.target))
+        return self._inputs(), *(_finding(signal, column) for signal, column in others if column)
+
+    def _inputs(self) -> Finding:
+        if not self.judged:
+            return Finding.cannot_judge("input drift", self.why)
+        moved = self.drifted
+        names = tuple(column.column for column in moved)
+        of = f"{len(moved)} of {len(self.columns)} columns"
+        text = f"{of} moved: {listed(names)}. {moved[0].why}" if moved else f"none of {len(self.columns)} columns moved"
+        return Finding(
+            "input drift",
+            text,
+            severity="watch" if moved else "fine",
+            columns=names,
+            statistic=moved[0].statistic if moved else None,
+            p_value=min((c.p_value for c in self.columns if c.p_value is not None), default=None),
+            effect=finite(max((c.effect for c in self.columns), default=0.0)),
+        )
+
+
+def compare(
+    reference: pd.DataFrame,
+    current: pd.DataFrame,
+    *,
+    columns: Schema,
+    level: float = 0.01,
+    min_rows: int = 500,
+    target: str | None = None,
+    importance: Mapping[str, float] | None = None,
+    seed: int = 0,
+) -> Drift:
+    """Judge the columns of the champion's schema, and where both frames have them the predictions and the target.
+
+    Of more than 200,000 rows a sample is judged, and the error of a share that follows is stated. Columns that are
+    missing are not judged here: `faults.find` reports them. Timestamps move by nature; only their nulls are compared.
+    """
+    sizes = len(reference), len(current)
+    if min(sizes) < min_rows:
+        short = "the batch has" if sizes[1] <= sizes[0] else "the reference has"
+        why = f"not enough rows to judge: {short} {min(sizes):,} rows, {min_rows:,} are needed"
+        return Drift(False, why, level, *sizes)
+    sample = _bounded(current, seed)
+    past = _bounded(reference, seed)
+    weights = importance or {}
+    tested = [_judge(past, sample, c.name, c.kind) for c in columns.columns]
+    judged = [replace(c, importance=weights.get(c.column)) for c in _corrected(tested, level)]
+    heldout = past[past[HELDOUT].astype(bool)] if HELDOUT in past else past
+    score = SCORE if SCORE in sample and SCORE in past else PREDICTION
+    error, why = 0.0, "judged on all rows"
+    if len(sample) < len(current):
+        error = 0.98 / float(np.sqrt(len(sample)))
+        why = f"judged on {len(sample):,} of {len(current):,} rows: shares ± {error:.2%}"
+    return Drift(
+        True,
+        why,
+        level,
+        *sizes,
+        sampled=len(sample),
+        error=error,
+        columns=tuple(judged),
+        prediction=_other(heldout, sample, score, level, min_rows),
+        target=_other(past, sample, target, level, min_rows) if target else None,
+    )
+
+
+@dataclass(frozen=True)
+class _Tested:
+    """A column's two tests before the correction over all of them."""
+
+    column: ColumnDrift
+    values: float | None = None
+    nulls: float | None = None
+
+
+def _bounded(frame: pd.DataFrame, seed: int) -> pd.DataFrame:
+    if len(frame) <= MAX_ROWS:
+        return frame
+    chosen = np.random.default_rng(seed).choice(len(frame), MAX_ROWS, replace=False)
+    return frame.iloc[np.sort(chosen)]
+
+
+def _judge(reference: pd.DataFrame, current: pd.DataFrame, name: str, kind: Kind) -> _Tested:
+    if name not in reference or name not in current:
+        return _Tested(ColumnDrift(name, kind, "the column is missing", judged=False))
+    before, after = reference[name], current[name]
+    nulls = before.isna().mean(), after.isna().mean()
+    blank = ColumnDrift(name, kind, "", nulls_before=float(nulls[0]), nulls_after=float(nulls[1]))
+    null_test = contrast(Binned(("null", "value"), *(_null_counts(side) for side in (before, after)))).p_value
+    if kind == "timestamp":
+        return _Tested(replace(blank, why="time moves by nature: only its nulls are compared"), nulls=null_test)
+    if 1.0 in nulls:
+        return _Tested(replace(blank, why="it holds nothing but nulls"), nulls=null_test)
+    try:
+        binned = count(before, after, kind)
+    except (TypeError, ValueError):
+        return _Tested(replace(blank, why=f"its values are no longer of kind {kind}", judged=False))
+    return _Tested(_described(blank, binned, result := contrast(binned)), result.p_value, null_test)
+
+
+def _null_counts(column: pd.Series) -> Counts:
+    missing = int(column.isna().sum())
+    return np.array([missing, len(column) - missing])
+
+
+def _described(column: ColumnDrift, binned: Binned, result: Compared) -> ColumnDrift:
+    before, after = (tuple(np.round(side / max(side.sum(), 1), 5).tolist()) for side in (binned.before, binned.after))
+    return replace(
+        column,
+        statistic=finite(result.statistic),
+        moved=round(result.moved, 5),
+        psi=round(result.psi, 5),
+        labels=tuple(label[:40] for label in binned.labels),
+        before=before,
+        after=after,
+    )
+
+
+def _corrected(tested: list[_Tested], level: float) -> list[ColumnDrift]:
+    """Apply Holm over both tests of every column, then ask each significant change whether it is large."""
+    p_values = [p for t in tested for p in (t.values, t.nulls) if p is not None]
+    adjusted = iter(holm(p_values))
+    judged = []
+    for t in tested:
+        p, q = (next(adjusted) if p is not None else 1.0 for p in (t.values, t.nulls))
+        judged.append(_verdict(t.column, p, q, level) if t.column.judged else t.column)
+    return judged
+
+
+def holm(p_values: list[float]) -> list[float]:
+    """Return Holm's adjusted p-values: compare each with the level that holds for all of them together."""
+    order = np.argsort(p_values)
+    factors = len(p_values) - np.arange(len(p_values))
+    steps = np.minimum(np.maximum.accumulate(np.asarray(p_values, dtype=float)[order] * factors), 1.0)
+    adjusted = np.empty_like(steps)
+    adjusted[order] = steps
+    return list(adjusted.tolist())
+
+
+def _verdict(column: ColumnDrift, p_values: float, p_nulls: float, level: float) -> ColumnDrift:
+    rise = column.nulls_after - column.nulls_before
+    moved = p_values < level and column.moved >= MOVED
+    nulled = p_nulls < level and abs(rise) >= NULLS
+    said = []
+    if moved:
+        said.append(f"{column.column}: {column.moved:.0%} of its values moved{_where(column)}")
+    if nulled:
+        said.append(f"{column.column}: nulls went from {column.nulls_before:.1%} to {column.nulls_after:.1%}")
+    significant = min(p_values, p_nulls) < level
+    quiet = column.why or ("significant, but too small to matter" if significant else "no change beyond chance")
+    return replace(
+        column,
+        drifted=moved or nulled,
+        why="; ".join(said) or quiet,
+        p_value=finite(min(p_values, p_nulls)),
+    )
+
+
+def _where(column: ColumnDrift) -> str:
+    change = np.subtract(column.after, column.before)
+    most = int(np.argmax(np.abs(change)))
+    return f" ('{column.labels[most]}' from {column.before[most]:.0%} to {column.after[most]:.0%})"
+
+
+def _other(before: pd.DataFrame, after: pd.DataFrame, name: str, level: float, min_rows: int) -> ColumnDrift | None:
+    """Judge one column by itself; None where either side does not have it, or has too little of it."""
+    if name not in before or name not in after:
+        return None
+    past, now = before.dropna(subset=[name]), after.dropna(subset=[name])
+    if min(len(past), len(now)) < min_rows:
+        return None
+    kind = Schema.of(past[[name]]).columns[0].kind
+    return _corrected([_judge(past, now, name, kind)], level)[0]
+
+
+def _finding(signal: str, column: ColumnDrift) -> Finding:
+    return Finding(
+        signal,
+        column.why,
+        severity="watch" if column.drifted else "fine",
+        judged=column.judged,
+        columns=(column.column,),
+        statistic=column.statistic,
+        p_value=column.p_value,
+        effect=finite(column.effect),
+    )

@@ -1,0 +1,71 @@
+"""What a signal says: one finding, in plain words, with the numbers that it rests on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal, Self, cast
+
+from pydantic import TypeAdapter
+
+Severity = Literal["fine", "watch", "retrain", "repair"]
+
+
+@cache
+def _adapter(record: Hashable) -> TypeAdapter[Any]:
+    return TypeAdapter(record)
+
+
+class Record:
+    """A frozen dataclass that goes to JSON and comes back the same."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, ready for JSON: times as ISO text, tuples as lists."""
+        plain: dict[str, Any] = _adapter(cast(Hashable, type(self))).dump_python(self, mode="json")
+        return plain
+
+    @classmethod
+    def from_dict(cls, plain: dict[str, Any]) -> Self:
+        """Read what `to_dict` wrote; raise pydantic's ValidationError on anything else."""
+        record: Self = _adapter(cast(Hashable, cls)).validate_python(plain)
+        return record
+
+
+@dataclass(frozen=True)
+class Finding(Record):
+    """One signal's answer. `judged=False` says that it could not tell, which is neither good nor bad.
+
+    `severity` is what the finding asks for when it `speaks`: to watch, to retrain, or to repair the feed.
+    """
+
+    signal: str
+    text: str
+    severity: Severity = "fine"
+    judged: bool = True
+    columns: tuple[str, ...] = ()
+    statistic: float | None = None
+    p_value: float | None = None
+    effect: float | None = None
+
+    @property
+    def speaks(self) -> bool:
+        """Whether it asks for anything."""
+        return self.judged and self.severity != "fine"
+
+    @classmethod
+    def cannot_judge(cls, signal: str, why: str) -> Self:
+        """Say that there is not enough to go by."""
+        return cls(signal, why, judged=False)
+
+
+def finite(value: float, digits: int = 6) -> float | None:
+    """Round a number for JSON, which knows neither NaN nor infinity."""
+    return float(f"{value:.{digits}g}") if math.isfinite(value) else None
+
+
+def listed(names: tuple[str, ...] | list[str], shown: int = 5) -> str:
+    """Return `a, b, c and 4 more`."""
+    head = ", ".join(names[:shown])
+    return f"{head} and {len(names) - shown} more" if len(names) > shown else head
