@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, Any
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
@@ -40,7 +40,7 @@ class Server:
 
     def __init__(self, settings: Settings, url: str) -> None:
         self.settings, self.url = settings, url
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: leash.Process | None = None
         self._held = ExitStack()
 
     def __enter__(self) -> str:
@@ -61,7 +61,7 @@ class Server:
     def wait(self) -> None:
         """Return when it answers; raise Unavailable when it does not."""
         try:
-            _call(f"{self.url}/health", timeout=START)
+            call(f"{self.url}/health", timeout=START)
         except OSError as cause:
             if self.settings.prefect_api:
                 raise Unavailable.at("The Prefect API", self.url, cause) from cause
@@ -93,7 +93,7 @@ def api(settings: Settings, *, port: int = 0) -> Server:
     if settings.prefect_api:
         server = Server(settings, settings.prefect_api.rstrip("/"))
         try:
-            _call(f"{server.url}/health", timeout=ANSWER)
+            call(f"{server.url}/health", timeout=ANSWER)
         except OSError as cause:
             raise Unavailable.at("The Prefect API", server.url, cause) from cause
         return server
@@ -118,7 +118,7 @@ def running(settings: Settings) -> str:
             url = _join(state)
     with suppress(OSError):
         if url:
-            _call(f"{url}/health", timeout=ANSWER)
+            call(f"{url}/health", timeout=ANSWER)
             return url
     return ""
 
@@ -140,12 +140,17 @@ def _join(state: IO[str]) -> str:
     return ""
 
 
-def _start(settings: Settings, state: IO[str], users: Path, port: int) -> tuple["subprocess.Popen[bytes]", str]:
+def _start(settings: Settings, state: IO[str], users: Path, port: int) -> tuple[leash.Process, str]:
     with _listen(port) as listening:
         url = f"http://{HOST}:{listening.getsockname()[1]}/api"
         inherited = (listening.fileno(), state.fileno())
         process = leash.spawn(
-            _command(listening.fileno()), log=_log(settings), env=_server_env(settings, url), lock=users, fds=inherited
+            _command(listening.fileno()),
+            log=_log(settings),
+            env=_server_env(settings, url),
+            cwd=settings.home,
+            lock=users,
+            fds=inherited,
         )
     state.truncate(0)
     state.write(json.dumps({"url": url, "pid": process.pid}))
@@ -235,8 +240,8 @@ def drain(url: str, seconds: float = DRAIN) -> bool:
     deadline, last = time.monotonic() + seconds, -1
     with suppress(OSError):
         while time.monotonic() < deadline:
-            total = _call(f"{url}/task_runs/count", ended)
-            if total == last and not _call(f"{url}/task_runs/count", unsettled):
+            total = call(f"{url}/task_runs/count", ended)
+            if total == last and not call(f"{url}/task_runs/count", unsettled):
                 return True
             last = total
             time.sleep(0.2)
@@ -257,14 +262,14 @@ def bury_the_dead(url: str) -> int:
     """Mark runs as crashed that a server which has just started finds running: whoever ran them is gone."""
     filters = {"flow_runs": {"state": {"type": {"any_": ["PENDING", "RUNNING", "CANCELLING"]}}}}
     message = "The process that ran it ended without a word: it was killed, or the machine stopped."
-    runs = _call(f"{url}/flow_runs/filter", filters)
+    runs = call(f"{url}/flow_runs/filter", filters)
     for run in runs:
         state = {"type": "CRASHED", "name": "Crashed", "message": message}
-        _call(f"{url}/flow_runs/{run['id']}/set_state", {"state": state, "force": True})
+        call(f"{url}/flow_runs/{run['id']}/set_state", {"state": state, "force": True})
     return len(runs)
 
 
-def _call(address: str, body: dict[str, Any] | None = None, timeout: float = ANSWER) -> Any:
+def call(address: str, body: Any = None, *, timeout: float = ANSWER) -> Any:
     """One request without importing a client, which takes longer than the server; raise OSError."""
     data = None if body is None else json.dumps(body).encode()
     request = Request(address, data, {"Content-Type": "application/json"})  # noqa: S310

@@ -1,0 +1,66 @@
+"""Tell the Prefect server that drift was confirmed, when somebody there will act on it."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+from uuid import NAMESPACE_URL, uuid5
+
+from everfit.settings import Settings
+from flows import server
+
+DRIFT_CONFIRMED = "everfit.drift.confirmed"
+ATTENTIVE = timedelta(seconds=30)  # a runner asks for work every two seconds
+TEXT = 2_000
+
+
+def resource_of(model: str) -> str:
+    """Return the name under which events speak about a model."""
+    return f"everfit.model.{model}"
+
+
+def confirm_drift(settings: Settings, model: str, decision: str, reason: str, **facts: Any) -> bool:
+    """Emit the event that starts a retraining; False when no runner is there to start it, and nothing was emitted.
+
+    The same decision is the same event: saying it twice starts nothing twice.
+    """
+    url = server.running(settings)
+    if not url or not _somebody_listens(url, model):
+        return False
+    payload = {"decision": decision, "reason": reason[:TEXT], **facts}
+    try:
+        server.call(f"{url}/events", [_event(DRIFT_CONFIRMED, model, decision, payload)])
+    except OSError:
+        return False
+    return True
+
+
+def _somebody_listens(url: str, model: str) -> bool:
+    try:
+        deployment = server.call(f"{url}/deployments/name/train/{quote(model)}")
+    except OSError:
+        return False
+    polled = deployment.get("last_polled")
+    return bool(polled) and datetime.now(UTC) - datetime.fromisoformat(polled) < ATTENTIVE
+
+
+def _event(name: str, model: str, decision: str, payload: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": str(uuid5(NAMESPACE_URL, f"{name}/{model}/{decision}")),
+        "event": name,
+        "occurred": datetime.now(UTC).isoformat(),
+        "resource": {"prefect.resource.id": resource_of(model), "prefect.resource.name": model},
+        "related": _current_run(),
+        "payload": payload,
+    }
+
+
+def _current_run() -> list[dict[str, str]]:
+    """Name the flow run that is speaking, so that the UI leads from the event to it."""
+    import sys
+
+    if "prefect" not in sys.modules:
+        return []
+    from prefect.runtime import flow_run
+
+    run = flow_run.id
+    return [{"prefect.resource.id": f"prefect.flow-run.{run}", "prefect.resource.role": "flow-run"}] if run else []

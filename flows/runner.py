@@ -1,0 +1,127 @@
+"""Run what the server schedules and triggers for this workspace, until told to stop.
+
+    python -m flows.runner [train=MODULE.FLOW monitor=MODULE.FLOW]
+
+`everfit up` starts it in a process and session of its own, so that Ctrl-C in the terminal does not reach the
+flow runs: they are cancelled in order instead, and say so.
+"""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from everfit.errors import EverfitError
+from everfit.settings import Settings
+from flows import deploy
+from flows.server import api, call
+
+if TYPE_CHECKING:
+    from prefect.runner import Runner
+
+POLL = 2.0
+LOOK = 10.0  # seconds between two looks at the model files and at failed automations
+
+
+async def run(settings: Settings, url: str, entrypoints: Mapping[deploy.Flow, str] = deploy.ENTRYPOINTS) -> None:
+    """Deploy, then run until SIGTERM or Ctrl-C; what runs then is cancelled and ends as Cancelled."""
+    from prefect.runner import Runner
+
+    runner = Runner(name="everfit", query_seconds=POLL, pause_on_shutdown=False)
+    await _redeploy(settings, runner, entrypoints)
+    running = asyncio.create_task(runner.start())
+    while not runner.started and not running.done():
+        await asyncio.sleep(0.05)
+    stopped = asyncio.Event()
+    for sign in (signal.SIGTERM, signal.SIGINT):  # after start(), which installs a handler that leaves runs running
+        asyncio.get_running_loop().add_signal_handler(sign, stopped.set)
+    looking = asyncio.create_task(_look_after(settings, url, runner, entrypoints))
+    told = asyncio.create_task(stopped.wait())
+    await asyncio.wait({running, looking, told}, return_when=asyncio.FIRST_COMPLETED)
+    looking.cancel()
+    if not running.done():
+        await runner.astop()
+    await running
+    if looking.done() and not looking.cancelled():
+        looking.result()
+
+
+async def _look_after(settings: Settings, url: str, runner: "Runner", entrypoints: Mapping[deploy.Flow, str]) -> None:
+    """Follow the model files, and say aloud what the server only whispers: automations whose action failed."""
+    known, since = _stamps(settings), datetime.now(UTC)
+    while True:
+        await asyncio.sleep(LOOK)
+        if (now := _stamps(settings)) != known:
+            known = now
+            await _redeploy(settings, runner, entrypoints, patient=True)
+        since = await asyncio.to_thread(report_failures, url, since)
+
+
+async def _redeploy(
+    settings: Settings, runner: "Runner", entrypoints: Mapping[deploy.Flow, str], *, patient: bool = False
+) -> None:
+    """Apply the model files. A patient one keeps what runs when a file that is being edited has a mistake."""
+    try:
+        ids = await deploy.apply(settings, deploy.plan(settings), entrypoints)
+    except EverfitError as mistake:
+        if not patient:
+            raise
+        _say(f"model files changed, and nothing was deployed: {mistake}")
+        return
+    for item, deployment in ids.items():
+        await runner.aadd_deployment(_applied(item.model, deployment))
+        _say(f"deployed {item}")
+
+
+def _applied(name: str, deployment: UUID) -> Any:
+    """What a Runner takes to know a deployment that is on the server already."""
+    from prefect.deployments.runner import RunnerDeployment
+
+    class Applied(RunnerDeployment):
+        async def aapply(self, *_: Any, **__: Any) -> UUID:
+            return deployment
+
+    return Applied(name=name)
+
+
+def report_failures(url: str, since: datetime) -> datetime:
+    """Log each automation whose action failed since then: the server keeps that to an event that nobody reads."""
+    until = datetime.now(UTC)
+    occurred = {"since": since.isoformat(), "until": until.isoformat()}
+    wanted = {"filter": {"occurred": occurred, "event": {"name": ["prefect.automation.action.failed"]}}}
+    with suppress(OSError):
+        for event in call(f"{url}/events/filter", wanted)["events"]:
+            name = event["resource"].get("prefect.resource.name", "an automation")
+            _say(f"automation failed: {name}: {event['payload'].get('reason', event['payload'])}")
+        return until
+    return since
+
+
+def _stamps(settings: Settings) -> dict[str, float]:
+    return {path.name: path.stat().st_mtime for path in sorted(settings.models.glob("*.yaml"))}
+
+
+def _say(text: str) -> None:
+    print(f"{datetime.now(UTC):%H:%M:%S} {text}", flush=True)
+
+
+def main(arguments: Sequence[str] = ()) -> int:
+    """Find the workspace's server and run; return the exit code of what went wrong."""
+    settings = Settings()
+    said = dict(pair.split("=", 1) for pair in arguments)
+    entrypoints = {flow: said.get(flow, path) for flow, path in deploy.ENTRYPOINTS.items()}
+    try:
+        with api(settings) as url:
+            asyncio.run(run(settings, url, entrypoints))
+    except EverfitError as error:
+        _say(str(error))
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
