@@ -32,7 +32,7 @@ async def run(settings: Settings, url: str, entrypoints: Mapping[deploy.Flow, st
     from prefect.runner import Runner
 
     runner = Runner(name="everfit", query_seconds=POLL, pause_on_shutdown=False)
-    await _redeploy(settings, runner, entrypoints)
+    await _redeploy(settings, url, runner, entrypoints)
     running = asyncio.create_task(runner.start())
     while not runner.started and not running.done():
         await asyncio.sleep(0.05)
@@ -57,12 +57,12 @@ async def _look_after(settings: Settings, url: str, runner: "Runner", entrypoint
         await asyncio.sleep(LOOK)
         if (now := _stamps(settings)) != known:
             known = now
-            await _redeploy(settings, runner, entrypoints, patient=True)
+            await _redeploy(settings, url, runner, entrypoints, patient=True)
         since = await asyncio.to_thread(report_failures, url, since)
 
 
 async def _redeploy(
-    settings: Settings, runner: "Runner", entrypoints: Mapping[deploy.Flow, str], *, patient: bool = False
+    settings: Settings, url: str, runner: "Runner", entrypoints: Mapping[deploy.Flow, str], *, patient: bool = False
 ) -> None:
     """Apply the model files. A patient one keeps what runs when a file that is being edited has a mistake."""
     try:
@@ -72,6 +72,7 @@ async def _redeploy(
             raise
         _say(f"model files changed, and nothing was deployed: {mistake}")
         return
+    await asyncio.to_thread(drop_missed, url, list(ids.values()))
     for item, deployment in ids.items():
         await runner.aadd_deployment(_applied(item.model, deployment))
         _say(f"deployed {item}")
@@ -86,6 +87,27 @@ def _applied(name: str, deployment: UUID) -> Any:
             return deployment
 
     return Applied(name=name)
+
+
+def drop_missed(url: str, deployments: Sequence[UUID]) -> int:
+    """Delete scheduled runs whose time passed while nobody ran them, but the last of each: one makes up for all."""
+    late = {
+        "deployments": {"id": {"any_": [str(id_) for id_ in deployments]}},
+        "flow_runs": {
+            "state": {"type": {"any_": ["SCHEDULED"]}},
+            "expected_start_time": {"before_": datetime.now(UTC).isoformat()},
+        },
+        "sort": "EXPECTED_START_TIME_DESC",
+    }
+    seen: set[str] = set()
+    missed = []
+    for run in call(f"{url}/flow_runs/filter", late):
+        if run["auto_scheduled"] and run["deployment_id"] in seen:
+            missed.append(run["id"])
+        seen.add(run["deployment_id"])
+    for run_id in missed:
+        call(f"{url}/flow_runs/{run_id}", method="DELETE")
+    return len(missed)
 
 
 def report_failures(url: str, since: datetime) -> datetime:

@@ -32,6 +32,7 @@ START = 90.0  # a first start also creates the database
 DRAIN = 15.0
 HEARTBEAT = 30
 HOST = "127.0.0.1"
+CONSOLE = "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"
 ENDED = ["COMPLETED", "FAILED", "CRASHED", "CANCELLED"]
 
 
@@ -69,6 +70,13 @@ class Server:
         if self.process:
             bury_the_dead(self.url)
 
+    @property
+    def alive(self) -> bool:
+        """Whether its process lives; of a configured one we know nothing."""
+        if self.process:
+            return self.process.poll() is None
+        return bool(self.settings.prefect_api or running(self.settings))
+
     def stop(self) -> None:
         """Let go of it. Ours ends as soon as nobody else in the workspace uses it."""
         self._held.close()
@@ -88,7 +96,7 @@ class Server:
 def api(settings: Settings, *, port: int = 0) -> Server:
     """Find or start the Prefect API and return at once, unless a configured one does not answer: Unavailable.
 
-    A `port` that is taken, and 0, mean any free one.
+    A `port` that is taken means the next one, 0 any.
     """
     if settings.prefect_api:
         server = Server(settings, settings.prefect_api.rstrip("/"))
@@ -111,12 +119,12 @@ def api(settings: Settings, *, port: int = 0) -> Server:
 
 
 def running(settings: Settings) -> str:
-    """Return the URL of an API that is up already, configured or the workspace's own; empty when there is none."""
+    """Return the URL of an API that answers now, configured or the workspace's own; empty when there is none."""
     url = settings.prefect_api.rstrip("/")
-    if not url:
-        with suppress(OSError), (settings.home / "prefect" / "server.json").open("a+") as state:
-            url = _join(state)
     with suppress(OSError):
+        if not url:
+            with (settings.home / "prefect" / "server.json").open() as state:
+                url = _said(state)
         if url:
             call(f"{url}/health", timeout=ANSWER)
             return url
@@ -125,23 +133,33 @@ def running(settings: Settings) -> str:
 
 def _join(state: IO[str]) -> str:
     """Return the URL of the live server, or take its lock and return nothing when there is none."""
-    try:
-        fcntl.flock(state, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        for _ in range(100):  # its starter writes the address right after it took the lock
-            state.seek(0)
-            with suppress(json.JSONDecodeError):
-                return str(json.load(state)["url"])
+    for _ in range(200):
+        try:
+            fcntl.flock(state, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if url := _said(state):  # its starter writes the address right after it took the lock
+                return url
             time.sleep(0.05)
-        raise Unavailable(
-            f"{state.name} is locked by a server that does not say where it is.",
-            do="End the process that holds it, or set EVERFIT_HOME to another folder.",
-        ) from None
+        else:
+            return ""
+    raise Unavailable(
+        f"{state.name} is locked by a server that does not say where it is.",
+        do="End the process that holds it, or set EVERFIT_HOME to another folder.",
+    )
+
+
+def _said(state: IO[str]) -> str:
+    """Return the address that was written, if by a server that lives: a file that was left behind says nothing."""
+    state.seek(0)
+    with suppress(json.JSONDecodeError, ProcessLookupError):
+        said = json.loads(state.read())
+        os.kill(said["pid"], 0)
+        return str(said["url"])
     return ""
 
 
 def _start(settings: Settings, state: IO[str], users: Path, port: int) -> tuple[leash.Process, str]:
-    with _listen(port) as listening:
+    with listen(port) as listening:
         url = f"http://{HOST}:{listening.getsockname()[1]}/api"
         inherited = (listening.fileno(), state.fileno())
         process = leash.spawn(
@@ -164,15 +182,26 @@ def _command(fd: int) -> list[str]:
             "--fd", str(fd), "--log-level", "warning", "--timeout-graceful-shutdown", "5"]  # fmt: skip
 
 
-def _listen(port: int) -> socket.socket:
-    listening = socket.socket()
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((HOST, port))
-    except OSError:
-        listening.bind((HOST, 0))
-    listening.listen(128)
-    return listening
+def listen(port: int) -> socket.socket:
+    """Return a socket that listens on that port, or on the next that is free; 0 means any."""
+    for wanted in (*range(port, port + 20), 0) if port else (0,):
+        listening = socket.socket()
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind((HOST, wanted))
+            listening.listen(128)
+        except OSError:
+            listening.close()
+            continue
+        return listening
+    raise Unavailable(f"No port is free on {HOST}.", do="Close programs that hold many connections open.")
+
+
+def answers(port: int) -> bool:
+    """Say whether anybody takes a connection there."""
+    with suppress(OSError), socket.create_connection((HOST, port), timeout=1):
+        return True
+    return False
 
 
 def client_env(settings: Settings, url: str) -> dict[str, str]:
@@ -182,6 +211,7 @@ def client_env(settings: Settings, url: str) -> dict[str, str]:
         "PREFECT_HOME": str(settings.folder("prefect")),
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT),
         "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
+        CONSOLE: os.environ.get(CONSOLE, "CRITICAL"),  # a terminal shows our own lines
         "DO_NOT_TRACK": "1",
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
@@ -269,10 +299,10 @@ def bury_the_dead(url: str) -> int:
     return len(runs)
 
 
-def call(address: str, body: Any = None, *, timeout: float = ANSWER) -> Any:
+def call(address: str, body: Any = None, *, method: str | None = None, timeout: float = ANSWER) -> Any:
     """One request without importing a client, which takes longer than the server; raise OSError."""
     data = None if body is None else json.dumps(body).encode()
-    request = Request(address, data, {"Content-Type": "application/json"})  # noqa: S310
+    request = Request(address, data, {"Content-Type": "application/json"}, method=method)  # noqa: S310
     if token := os.environ.get("PREFECT_API_AUTH_STRING"):
         import base64
 

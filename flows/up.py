@@ -1,0 +1,221 @@
+"""Run everything of a workspace in one command: Prefect server and UI, MLflow UI, reports, schedules and triggers.
+
+Each part is a child on a leash. One that dies is started again; one that keeps dying ends everything, with what
+it said last. Everything listens on this machine only.
+"""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from everfit.errors import Unavailable
+from everfit.settings import Settings
+from flows import leash, server
+from flows.deploy import ENTRYPOINTS, Flow, Planned, plan
+from tasks import addresses
+
+PORTS = {"prefect": 4200, "mlflow": 5000, "reports": 4280}
+DEATHS = 3  # of one part, before it is called broken
+READY = 90.0
+CANCEL = 60.0  # a flow run that is in the middle of a fit takes its time to notice
+
+
+@dataclass
+class Part:
+    """One child: how it is started, and what it needs to end."""
+
+    name: str
+    log: Path
+    command: Callable[[int], list[str]]
+    env: dict[str, str]
+    cwd: Path
+    port: int = 0
+    grace: float = leash.GRACE
+    deaths: int = 0
+    process: leash.Process | None = field(default=None, repr=False)
+
+    @property
+    def url(self) -> str:
+        """Where it can be opened; empty for what has no page."""
+        return f"http://{server.HOST}:{self.port}" if self.port else ""
+
+    def start(self) -> None:
+        """Start it, on the next free port when its own is taken."""
+        if self.port:
+            with server.listen(self.port) as free:
+                self.port = free.getsockname()[1]
+        self.process = leash.spawn(self.command(self.port), log=self.log, env=self.env, cwd=self.cwd, grace=self.grace)
+
+    def look(self) -> bool:
+        """Start it again if it died, and say so; raise Unavailable when that does not help."""
+        if self.process is None or (code := self.process.poll()) is None:
+            return False
+        self.deaths += 1
+        if self.deaths >= DEATHS:
+            raise Unavailable(
+                f"everfit up: the {self.name} ended {self.deaths} times, the last time with exit code {code}.",
+                details=leash.tail(self.log),
+                do=f"Its log is {self.log}. Everything else was stopped.",
+            )
+        self.start()
+        return True
+
+    def stop(self) -> None:
+        """End it, and what it started."""
+        if self.process:
+            leash.stop(self.process, self.grace + 5)
+
+
+def up(settings: Settings, *, entrypoints: Mapping[Flow, str] = ENTRYPOINTS) -> None:
+    """Run until Ctrl-C or SIGTERM; raise Unavailable when a part cannot be kept alive."""
+    out = Console(highlight=False)
+    planned = plan(settings)
+    with _stoppable(), addresses.announced(settings) as say, _parts(settings, entrypoints) as (prefect, parts):
+        urls = {"prefect": prefect.url.removesuffix("/api"), **{part.name: part.url for part in parts if part.url}}
+        if settings.mlflow_uri.startswith("http"):
+            urls["mlflow"] = settings.mlflow_uri
+        say(urls)
+        _wait_until_open(parts)
+        _show(out, urls, planned)
+        _watch(settings, out, prefect, parts, say)
+    out.print("Stopped.")
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Let SIGTERM end things as Ctrl-C does, and neither be an error."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    except KeyboardInterrupt:
+        pass
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _parts(settings: Settings, entrypoints: Mapping[Flow, str]) -> Iterator[tuple[server.Server, list[Part]]]:
+    """Start all of them; stop them in order: first what runs flows, last what keeps their records."""
+    prefect = server.api(settings, port=PORTS["prefect"])
+    parts: list[Part] = []
+    try:
+        if not settings.mlflow_uri.startswith("http"):
+            parts.append(_mlflow(settings))
+        parts.append(_reports(settings))
+        for part in parts:
+            part.start()
+        prefect.wait()
+        parts.append(_runner(settings, entrypoints))
+        parts[-1].start()
+        yield prefect, parts
+    finally:
+        for part in reversed(parts):
+            part.stop()
+        server.drain(prefect.url)
+        prefect.stop()
+
+
+def _mlflow(settings: Settings) -> Part:
+    from everfit import registry
+
+    registry.prepare(settings)  # two processes that create its database at once crash
+    environment = {
+        "MLFLOW_BACKEND_STORE_URI": settings.mlflow_uri,
+        "MLFLOW_DEFAULT_ARTIFACT_ROOT": settings.mlflow_artifacts,
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # seven processes that nobody needs
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),  # it looks for uvicorn
+    }
+    return _part(
+        settings, "mlflow", environment, lambda port: _module("mlflow", "server", *_at(port), "--workers", "1")
+    )
+
+
+def _reports(settings: Settings) -> Part:
+    folder = str(settings.folder("reports"))
+    return _part(
+        settings,
+        "reports",
+        {},
+        lambda port: _module("http.server", str(port), "--bind", server.HOST, "--directory", folder),
+    )
+
+
+def _runner(settings: Settings, entrypoints: Mapping[Flow, str]) -> Part:
+    said = [f"{flow}={path}" for flow, path in entrypoints.items()]
+    part = _part(settings, "runner", {server.CONSOLE: "INFO"}, lambda _: _module("flows.runner", *said))
+    part.grace, part.cwd = CANCEL, settings.workspace
+    return part
+
+
+def _part(settings: Settings, name: str, environment: dict[str, str], command: Callable[[int], list[str]]) -> Part:
+    env = {k: v for k, v in os.environ.items() if k != "PREFECT_API_URL"} | said_by(settings) | environment
+    log = settings.folder("logs") / f"{name}.log"
+    return Part(name, log, command, env, settings.home, port=PORTS.get(name, 0))
+
+
+def said_by(settings: Settings) -> dict[str, str]:
+    """Return the environment variables that give a child process the same settings."""
+    return {
+        "DO_NOT_TRACK": "1",
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "PYTHONSAFEPATH": "1",
+        **{f"EVERFIT_{name.upper()}": str(value) for name, value in settings.model_dump().items()},
+    }
+
+
+def _module(*arguments: str) -> list[str]:
+    return [sys.executable, "-P", "-m", *arguments]
+
+
+def _at(port: int) -> list[str]:
+    return ["--host", server.HOST, "--port", str(port)]
+
+
+def _wait_until_open(parts: list[Part]) -> None:
+    """Return when every page answers, or time is up: the watch that follows says what is wrong."""
+    deadline = time.monotonic() + READY
+    while time.monotonic() < deadline and not all(server.answers(part.port) for part in parts if part.port):
+        for part in parts:
+            part.look()
+        time.sleep(0.2)
+
+
+def _show(out: Console, urls: Mapping[str, str], planned: tuple[Planned, ...]) -> None:
+    pages = Table("page", "address", box=None, pad_edge=False)
+    for name, url in urls.items():
+        pages.add_row(name, url)
+    runs = Table("deployment", "runs", box=None, pad_edge=False)
+    for item in planned:
+        runs.add_row(item.name, item.trigger)
+    out.print(pages, "\n")
+    out.print(runs if planned else "There are no model files yet; `everfit new` writes one.", "\n")
+    out.print("Ctrl-C stops it all.")
+
+
+def _watch(
+    settings: Settings, out: Console, prefect: server.Server, parts: list[Part], say: Callable[[dict[str, str]], None]
+) -> None:
+    """Keep everything alive; return never."""
+    while True:
+        time.sleep(0.5)
+        for part in parts:
+            if part.look():
+                out.print(f"The {part.name} had ended and was started again; its log is {part.log}.")
+                say(addresses.read(settings) | ({part.name: part.url} if part.url else {}))
+        if not prefect.alive:
+            log = settings.folder("logs") / "prefect-server.log"
+            raise Unavailable(
+                f"everfit up: the Prefect server at {prefect.url} ended.",
+                details=leash.tail(log),
+                do=f"Its log is {log}. Everything else was stopped; run `everfit up` again.",
+            )
