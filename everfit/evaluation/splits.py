@@ -43,13 +43,13 @@ def split(frame: pd.DataFrame, spec: ModelSpec) -> Split:
     data, usable = spec.data, frame[spec.data.target].notna().to_numpy()
     if data.time:
         test, dated = _by_time(frame[data.time], usable, spec)
-        usable &= dated
+        usable = usable & dated
     else:
         test = _by_hash(frame, usable, spec)
     train = ~test
     if data.time and data.group:
         judging = set(frame[data.group][test & usable].dropna())
-        train &= ~frame[data.group].isin(judging).to_numpy()
+        train = train & ~frame[data.group].isin(judging).to_numpy()
     sides = np.flatnonzero(train & usable), np.flatnonzero(test & usable)
     _check_sides(*sides, spec)
     how: How = ("time and group" if data.group else "time") if data.time else "group" if data.group else "rows"

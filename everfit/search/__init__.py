@@ -1,0 +1,33 @@
+"""The search for a good pipeline, within a budget that is kept.
+
+`warm_up` may be called early; `run` does the work. Nothing heavy is imported before one of them is called.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from everfit.search.predicted import Metric, Predicted, predict
+from everfit.search.records import Progress, Row, Searched
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from everfit.features import Plan
+    from everfit.spec import Search
+
+__all__ = ["Metric", "Predicted", "Progress", "Row", "Searched", "predict", "run", "warm_up"]
+
+
+def warm_up() -> None:
+    """Let the workers' imports begin in a process of their own; returns at once, and may be called twice."""
+    from everfit.search import pool
+
+    pool.warm_up()
+
+
+def run(frame: pd.DataFrame, y: Any, *, plan: Plan, task: str, metric: Metric, spec: Search, **more: Any) -> Searched:
+    """Search for the best pipeline; see `everfit.search.engine.run` for everything that may be said."""
+    from everfit.search import engine
+
+    return engine.run(frame, y, plan=plan, task=task, metric=metric, spec=spec, **more)

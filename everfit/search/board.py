@@ -1,0 +1,55 @@
+"""The leaderboard, and the table of all trials."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import pandas as pd
+
+from everfit.search.records import Row
+from everfit.search.tasks import Outcome
+
+
+def leaderboard(outcomes: Sequence[Outcome], *, greater: bool) -> tuple[Row, ...]:
+    """Rank what was scored on all folds, the baseline included; then what was given up, then what failed."""
+    order = {"done": 0, "baseline": 0, "pruned": 1, "timed out": 2, "failed": 2}
+
+    def place(outcome: Outcome) -> tuple[int, float, int]:
+        score = outcome.score if outcome.score is not None else 0.0
+        return order[outcome.status], -score if greater else score, outcome.number
+
+    rows, rank = [], 0
+    for outcome in sorted(outcomes, key=place):
+        ranked = outcome.status in ("done", "baseline")
+        rank += ranked
+        rows.append(_row(outcome, rank if ranked else None))
+    return tuple(rows)
+
+
+def _row(outcome: Outcome, rank: int | None) -> Row:
+    return Row(rank, outcome.family, outcome.score, outcome.low, outcome.high, outcome.fit_seconds,
+               outcome.predict_ms, outcome.status, outcome.reason, outcome.params | outcome.learnt)  # fmt: skip
+
+
+def trials(outcomes: Sequence[Outcome]) -> pd.DataFrame:
+    """Return one row per trial in the order of their numbers; lists and mappings as JSON."""
+    rows = [
+        {
+            "number": each.number,
+            "family": each.family,
+            "status": each.status,
+            "score": each.score,
+            "low": each.low,
+            "high": each.high,
+            "fit_seconds": each.fit_seconds,
+            "predict_ms": each.predict_ms,
+            "seconds": each.seconds,
+            "folds": json.dumps(each.scores),
+            "params": json.dumps(each.params | each.learnt),
+            "reason": each.reason,
+        }  # fmt: skip
+        for each in sorted(outcomes, key=lambda each: each.number)
+    ]
+    numbers = ["score", "low", "high", "fit_seconds", "predict_ms", "seconds"]
+    return pd.DataFrame(rows).astype(dict.fromkeys(numbers, "float64")) if rows else pd.DataFrame()

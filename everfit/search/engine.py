@@ -1,0 +1,232 @@
+"""The search itself: who works on what until when, and what is best so far."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import shutil
+import tempfile
+import threading
+import time as clock
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import joblib
+import numpy as np
+import pandas as pd
+
+from everfit.errors import BudgetSpent, DataError
+from everfit.features import Plan
+from everfit.search import board, pool
+from everfit.search.bench import PROBLEM
+from everfit.search.estimators import BASELINE, FAMILIES, Family
+from everfit.search.predicted import Metric
+from everfit.search.problem import Given, how_judged, prepare
+from everfit.search.records import Progress, Searched
+from everfit.search.study import Study
+from everfit.search.tasks import Outcome, Problem, Task
+from everfit.spec import Search
+
+GRACE = 2.0  # seconds that the final fit may take beyond the budget, before the best so far is returned as it is
+RESCUE = 8.0  # seconds for a quick model when the budget ended without one; imports may be among them
+QUICK_ROWS = 2000
+TICK = 0.25
+REFIT, BASE = -2, -1  # numbers of the two tasks that are no trials
+
+Ended = Literal["budget", "trials", "asked"]
+
+
+def run(
+    frame: pd.DataFrame,
+    y: Any,
+    *,
+    plan: Plan,
+    task: str,
+    metric: Metric,
+    spec: Search,
+    time: np.ndarray | None = None,
+    group: np.ndarray | None = None,
+    weight: np.ndarray | None = None,
+    positive: Any = None,
+    budget: float | None = None,
+    workers: int | None = None,
+    families: Sequence[Family] | None = None,
+    folder: Path | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> Searched:
+    """Search until the budget, the number of trials or `stop` ends it; return the best, fitted on all rows.
+
+    The budget is wall time from this call on and includes the final fit. With `spec.trials` the same seed gives
+    the same trials and the same model, provided that the budget suffices for them. Raise DataError when the data
+    allow no model, and BudgetSpent when there was no time for even a quick one. `time` makes later rows validate
+    earlier ones, `group` keeps its rows on one side. Temporary files go to a folder in `folder`, and leave with it.
+    """
+    began = clock.monotonic()
+    pool.warm_up()
+    allowed = budget if budget is not None else spec.budget.total_seconds()
+    chosen = tuple(families or (family for family in FAMILIES if family.name in spec.estimators))
+    given = Given(frame, y, time, group, weight).answered()
+    problem = prepare(given, plan, task, metric, positive, (*chosen, BASELINE), budget=allowed, seed=spec.seed)
+    study = Study(chosen, problem.job, greater=metric.greater, most=spec.trials)
+    with _folder(folder) as place:
+        joblib.dump(problem, place / PROBLEM)
+        hands = pool.Pool(workers or len(os.sched_getaffinity(0)), place)
+        try:
+            search = _Search(problem, study, hands, began, allowed, on_progress, stop)
+            return replace(search.run(), how=how_judged(problem, given))
+        finally:
+            hands.close()
+
+
+@contextlib.contextmanager
+def _folder(parent: Path | None) -> Iterator[Path]:
+    if parent is not None:
+        parent.mkdir(parents=True, exist_ok=True)
+    place = Path(tempfile.mkdtemp(prefix="everfit-search-", dir=parent))
+    try:
+        yield place
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+class _Search:
+    def __init__(
+        self, problem: Problem, study: Study, hands: pool.Pool, began: float, allowed: float,
+        on_progress: Callable[[Progress], None] | None, stop: Callable[[], bool] | None,
+    ) -> None:  # fmt: skip
+        self.problem, self.study, self.hands = problem, study, hands
+        self.began, self.allowed, self.deadline = began, allowed, began + allowed
+        self.on_progress, self.stop = on_progress, stop
+        self.outcomes: list[Outcome] = []
+        self.best: Outcome | None = None  # the best score
+        self.kept: Outcome | None = None  # the best whose model, of one fold, lies on disk
+
+    def run(self) -> Searched:
+        imports = threading.Thread(target=importlib.import_module, args=(pool.PRELOAD,), daemon=True)
+        self._give(Task(BASE, "score", BASELINE.name, {}), self.deadline)
+        self._hand_out()
+        imports.start()  # the model has to be loaded here in the end; meanwhile this process only waits
+        ended = self._ended()
+        while ended is None:
+            for outcome in self.hands.results(TICK):
+                self._note(outcome)
+            self._say()
+            self._hand_out()
+            ended = self._ended()
+        for task in self.hands.drop():
+            why = "it still ran when the search ended"
+            self._note(Outcome(task.number, task.family, task.params, "timed out", why))
+        imports.join()
+        best, chosen, note = self._finish()
+        return Searched(
+            best, chosen.family, chosen.params | chosen.learnt, chosen.score,
+            board.leaderboard(self.outcomes, greater=self.problem.metric.greater),
+            board.trials([each for each in self.outcomes if each.number != BASE]),
+            clock.monotonic() - self.began, ended, "", note,
+        )  # fmt: skip
+
+    def _hand_out(self) -> None:
+        while self.hands.idle and self._ended() is None:
+            task = self.study.next(self.best.scores if self.best else ())
+            if task is None:
+                return
+            longest = max(5.0, self.allowed / 3)  # a trial that hangs must not take the whole budget
+            self._give(task, min(self._last_call(), clock.monotonic() + longest))
+
+    def _give(self, task: Task, until: float) -> None:
+        self.hands.give(task, until)
+
+    def _ended(self) -> Ended | None:
+        if self.stop is not None and self.stop():
+            return "asked"
+        if self.study.exhausted and self.hands.idle == len(self.hands.workers):
+            return "trials"
+        return "budget" if clock.monotonic() >= self._last_call() else None
+
+    def _last_call(self) -> float:
+        """Return when trials have to end, so that the best so far can still be fitted on all rows."""
+        if self.best is None:
+            return self.deadline
+        return self.deadline - min(self._refit_seconds(self.best), 0.5 * self.allowed)
+
+    def _refit_seconds(self, outcome: Outcome) -> float:
+        """Estimate the final fit from the measured one of a fold, with some slack."""
+        share = len(self.problem.y) / len(self.problem.folds[0].train)
+        return 0.2 + 1.3 * share * ((outcome.fit_seconds or 0.0) + outcome.encode_seconds)
+
+    def _note(self, outcome: Outcome) -> None:
+        if outcome.number == BASE:
+            outcome = replace(outcome, status="baseline" if outcome.status == "done" else outcome.status)
+            self.outcomes.append(outcome)
+            return
+        self.outcomes.append(outcome)
+        self.study.tell(outcome)
+        if outcome.status == "done" and self._better(outcome, self.best):
+            self.best = outcome
+        if outcome.model and outcome.status == "done" and self._better(outcome, self.kept):
+            self.kept, outcome = outcome, self.kept or replace(outcome, model="")
+        if outcome.model:
+            Path(outcome.model).unlink(missing_ok=True)
+
+    def _better(self, one: Outcome, other: Outcome | None) -> bool:
+        """Whether a score is better; of equal scores the earlier trial's, whenever it came in."""
+        if other is None or one.score is None or other.score is None:
+            return other is None
+        gain = one.score - other.score if self.problem.metric.greater else other.score - one.score
+        return gain > 0 or (gain == 0 and one.number < other.number)
+
+    def _say(self) -> None:
+        if self.on_progress is None:
+            return
+        trials = [each for each in self.outcomes if each.number != BASE]
+        failed = sum(each.status in ("failed", "timed out") for each in trials)
+        best = self.best
+        self.on_progress(
+            Progress(len(trials) - failed, failed, best.score if best else None, best.family if best else "",
+                     clock.monotonic() - self.began, self.allowed)
+        )  # fmt: skip
+
+    def _finish(self) -> tuple[Any, Outcome, str]:
+        """Fit the best on all rows; else return what there is, and say so."""
+        if self.best is None:
+            return self._rescue()
+        now = clock.monotonic()
+        left = max(self.deadline - now, 0.0) + GRACE
+        needed, rows = self._refit_seconds(self.best), 0
+        if needed > 1.5 * left:
+            rows = max(int(len(self.problem.y) * left / needed), len(self.problem.folds[0].train))
+        task = Task(REFIT, "fit", self.best.family, self.best.params | self.best.learnt, rows=rows)
+        outcome = self._wait(task, now + left)
+        if outcome.status == "done":
+            note = f"fitted on {rows:,} of {len(self.problem.y):,} rows, for lack of time" if rows else ""
+            return joblib.load(outcome.model), self.best, note
+        assert self.kept is not None
+        note = f"fitted on the rows of one fold, as the final fit did not succeed: {outcome.reason}"
+        return joblib.load(self.kept.model), self.kept, note
+
+    def _rescue(self) -> tuple[Any, Outcome, str]:
+        """No trial was finished: fit something quick on few rows, or say why there is no model."""
+        family = self.problem.families[0]
+        task = Task(REFIT, "fit", family.name, family.quick(self.problem.job), rows=QUICK_ROWS)
+        outcome = self._wait(task, clock.monotonic() + RESCUE)
+        if outcome.status == "done":
+            note = "a quick fit on few rows: no trial was finished; give the search more time"
+            return joblib.load(outcome.model), outcome, note
+        reasons = [f"{each.family}: {each.reason}" for each in self.outcomes if each.status == "failed"]
+        if reasons:
+            raise DataError("No candidate could be fitted.", details=reasons, do="Look at the reasons above.")
+        raise BudgetSpent(
+            f"The {self.allowed:g} seconds allowed ended before one model was fitted.",
+            why=f"{len(self.problem.y):,} rows and {len(self.problem.plan.used)} columns need more.",
+            do="Give search.budget more time.",
+        )
+
+    def _wait(self, task: Task, until: float) -> Outcome:
+        self._give(task, until)
+        while True:
+            for outcome in self.hands.results(TICK):
+                return outcome

@@ -1,0 +1,80 @@
+"""What a family of estimators is to the search."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from optuna.trial import Trial
+
+Params = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a family may know before it sees the data. Matrices have `categories` columns of codes at their left."""
+
+    task: str
+    metric: str
+    rows: int
+    columns: int
+    classes: int = 2
+    categories: int = 0
+    seed: int = 0
+
+    @property
+    def classifies(self) -> bool:
+        """Whether labels are predicted, with probabilities."""
+        return self.task != "regression"
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A dense matrix with its answers and weights."""
+
+    X: np.ndarray
+    y: np.ndarray
+    weight: np.ndarray | None = None
+
+
+class Family(ABC):
+    """One kind of estimator: how it is built, what may be tuned, and where the tuning starts.
+
+    - `style` says which features it reads: `tree` (codes, gaps as NaN) or `linear` (scaled, filled, one-hot).
+    - `defaults(job)` are good values for every parameter of `space`; they are always tried first.
+    - `space(trial, job)` asks an Optuna trial for each parameter, by names that need no prefix, and returns them.
+    - `build(params, job)` makes an unfitted estimator of scikit-learn's or the vendor's own class, so that a model
+      never needs this package to be loaded. One thread, `job.seed` wherever there is chance, silent.
+    - `fit(model, params, train, job, valid)` fits it in place. With `valid` it may stop early, and returns the parameters
+      that it learnt by that (such as the number of rounds), which replace the given ones in the final fit.
+
+    A member holds no state. Its test is `tests/everfit/search/test_estimators.py`, which every member passes.
+    """
+
+    name: ClassVar[str]
+    style: ClassVar[Literal["tree", "linear"]]
+
+    @abstractmethod
+    def defaults(self, job: Job) -> Params:
+        """Return the parameters to start from."""
+
+    def quick(self, job: Job) -> Params:
+        """Return parameters for a fit that must not take long, without early stopping."""
+        return self.defaults(job)
+
+    @abstractmethod
+    def space(self, trial: Trial, job: Job) -> Params:
+        """Ask the trial for every parameter."""
+
+    @abstractmethod
+    def build(self, params: Params, job: Job) -> Any:
+        """Return an unfitted estimator."""
+
+    def fit(self, model: Any, params: Params, train: Rows, job: Job, valid: Rows | None = None) -> Params:  # noqa: ARG002
+        """Fit in place; return what early stopping learnt."""
+        model.fit(train.X, train.y, sample_weight=train.weight)
+        return {}

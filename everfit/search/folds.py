@@ -1,0 +1,112 @@
+"""Which rows a trial learns from and which score it, within the rows that the search was given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from everfit.errors import DataError
+
+COST = 6e-6  # seconds that one boosted fit takes for each row and column, on an ordinary core
+TRIALS = 12  # so many trials at least should fit into the budget of one worker
+FEWEST = 1000  # rows that a sample keeps at least
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Positions of rows to learn from, and of rows that score."""
+
+    train: np.ndarray
+    valid: np.ndarray
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much data a trial reads: decided by sizes and budget alone, so that it repeats."""
+
+    folds: int
+    rows: int
+
+    @classmethod
+    def of(cls, rows: int, columns: int, outputs: int, budget: float) -> Effort:
+        """Choose five folds, three or one holdout, and then a sample, so that a dozen trials fit into the budget."""
+        fit = COST * rows * (columns + 10) * max(1, outputs / 2)
+        share = budget / TRIALS
+        folds = next((count for count in (5, 3) if count * fit <= share), 1)
+        enough = rows if fit <= share * 1.5 else int(rows * share * 1.5 / fit)
+        return cls(folds, min(rows, max(FEWEST, enough)))
+
+
+def sampled(rows: int, wanted: int, *, ordered: bool, seed: int) -> np.ndarray:
+    """Return positions of a sample, ascending; evenly spaced when the order means something."""
+    if wanted >= rows:
+        return np.arange(rows)
+    if ordered:
+        return np.linspace(0, rows - 1, wanted).astype(int)
+    return np.sort(np.random.default_rng(seed).choice(rows, wanted, replace=False))
+
+
+def folds_of(
+    frame: pd.DataFrame,
+    labels: np.ndarray | None,
+    count: int,
+    *,
+    time: np.ndarray | None = None,
+    group: np.ndarray | None = None,
+    seed: int = 0,
+) -> list[Fold]:
+    """Make folds: later rows validate earlier ones, groups stay whole, classes are spread evenly.
+
+    Without a group, rows with equal features are one, or a trial would be praised for what it has seen. `labels`
+    are the classes of a classification; a fold that could not learn two of them is left out.
+    """
+    made = _by_time(time, count) if time is not None else _spread(_units(frame, group), labels, count, seed)
+    sound = [fold for fold in made if len(fold.valid) and len(fold.train) > 1 and _learnable(fold, labels)]
+    if not sound:
+        raise DataError(
+            "No part of the rows can learn what another part can judge.",
+            why="The rows that come first hold one class only, or all rows are the same.",
+            do="Give more rows, or other ones.",
+        )
+    return sound
+
+
+def _learnable(fold: Fold, labels: np.ndarray | None) -> bool:
+    return labels is None or len(np.unique(labels[fold.train])) > 1
+
+
+def _by_time(when: np.ndarray, count: int) -> list[Fold]:
+    """Cut the last half (or fifth, for one fold) into windows; each is validated by all rows before it."""
+    known = np.sort(when[~np.isnan(when)])
+    if not len(known):
+        return []
+    shares = np.linspace(0.5 if count > 1 else 0.8, 1, count + 1)[:-1]
+    cuts = np.unique(known[np.minimum((shares * len(known)).astype(int), len(known) - 1)])
+    ends = [*cuts[1:], np.inf]
+    return [
+        Fold(np.flatnonzero(when < start), np.flatnonzero((when >= start) & (when < end)))
+        for start, end in zip(cuts, ends, strict=True)
+    ]
+
+
+def _units(frame: pd.DataFrame, group: np.ndarray | None) -> np.ndarray:
+    """Return for each row the number of the unit that it belongs to; rows without a group stand alone."""
+    if group is None:
+        return pd.factorize(pd.util.hash_pandas_object(frame, index=False))[0]
+    codes = pd.factorize(group)[0]
+    alone = codes < 0
+    codes[alone] = codes.max(initial=-1) + 1 + np.arange(alone.sum())
+    return codes if len(np.unique(codes)) > 1 else np.arange(len(frame))
+
+
+def _spread(units: np.ndarray, labels: np.ndarray | None, count: int, seed: int) -> list[Fold]:
+    """Deal shuffled units out in the order of their classes, so that each fold has its share of each."""
+    _, first, unit = np.unique(units, return_index=True, return_inverse=True)
+    classes = labels[first] if labels is not None else np.zeros(len(first))
+    order = np.lexsort((np.random.default_rng(seed).random(len(first)), classes))
+    hands = min(max(count, 5), len(first))
+    hand = np.empty(len(first), dtype=int)
+    hand[order] = np.arange(len(first)) % hands
+    return [Fold(np.flatnonzero(hand[unit] != k), np.flatnonzero(hand[unit] == k)) for k in range(min(count, hands))]

@@ -1,0 +1,157 @@
+"""The worker processes: forked from one that has imported everything, and killed when their time is over."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import sys
+import time
+import types
+from collections.abc import Iterator
+from dataclasses import dataclass
+from multiprocessing import connection
+from multiprocessing.forkserver import ensure_running
+from pathlib import Path
+from typing import Any
+
+from everfit.search.tasks import Outcome, Task
+
+PRELOAD = "everfit.search.preload"
+ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+
+
+def warm_up() -> None:
+    """Start the process that workers are forked from; it imports what they need while the caller goes on."""
+    multiprocessing.get_context("forkserver").set_forkserver_preload([PRELOAD])
+    with _environment(ONE_THREAD):
+        ensure_running()
+
+
+@contextlib.contextmanager
+def _environment(wanted: dict[str, str]) -> Iterator[None]:
+    """Set variables for the child that starts now; take back what was not there before."""
+    added = [name for name in wanted if name not in os.environ]
+    os.environ.update({name: wanted[name] for name in added})
+    try:
+        yield
+    finally:
+        for name in added:
+            del os.environ[name]
+
+
+@contextlib.contextmanager
+def _nameless_main() -> Iterator[None]:
+    """Hide the caller's script, which multiprocessing would otherwise run again in every worker."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
+@dataclass
+class _Worker:
+    process: Any
+    channel: Any
+    task: Task | None = None
+    began: float = 0.0
+    until: float = 0.0
+
+    def kill(self) -> None:
+        """End it and whatever it started."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if os.getpgid(self.process.pid) == self.process.pid:
+                os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.kill()
+        self.process.join(2)
+        self.channel.close()
+
+
+class Pool:
+    """So many workers; each has one task or none. A worker that dies or is late costs its task, nothing else."""
+
+    def __init__(self, size: int, folder: Path) -> None:
+        warm_up()
+        self.folder = folder
+        self.workers = [self._hire() for _ in range(size)]
+
+    def _hire(self) -> _Worker:
+        from everfit.search.worker import work
+
+        context = multiprocessing.get_context("forkserver")
+        ours, theirs = context.Pipe()
+        process = context.Process(target=work, args=(theirs, str(self.folder)), daemon=True)
+        with _environment(ONE_THREAD), _nameless_main():
+            process.start()
+        theirs.close()
+        return _Worker(process, ours)
+
+    @property
+    def idle(self) -> int:
+        """How many workers have nothing to do."""
+        return sum(worker.task is None for worker in self.workers)
+
+    def give(self, task: Task, until: float) -> None:
+        """Give a task to an idle worker, to be killed at `until` (monotonic seconds)."""
+        worker = next(worker for worker in self.workers if worker.task is None)
+        worker.task, worker.began, worker.until = task, time.monotonic(), until
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it died; `results` will notice
+            worker.channel.send(task)
+
+    def results(self, timeout: float) -> list[Outcome]:
+        """Wait until something is done, fails or is late, at most `timeout` seconds; return what became of it."""
+        busy = [worker for worker in self.workers if worker.task]
+        late = min((worker.until for worker in busy), default=float("inf")) - time.monotonic()
+        connection.wait([worker.channel for worker in busy], timeout=max(0.0, min(timeout, late)))
+        outcomes = [self._look(at) for at, worker in enumerate(self.workers) if worker.task]
+        return [outcome for outcome in outcomes if outcome is not None]
+
+    def _look(self, at: int) -> Outcome | None:
+        worker = self.workers[at]
+        task = worker.task
+        assert task is not None
+        try:
+            if worker.channel.poll():
+                outcome: Outcome = worker.channel.recv()
+                worker.task = None
+                return outcome
+        except (EOFError, OSError):
+            worker.process.join(1)
+            return self._replace(at, task, "failed", _death(worker.process.exitcode))
+        if time.monotonic() >= worker.until:
+            seconds = time.monotonic() - worker.began
+            return self._replace(at, task, "timed out", f"not done after {seconds:.1f} seconds")
+        return None
+
+    def _replace(self, at: int, task: Task, status: Any, reason: str) -> Outcome:
+        worker = self.workers[at]
+        worker.kill()
+        self.workers[at] = self._hire()
+        seconds = time.monotonic() - worker.began
+        return Outcome(task.number, task.family, task.params, status, reason, seconds=seconds)
+
+    def drop(self) -> list[Task]:
+        """End all running tasks; return them."""
+        dropped = []
+        for at, worker in enumerate(self.workers):
+            if worker.task:
+                dropped.append(worker.task)
+                worker.kill()
+                self.workers[at] = self._hire()
+        return dropped
+
+    def close(self) -> None:
+        """End all workers."""
+        for worker in self.workers:
+            worker.kill()
+
+
+def _death(code: int | None) -> str:
+    if code is not None and code < 0:
+        name = signal.Signals(-code).name
+        hint = "; memory may have run out" if name == "SIGKILL" else ""
+        return f"its process was ended by {name}{hint}"
+    return f"its process ended by itself (exit code {code})"

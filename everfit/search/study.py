@@ -1,0 +1,101 @@
+"""What to try next. The only door to Optuna."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import optuna
+from optuna.trial import Trial, TrialState
+
+from everfit.search.estimators.base import Family, Job, Params
+from everfit.search.tasks import Outcome, Task
+
+BATCH = 4  # trials asked for together when the search must be repeatable, whatever the number of workers
+
+
+class _Named:
+    """An Optuna trial whose parameters carry the family's name, so that families share one space."""
+
+    def __init__(self, trial: Trial, family: str) -> None:
+        self.trial, self.family = trial, family
+
+    def suggest_float(self, name: str, *args: Any, **kwargs: Any) -> float:
+        return self.trial.suggest_float(f"{self.family}.{name}", *args, **kwargs)
+
+    def suggest_int(self, name: str, *args: Any, **kwargs: Any) -> int:
+        return self.trial.suggest_int(f"{self.family}.{name}", *args, **kwargs)
+
+    def suggest_categorical(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        return self.trial.suggest_categorical(f"{self.family}.{name}", *args, **kwargs)
+
+
+class Study:
+    """Asks TPE for parameters, each family's defaults first, and tells it what became of them.
+
+    With `repeatable`, trials are asked for in batches of four and told in the order of their numbers when the whole
+    batch is done, so the outcome depends on neither the number nor the speed of the workers. Otherwise each is
+    told as it comes, and trials that are still running count as bad ones nearby.
+    """
+
+    def __init__(self, families: Sequence[Family], job: Job, *, greater: bool, most: int | None) -> None:
+        self.families = {family.name: family for family in families}
+        self.job = job
+        self.most = most
+        self.asked = 0
+        self.waiting: list[Task] = []
+        self.open: dict[int, Trial] = {}
+        self.told: dict[int, Outcome] = {}
+        self.study = _new(job.seed, greater)
+        for family in families:
+            start = {f"{family.name}.{name}": value for name, value in family.defaults(job).items()}
+            self.study.enqueue_trial({"family": family.name, **start})
+
+    def next(self, bar: tuple[float, ...]) -> Task | None:
+        """Return what to try next; None when all were asked for, or a batch has to be finished first."""
+        if self.waiting:
+            return self.waiting.pop(0)
+        if self.most is None:
+            return self._ask(bar)
+        if not self.open and self.asked < self.most:
+            self.waiting = [self._ask(bar) for _ in range(min(BATCH, self.most - self.asked))]
+            return self.waiting.pop(0)
+        return None
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether all trials that may be asked for are finished."""
+        return self.most is not None and self.asked >= self.most and not self.open and not self.waiting
+
+    def _ask(self, bar: tuple[float, ...]) -> Task:
+        trial = self.study.ask()
+        name = trial.suggest_categorical("family", list(self.families))
+        params: Params = self.families[name].space(_Named(trial, name), self.job)  # type: ignore[arg-type]
+        self.open[trial.number] = trial
+        self.asked += 1
+        return Task(trial.number, "score", name, params, bar)
+
+    def tell(self, outcome: Outcome) -> None:
+        """Learn from an outcome, at once or when its batch is complete."""
+        self.told[outcome.number] = outcome
+        if self.most is None or set(self.told) >= set(self.open):
+            for number in sorted(self.told):
+                self._tell(self.open.pop(number), self.told.pop(number))
+
+    def _tell(self, trial: Trial, outcome: Outcome) -> None:
+        if outcome.score is None:
+            self.study.tell(trial, state=TrialState.FAIL)
+        elif outcome.status == "pruned":
+            trial.report(outcome.score, len(outcome.scores))
+            self.study.tell(trial, state=TrialState.PRUNED)
+        else:
+            self.study.tell(trial, outcome.score)
+
+
+def _new(seed: int, greater: bool) -> optuna.Study:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        sampler = optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True)
+    return optuna.create_study(direction="maximize" if greater else "minimize", sampler=sampler)
