@@ -1,0 +1,134 @@
+"""How MLflow is entered: quiet, on a database that was migrated once, and with errors that say what to do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import unquote, urlparse
+
+import sqlalchemy as sa
+
+from everfit.errors import InputError, Unavailable, first_line
+from everfit.locks import locked
+from everfit.registry.records import Version
+from everfit.registry.vendor import MlflowClient, MlflowException, download_artifacts
+from everfit.settings import Settings
+
+T = TypeVar("T")
+FILES = "everfit.files"
+SCHEMES = ("sqlite", "postgresql", "http", "https")
+
+
+def prepare(settings: Settings) -> None:
+    """Make MLflow's database ready. Safe from many processes at once, and worth starting while a search runs."""
+    with locked(settings.folder() / "mlflow.lock"):
+        _reach(settings)
+        with translated(settings):
+            MlflowClient(tracking_uri=settings.mlflow_uri).search_experiments(max_results=1)
+
+
+def client(settings: Settings) -> MlflowClient:
+    """Return a client of this workspace's MLflow, with its database ready."""
+    prepare(settings)
+    return MlflowClient(tracking_uri=settings.mlflow_uri)
+
+
+def fetch(settings: Settings, model: str, version: int) -> Version:
+    """Ask MLflow where a version is, and bring its files here; raise InputError if there is no such version."""
+    asked = client(settings)
+    with translated(settings):
+        found = absent_as_none(lambda: asked.get_model_version(model, str(version)))
+        if found is None or found.current_stage == "Deleted_Internal":
+            known = [str(v.version) for v in asked.search_model_versions(f"name = '{model}'", max_results=20)]
+            raise InputError(f"{model} has no version {version}.", why=f"It has {', '.join(known) or 'none'}.")
+        if FILES not in found.tags:
+            raise InputError(f"{model} v{version} was not registered by everfit, and is not loaded.")
+        location = asked.get_model_version_download_uri(model, str(version))
+        folder = _here(location) or _download(settings, location, model, version)
+        run = asked.get_run(str(found.run_id))
+    return Version(model, version, run.info.run_id, run.info.experiment_id, str(folder), json.loads(found.tags[FILES]))
+
+
+def absent_as_none(ask: Callable[[], T]) -> T | None:
+    """Ask MLflow for one thing; None when there is no such thing."""
+    try:
+        return ask()
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return None
+        raise
+
+
+def unless_there(make: Callable[[], T]) -> T | None:
+    """Make one thing; None when somebody else just made it."""
+    try:
+        return make()
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_ALREADY_EXISTS":
+            return None
+        raise
+
+
+@contextmanager
+def translated(settings: Settings) -> Iterator[None]:
+    """Turn MLflow's errors into ours."""
+    try:
+        yield
+    except MlflowException as cause:
+        if "out-of-date database schema" in str(cause):
+            raise InputError(
+                f"MLflow's database {_shown(settings)} was made by another version of MLflow.",
+                do=f"Back it up, then run: mlflow db upgrade {_shown(settings)}",
+            ) from cause
+        raise Unavailable.at("MLflow", _shown(settings), cause) from cause
+    except OSError as cause:
+        raise Unavailable(
+            f"MLflow's files cannot be written or read: {cause.strerror or first_line(cause)} ({cause.filename}).",
+            do=f"Make room, or set EVERFIT_MLFLOW_ARTIFACTS (now {settings.mlflow_artifacts}) to a place that works.",
+        ) from cause
+
+
+def _reach(settings: Settings) -> None:
+    """Fail at once where MLflow would try for minutes, and before it makes a file store in the current folder."""
+    scheme = settings.mlflow_uri.partition(":")[0].partition("+")[0]
+    if scheme not in SCHEMES:
+        raise InputError(
+            f"MLflow cannot be kept at {settings.mlflow_uri}: that is not a database and not a server.",
+            do="Set EVERFIT_MLFLOW_URI to sqlite:////absolute/path.db, a postgresql:// or an http:// address.",
+        )
+    if scheme.startswith("http"):
+        return
+    engine = sa.create_engine(settings.mlflow_uri, poolclass=sa.NullPool)
+    try:
+        with engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA schema_version" if scheme == "sqlite" else "SELECT 1")
+    except sa.exc.DBAPIError as cause:
+        if scheme != "sqlite":
+            raise Unavailable.at("MLflow's database", _shown(settings), cause.orig or cause) from cause
+        raise InputError(
+            f"MLflow's database {engine.url.database} cannot be used: {first_line(cause.orig or cause)}.",
+            do="Make it and its folder readable and writable, restore it, or set EVERFIT_MLFLOW_URI to another place.",
+        ) from cause
+
+
+def _shown(settings: Settings) -> str:
+    if settings.mlflow_uri.startswith("http"):
+        return settings.mlflow_uri
+    return sa.make_url(settings.mlflow_uri).render_as_string(hide_password=True)
+
+
+def _here(location: str) -> Path | None:
+    """Return the folder that a location names on this machine, if it does."""
+    parsed = urlparse(location)
+    if parsed.scheme == "file":
+        return Path(unquote(parsed.path))
+    return Path(location) if not parsed.scheme else None
+
+
+def _download(settings: Settings, location: str, model: str, version: int) -> Path:
+    target = settings.folder("versions", model, f"{version}.files")
+    got = download_artifacts(artifact_uri=location, dst_path=str(target), tracking_uri=settings.mlflow_uri)
+    return Path(got)

@@ -1,0 +1,37 @@
+"""Where this machine finds the files of a version, without asking MLflow each time.
+
+A small file in the home says the folder and the digests as they were when the version was registered. When it is not
+there (another machine registered the version), MLflow is asked once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from everfit.registry.records import Version
+from everfit.settings import Settings
+
+
+def place(settings: Settings, model: str, version: int) -> Path:
+    """Return the file that remembers a version."""
+    return settings.home / "versions" / model / f"{version}.json"
+
+
+def remember(settings: Settings, version: Version) -> None:
+    """Write where a version is; whole or not at all."""
+    file = place(settings, version.model, version.version)
+    settings.folder("versions", version.model)
+    fresh = file.with_name(f"{file.name}.{os.getpid()}")
+    fresh.write_text(json.dumps(version.to_dict()), encoding="utf-8")
+    fresh.replace(file)
+
+
+def recall(settings: Settings, model: str, version: int) -> Version | None:
+    """Return what was remembered, if it is still true that the folder is there."""
+    try:
+        known = Version(**json.loads(place(settings, model, version).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+    return known if Path(known.folder).is_dir() else None

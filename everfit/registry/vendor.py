@@ -1,0 +1,52 @@
+"""MLflow, imported quietly: its environment is read once, as it is imported, so it is set here first.
+
+Whatever the registry uses of MLflow comes from this module.
+"""
+
+import logging
+import os
+import warnings
+
+for _name, _value in {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_SKIP_PIP_REQUIREMENTS_CHECK": "true",
+    "MLFLOW_UV_AUTO_DETECT": "false",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "GIT_PYTHON_REFRESH": "quiet",
+}.items():
+    os.environ.setdefault(_name, _value)
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # MLflow warns of type hints of its own
+    import mlflow.pyfunc as pyfunc  # `from mlflow` it would be loaded, and warn, only later
+    from mlflow import sklearn
+    from mlflow.artifacts import download_artifacts
+    from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
+    from mlflow.exceptions import MlflowException
+    from mlflow.models import Model, ModelSignature
+    from mlflow.tracking import MlflowClient
+    from mlflow.types import ColSpec, DataType, Schema
+
+for _name in ("mlflow", "alembic"):
+    logging.getLogger(_name).setLevel(logging.ERROR)
+
+__all__ = [
+    "ColSpec",
+    "DataType",
+    "Dataset",
+    "DatasetInput",
+    "InputTag",
+    "Metric",
+    "MlflowClient",
+    "MlflowException",
+    "Model",
+    "ModelSignature",
+    "Param",
+    "Run",
+    "RunTag",
+    "Schema",
+    "download_artifacts",
+    "pyfunc",
+    "sklearn",
+]
