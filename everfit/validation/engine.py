@@ -1,0 +1,178 @@
+"""The only door to Great Expectations. It runs in the worker's process and answers with plain values."""
+
+import importlib.util
+import logging
+import math
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from everfit.errors import SuiteError, first_line
+from everfit.validation.catalogue import Level
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import great_expectations as gx
+    from great_expectations.data_context.types.base import ProgressBarsConfig
+    from great_expectations.expectations.expectation import (
+        ColumnMapExpectation,
+        ColumnPairMapExpectation,
+        Expectation,
+        MulticolumnMapExpectation,
+    )
+    from great_expectations.expectations.registry import (
+        get_expectation_impl,
+        list_registered_expectation_implementations,
+    )
+
+logging.disable(logging.CRITICAL)
+warnings.simplefilter("ignore")
+MAPS = (ColumnMapExpectation, ColumnPairMapExpectation, MulticolumnMapExpectation)
+EXAMPLES = 5
+FORMAT = {"result_format": "COMPLETE", "return_unexpected_index_query": False, "partial_unexpected_count": EXAMPLES}
+_imported: dict[Path, tuple[str, ...]] = {}
+
+
+def custom_forms(custom: Sequence[Path]) -> list[tuple[str, str, dict[str, Any], Level]]:
+    """Import the files once and describe what they registered: type, summary, JSON Schema of the kwargs, level."""
+    names = [name for path in custom for name in _import(path)]
+    return [_describe(name) for name in names]
+
+
+def judge(
+    frame: pd.DataFrame, calls: Sequence[tuple[str, dict[str, Any]]], custom: Sequence[Path]
+) -> list[dict[str, Any]]:
+    """Judge every call on the frame, in order. What one call raises is the error of that call alone."""
+    custom_forms(custom)
+    answers: dict[int, dict[str, Any]] = {}
+    built = {}
+    for n, (name, kwargs) in enumerate(calls):
+        try:
+            built[n] = get_expectation_impl(name)(**kwargs, meta={"n": n})
+        except Exception as cause:  # noqa: BLE001 - whatever its class raises, the rule could not be judged
+            answers[n] = {"state": "error", "why": first_line(cause)}
+    answers |= _validate(frame, built)
+    return [answers[n] for n in range(len(calls))]
+
+
+def _validate(frame: pd.DataFrame, built: dict[int, Any]) -> dict[int, dict[str, Any]]:
+    if not built:
+        return {}
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
+    asset = context.data_sources.add_pandas("batch").add_dataframe_asset("batch")
+    batch = asset.add_batch_definition_whole_dataframe("batch").get_batch({"dataframe": frame})
+    try:
+        suite = gx.ExpectationSuite(name="batch", expectations=list(built.values()))
+        results = batch.validate(suite, result_format=FORMAT).results
+    except Exception as cause:  # noqa: BLE001 - one rule brought all of them down, so each is judged alone
+        if len(built) == 1:
+            return {n: {"state": "error", "why": first_line(cause)} for n in built}
+        return {k: v for n, one in built.items() for k, v in _validate(frame, {n: one}).items()}
+    return {_number(result): _answer(result, len(frame)) for result in results}
+
+
+def _number(result: Any) -> int:
+    """The results come in another order than the suite, so each expectation carries its number."""
+    return int(result.expectation_config.meta["n"])
+
+
+def _answer(result: Any, rows: int) -> dict[str, Any]:
+    found = result.result or {}
+    if why := _raised(result.exception_info):
+        return {"state": "error", "why": why}
+    answer = {
+        "state": "pass" if result.success else "fail",
+        "observed": _plain(found.get("observed_value")),
+        "details": _plain(found.get("details")),
+        "missing": int(found.get("missing_count") or 0),
+        "judged": int(found.get("element_count") or rows),
+    }
+    if "unexpected_count" in found:
+        values = found.get("unexpected_list") or found.get("partial_unexpected_list") or []
+        answer["unexpected"] = int(found["unexpected_count"] or 0)
+        answer["values"] = [_plain(value) for value in list(values)[:EXAMPLES]]
+        answer["rows"] = np.asarray(found.get("unexpected_index_list") or [], dtype=np.int64)
+    return answer
+
+
+def _raised(info: dict[str, Any]) -> str:
+    """Find the message in either of the two shapes in which Great Expectations tells of an exception."""
+    parts = [info] if "raised_exception" in info else [part for part in info.values() if isinstance(part, dict)]
+    for part in parts:
+        if part.get("raised_exception"):
+            lines = str(part.get("exception_message") or "").strip().splitlines()
+            return (lines[0] if lines else "it raised an exception without a message")[:300]
+    return ""
+
+
+def _plain(value: Any) -> Any:
+    """Turn numpy and pandas values into JSON's; NaN and infinity become text, as JSON has neither."""
+    if isinstance(value, dict):
+        return {str(key): _plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple | set | np.ndarray):
+        return [_plain(part) for part in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return "no value" if math.isnan(value) else str(value)
+    if value is None or isinstance(value, str | int | float):
+        return value
+    return "no value" if value is pd.NaT or value is pd.NA else str(value)
+
+
+def _import(path: Path) -> tuple[str, ...]:
+    """Import one file and return the types that it registered."""
+    if path not in _imported:
+        before = set(list_registered_expectation_implementations())
+        spec = importlib.util.spec_from_file_location(f"everfit_custom_{path.stem}", path)
+        if spec is None or spec.loader is None:
+            raise SuiteError(f"{path} cannot be imported.")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = module
+        try:
+            spec.loader.exec_module(module)
+        except Exception as cause:  # noqa: BLE001 - whatever a team's file raises, it is that file that is broken
+            text = f"{type(cause).__name__}: {first_line(cause)}"
+            raise SuiteError(
+                f"{path}{_line(cause, path)} is broken: {text}", do="Repair it, or take it away."
+            ) from None
+        added = tuple(sorted(set(list_registered_expectation_implementations()) - before))
+        if not added:
+            raise SuiteError(
+                f"{path} defines no new expectation.", do="Give its class a name of its own, or take it away."
+            )
+        _imported[path] = added
+    return _imported[path]
+
+
+def _line(cause: BaseException, path: Path) -> str:
+    if isinstance(cause, SyntaxError):
+        return f":{cause.lineno}"
+    line, trace = None, cause.__traceback__
+    while trace is not None:
+        line = trace.tb_lineno if trace.tb_frame.f_code.co_filename == str(path) else line
+        trace = trace.tb_next
+    return f":{line}" if line else ""
+
+
+def _describe(name: str) -> tuple[str, str, dict[str, Any], Level]:
+    form: type[Expectation] = get_expectation_impl(name)
+    fields = form.__fields__
+    level: Level = "row" if issubclass(form, MAPS) else "column" if "column" in fields else "table"
+    properties = {key: _json_type(field) for key, field in fields.items()}
+    required = [key for key, field in fields.items() if field.required]
+    summary = (form.__doc__ or name).strip().splitlines()[0]
+    return name, summary, {"properties": properties, "required": required}, level
+
+
+def _json_type(field: Any) -> dict[str, Any]:
+    """Say what a field takes; anything, when it is not one of the plain types."""
+    kinds = {str: "string", float: "number", int: "integer", bool: "boolean", list: "array", dict: "object"}
+    kind = kinds.get(field.outer_type_)
+    return {"type": kind} if kind and field.required else {}
