@@ -7,6 +7,7 @@ whole bin (zeros, a default) get one of their own. Rare levels of a category are
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -83,13 +84,25 @@ def contrast(binned: Binned) -> Compared:
     return Compared(float(statistic), float(p_value), float(np.sqrt(max(distance**2 - noise**2, 0.0))), psi)
 
 
+def apart(one: Floats, two: Floats) -> float:
+    """Return the Kolmogorov-Smirnov distance of two sorted samples."""
+    every = np.concatenate([one, two])
+    shares = (np.searchsorted(side, every, side="right") / len(side) for side in (one, two))
+    return float(np.abs(np.subtract(*shares)).max())
+
+
 def _count_numbers(before: Floats, after: Floats) -> Binned:
     cuts, repeats = np.unique(np.quantile(before, np.arange(1, BINS) / BINS, method="lower"), return_counts=True)
     spikes = cuts[repeats > 1]
     edges = np.unique(np.concatenate([cuts, np.nextafter(spikes, -np.inf)]))
     counted = (np.bincount(np.searchsorted(edges, side), minlength=len(edges) + 1) for side in (before, after))
-    labels = [f"≤ {edge:.4g}" for edge in edges] + [f"> {edges[-1]:.4g}"]
-    return Binned(tuple(labels), *(c.astype(np.int64) for c in counted))
+    return Binned(_intervals([f"{edge:.4g}" for edge in edges]), *(c.astype(np.int64) for c in counted))
+
+
+def _intervals(edges: list[str]) -> tuple[str, ...]:
+    """Name the bins between edges; the bin of a single value by that value."""
+    between = [high if low == high else f"{low} to {high}" for low, high in pairwise(edges)]
+    return f"≤ {edges[0]}", *between, f"> {edges[-1]}"
 
 
 def _count_levels(before: pd.Series, after: pd.Series) -> Binned:
@@ -99,11 +112,15 @@ def _count_levels(before: pd.Series, after: pd.Series) -> Binned:
     rows = table.sum()
     expected = table.sum(axis=1) * rows.min() / max(rows.sum(), 1)
     rare = table[expected < EXPECTED]
-    kept = table[expected >= EXPECTED].sort_values("before", ascending=False, kind="stable")
-    if len(rare):
-        kept.loc[RARE] = rare.sum()
-    if len(kept) > 2 and expected[rare.index].sum() < EXPECTED and len(rare):
-        kept.iloc[-2] += kept.iloc[-1]
-        kept = kept.iloc[:-1]
-    labels = tuple(f"{level:g}" if isinstance(level, float) else str(level) for level in kept.index)
-    return Binned(labels, kept["before"].to_numpy(), kept["after"].to_numpy())
+    kept = table[expected >= EXPECTED]
+    numeric = pd.api.types.is_numeric_dtype(table.index)
+    kept = kept.sort_index() if numeric else kept.sort_values("before", ascending=False, kind="stable")
+    labels = [f"{level:g}" if numeric else str(level) for level in kept.index]
+    counts = kept.to_numpy()
+    if len(rare) and len(kept) > 1 and expected[rare.index].sum() < EXPECTED:
+        counts[-1] += rare.sum().to_numpy()
+        labels[-1] += " or rare"
+    elif len(rare):
+        counts = np.vstack([counts, rare.sum().to_numpy()])
+        labels.append(RARE)
+    return Binned(tuple(labels), counts[:, 0], counts[:, 1])

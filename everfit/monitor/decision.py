@@ -78,11 +78,11 @@ def decide(evidence: Evidence, monitor: Monitor, retrain: Retrain, promotion: Pr
     """Weigh one batch against the policy; never stop at the first reason or blocker."""
     spoken = [finding for finding in evidence.findings if finding.speaks]
     reasons = [finding.text for finding in sorted(spoken, key=_urgency, reverse=True)]
-    asked: set[Severity] = {finding.severity for finding in spoken}
+    asked: list[Severity] = ["fine", *(finding.severity for finding in spoken)]
     if stale := _stale(evidence, monitor, promotion or Promotion()):
         reasons.append(stale)
-        asked.add("retrain")
-    severity = max(asked | {"fine"}, key=_rank)
+        asked.append("retrain")
+    severity = max(asked, key=_rank)
     blockers = tuple(_blockers(evidence, monitor, retrain, faulty="repair" in asked))
     action: Action = "none"
     if severity == "repair":
@@ -135,10 +135,9 @@ def _blockers(evidence: Evidence, monitor: Monitor, retrain: Retrain, *, faulty:
         yield "there is no champion yet: `everfit train` makes the first one"
     if not retrain.auto:
         yield "retrain.auto is false: nothing starts by itself"
-    if not evidence.target_present:
-        yield "the batch has no labels: nothing new can be learnt from it"
     if evidence.labels < monitor.min_labels:
-        yield f"{evidence.labels:,} labelled rows since the champion was made, {monitor.min_labels:,} needed"
+        missing = "" if evidence.target_present else "; the batch itself has no target column"
+        yield f"{evidence.labels:,} labelled rows since the champion was made, {monitor.min_labels:,} needed{missing}"
     if evidence.running:
         yield f"a retraining is already wanted or running: {evidence.running}"
     if evidence.waiting is not None:

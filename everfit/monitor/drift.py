@@ -20,7 +20,6 @@ from everfit.schema import Kind, Schema
 MOVED = 0.10
 NULLS = 0.05
 MAX_ROWS = 200_000
-SHOWN = 12
 
 
 @dataclass(frozen=True)
@@ -90,8 +89,9 @@ class Drift(Record):
             return Finding.cannot_judge("input drift", self.why)
         moved = self.drifted
         names = tuple(column.column for column in moved)
-        of = f"{len(moved)} of {len(self.columns)} columns"
-        text = f"{of} moved: {listed(names)}. {moved[0].why}" if moved else f"none of {len(self.columns)} columns moved"
+        text = f"none of {len(self.columns)} columns moved"
+        if moved:
+            text = f"{len(moved)} of {len(self.columns)} columns moved: {listed(names)}; of {names[0]}, {moved[0].why}"
         return Finding(
             "input drift",
             text,
@@ -227,9 +227,9 @@ def _verdict(column: ColumnDrift, p_values: float, p_nulls: float, level: float)
     nulled = p_nulls < level and abs(rise) >= NULLS
     said = []
     if moved:
-        said.append(f"{column.column}: {column.moved:.0%} of its values moved{_where(column)}")
+        said.append(f"{column.moved:.0%} of its values moved{_where(column)}")
     if nulled:
-        said.append(f"{column.column}: nulls went from {column.nulls_before:.1%} to {column.nulls_after:.1%}")
+        said.append(f"its nulls went from {column.nulls_before:.1%} to {column.nulls_after:.1%}")
     significant = min(p_values, p_nulls) < level
     quiet = column.why or ("significant, but too small to matter" if significant else "no change beyond chance")
     return replace(
@@ -260,7 +260,7 @@ def _other(before: pd.DataFrame, after: pd.DataFrame, name: str, level: float, m
 def _finding(signal: str, column: ColumnDrift) -> Finding:
     return Finding(
         signal,
-        column.why,
+        f"the {signal.removesuffix(' drift')}: {column.why}",
         severity="watch" if column.drifted else "fine",
         judged=column.judged,
         columns=(column.column,),

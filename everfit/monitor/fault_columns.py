@@ -7,16 +7,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
-from everfit.monitor.counts import LEVELS, Floats, numbers, texts
+from everfit.monitor.counts import LEVELS, Floats, apart, numbers, texts
 from everfit.monitor.findings import Finding, finite
 from everfit.schema import Schema
 
 BLOCKS = 40
 NULL_RISE = 0.25
 FAR = 0.40
-RESCALED = 3.0
+RESCALED = 5.0
 SAME_SHAPE = 0.15
 ONE_VALUE = 0.30
 UNSEEN = 0.50
@@ -27,12 +26,21 @@ DECILES = np.arange(0.1, 0.91, 0.1)
 
 @dataclass(frozen=True)
 class Numbers:
-    """A number column: its past in blocks, and what came now, both without nulls."""
+    """A number column without its nulls: its past, sorted and in blocks, and what came now, sorted."""
 
     name: str
     past: Floats
     blocks: tuple[Floats, ...]
     now: Floats
+
+    @classmethod
+    def of(cls, past: pd.Series, now: pd.Series, cuts: list[Any]) -> Numbers | None:
+        """Read a column; None when it has too few values, or too few different ones, to know its range."""
+        values, came = numbers(past), numbers(now)
+        sides = [np.sort(side[~np.isnan(side)]) for side in (values, came)]
+        if min(map(len, sides)) < LEVELS or np.count_nonzero(np.diff(sides[0])) < LEVELS:
+            return None
+        return cls(str(past.name), sides[0], tuple(values[cut][~np.isnan(values[cut])] for cut in cuts), sides[1])
 
     def worst(self, measure: Any) -> float:
         """Return the largest value of a measure over the past blocks."""
@@ -47,13 +55,9 @@ def find(reference: pd.DataFrame, current: pd.DataFrame, schema: Schema) -> tupl
     for column in schema.columns:
         past, now = reference[column.name], current[column.name]
         found.append(null_burst(column.name, past.isna().to_numpy(), now.isna().to_numpy(), cuts))
-        if now.notna().sum() < LEVELS or past.notna().sum() < LEVELS:
-            continue
-        if column.kind == "number" and past.nunique() > LEVELS:
-            values = numbers(past)
-            blocks = tuple(values[cut][~np.isnan(values[cut])] for cut in cuts)
-            columns.append(Numbers(column.name, values[~np.isnan(values)], blocks, numbers(now.dropna())))
-        elif column.kind == "string":
+        if column.kind == "number" and (read := Numbers.of(past, now, cuts)):
+            columns.append(read)
+        elif column.kind == "string" and now.notna().sum() >= LEVELS:
             found.append(unseen(column.name, past, now, cuts))
     swapped = _swapped(columns)
     gone = {name for finding in swapped for name in finding.columns}
@@ -63,8 +67,8 @@ def find(reference: pd.DataFrame, current: pd.DataFrame, schema: Schema) -> tupl
 
 def null_burst(name: str, past: Any, now: Any, cuts: list[Any]) -> Finding | None:
     """Speak when far more values are null than in any block of the past."""
-    usual, worst, rate = past.mean(), max(past[cut].mean() for cut in cuts), now.mean()
-    if rate - worst < NULL_RISE:
+    usual, rate = past.mean(), now.mean()
+    if rate - usual < NULL_RISE or rate - (worst := max(past[cut].mean() for cut in cuts)) < NULL_RISE:
         return None
     text = f"{name}: {rate:.0%} of its values are null, against {usual:.0%} so far and {worst:.0%} at worst"
     return _fault("null burst", text, name, rate - usual)
@@ -131,8 +135,7 @@ def rescaled(column: Numbers) -> float | None:
         return None
     if abs(np.log(factor)) < 2 * column.worst(lambda block: _log_factor(before, np.quantile(block, DECILES))):
         return None
-    distance = stats.ks_2samp(column.past, column.now / factor, method="asymp").statistic
-    return factor if distance < SAME_SHAPE else None
+    return factor if apart(column.past, column.now / factor) < SAME_SHAPE else None
 
 
 def _factor(before: Floats, now: Floats) -> float | None:
@@ -148,11 +151,11 @@ def _log_factor(before: Floats, now: Floats) -> float:
 
 def _swapped(columns: list[Numbers]) -> list[Finding]:
     """Find pairs of columns that each look like the other one's past."""
-    moved = [c for c in columns if stats.ks_2samp(c.past, c.now, method="asymp").statistic > APART]
+    moved = [c for c in columns if apart(c.past, c.now) > APART]
     found = []
     for i, one in enumerate(moved):
         for two in moved[i + 1 :]:
-            crossed = [stats.ks_2samp(a.past, b.now, method="asymp").statistic for a, b in ((one, two), (two, one))]
+            crossed = [apart(a.past, b.now) for a, b in ((one, two), (two, one))]
             if max(crossed) < ALIKE:
                 text = f"{one.name} and {two.name} look swapped: each has the other's distribution"
                 found.append(_fault("columns swapped", text, (one.name, two.name), 1 - max(crossed)))
@@ -160,17 +163,24 @@ def _swapped(columns: list[Numbers]) -> list[Finding]:
 
 
 def unseen(name: str, past: pd.Series, now: pd.Series, cuts: list[Any]) -> Finding | None:
-    """Speak when most values were never seen, in a column that had settled on its levels."""
-    known = texts(past)
-    blocks = [texts(past.iloc[cut]) for cut in cuts]
-    if known.nunique() < 2:
+    """Speak when most values were never seen, in a column that had settled on its levels, or are known ones respelt."""
+    known, came = texts(past), texts(now)
+    new = came[~came.isin(known.unique())]
+    share = len(new) / len(came)
+    if share < UNSEEN:
         return None
-    share = float((~texts(now).isin(known.unique())).mean())
-    if share < UNSEEN or share < 2 * _newest(blocks):
+    examples = ", ".join(map(repr, new.unique()[:3]))
+    if _plain(new).isin(_plain(known).unique()).mean() >= UNSEEN:
+        text = f"{name}: {share:.0%} of its values are spelt in another way than before, such as {examples}"
+        return _fault("unseen values", text, name, share)
+    if known.nunique() < 2 or share < 4 * _newest([texts(past.iloc[cut]) for cut in cuts]):
         return None
-    examples = texts(now)[~texts(now).isin(known.unique())].unique()[:3]
-    text = f"{name}: {share:.0%} of its values were never seen before, such as {', '.join(map(repr, examples))}"
+    text = f"{name}: {share:.0%} of its values were never seen before, such as {examples}"
     return _fault("unseen values", text, name, share)
+
+
+def _plain(levels: pd.Series) -> pd.Series:
+    return levels.str.strip().str.casefold()
 
 
 def _newest(blocks: list[pd.Series]) -> float:

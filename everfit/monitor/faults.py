@@ -14,12 +14,14 @@ import numpy as np
 import pandas as pd
 
 from everfit.monitor import fault_columns, fault_rows
-from everfit.monitor.findings import Finding
+from everfit.monitor.findings import Finding, Severity
 from everfit.schema import Change, Schema
+from everfit.spec import Outcome, SchemaPolicy
 
 NEW_NORMAL = 3
 ENOUGH = 50
 LIMIT = 20_000
+SEVERITIES: dict[Outcome, Severity] = {"allow": "fine", "warn": "watch", "block": "repair"}
 
 
 def find(
@@ -30,17 +32,18 @@ def find(
     time: str | None = None,
     now: datetime | None = None,
     refused_in_a_row: int = 0,
+    on_change: SchemaPolicy | None = None,
 ) -> tuple[Finding, ...]:
     """Return what is broken in a batch; empty when nothing is.
 
     `schema` has the raw columns that the champion needs (without target and bookkeeping), `reference` their past in
     the order of time: see `rolling`. After three refusals in a row the new look may be the new normal: the findings
-    ask for a person instead of refusing once more, except where columns are missing or of another kind.
+    ask for a person instead of refusing once more. What a missing or retyped column leads to, the model file says.
     """
-    came = Schema.of(current)
-    structure = tuple(_structural(change) for change in schema.changes(came) if change.kind in ("removed", "retyped"))
-    broken = {column for finding in structure for column in finding.columns}
-    usable = Schema(tuple(c for c in schema.columns if c.name not in broken and c.name in reference))
+    changes = [change for change in schema.changes(Schema.of(current)) if _matters(change, current)]
+    structure = tuple(_structural(change, on_change or SchemaPolicy()) for change in changes)
+    usable = schema.without([change.column for change in changes])
+    usable = usable.without([name for name in usable.names if name not in reference])
     rows = fault_rows.find(reference, current, usable, time=time, now=now)
     if min(len(reference), len(current)) < ENOUGH:
         return (*structure, *rows)
@@ -60,8 +63,16 @@ def rolling(reference: pd.DataFrame, recent: pd.DataFrame, *, limit: int = LIMIT
     return joined.iloc[np.concatenate([older, np.arange(cut, len(joined))])].reset_index(drop=True)
 
 
-def _structural(change: Change) -> Finding:
-    return Finding(f"column {change.kind}", str(change), severity="repair", columns=(change.column,), effect=1.0)
+def _matters(change: Change, current: pd.DataFrame) -> bool:
+    """Leave out additions and order; a column of nothing but nulls has no kind that could have changed."""
+    if change.kind == "retyped":
+        return bool(current[change.column].notna().any())
+    return change.kind == "removed"
+
+
+def _structural(change: Change, policy: SchemaPolicy) -> Finding:
+    outcome = policy.removed if change.kind == "removed" else policy.retyped
+    return Finding(f"column {change.kind}", str(change), severity=SEVERITIES[outcome], columns=(change.column,))
 
 
 def _new_normal(values: tuple[Finding, ...], refused: int) -> tuple[Finding, ...]:

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable
 from dataclasses import dataclass
-from functools import cache
-from typing import Any, Literal, Self, cast
+from typing import Any, Literal, Self
 
 from pydantic import TypeAdapter
 
 Severity = Literal["fine", "watch", "retrain", "repair"]
-
-
-@cache
-def _adapter(record: Hashable) -> TypeAdapter[Any]:
-    return TypeAdapter(record)
 
 
 class Record:
@@ -23,13 +16,13 @@ class Record:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON: times as ISO text, tuples as lists."""
-        plain: dict[str, Any] = _adapter(cast(Hashable, type(self))).dump_python(self, mode="json")
+        plain: dict[str, Any] = TypeAdapter(type(self)).dump_python(self, mode="json")
         return plain
 
     @classmethod
     def from_dict(cls, plain: dict[str, Any]) -> Self:
         """Read what `to_dict` wrote; raise pydantic's ValidationError on anything else."""
-        record: Self = _adapter(cast(Hashable, cls)).validate_python(plain)
+        record: Self = TypeAdapter(cls).validate_python(plain)
         return record
 
 
