@@ -46,7 +46,12 @@ class Page:
             "previous": previous,
         }
         row["hash"] = hash_of(row)
-        self._connection.execute(sa.insert(LEDGER).values(row))
+        try:
+            self._connection.execute(sa.insert(LEDGER).values(row))
+        except sa.exc.IntegrityError as cause:
+            raise ValueError(
+                f"{model}: {kind} of '{subject}' is recorded already; `once` tells who was first"
+            ) from cause
         self.written.append(entry_of(row))
         return self.written[-1]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import unquote, urlparse
@@ -19,15 +20,20 @@ from everfit.settings import Settings
 
 T = TypeVar("T")
 FILES = "everfit.files"
+HEALING = ("TEMPORARILY_UNAVAILABLE", "INTERNAL_ERROR", "REQUEST_LIMIT_EXCEEDED")
 SCHEMES = ("sqlite", "postgresql", "http", "https")
 
 
 def prepare(settings: Settings) -> None:
-    """Make MLflow's database ready. Safe from many processes at once, and worth starting while a search runs."""
+    """Make MLflow's database ready, and import what `register` needs: seconds that a search can hide.
+
+    Safe from many processes at once.
+    """
     with locked(settings.folder() / "mlflow.lock"):
         _reach(settings)
         with translated(settings):
             MlflowClient(tracking_uri=settings.mlflow_uri).search_experiments(max_results=1)
+    import_module("everfit.registry.registering")
 
 
 def client(settings: Settings) -> MlflowClient:
@@ -83,7 +89,9 @@ def translated(settings: Settings) -> Iterator[None]:
                 f"MLflow's database {_shown(settings)} was made by another version of MLflow.",
                 do=f"Back it up, then run: mlflow db upgrade {_shown(settings)}",
             ) from cause
-        raise Unavailable.at("MLflow", _shown(settings), cause) from cause
+        if cause.error_code in HEALING:
+            raise Unavailable.at("MLflow", _shown(settings), cause) from cause
+        raise InputError(f"MLflow at {_shown(settings)} refused: {first_line(cause)}") from cause
     except OSError as cause:
         raise Unavailable(
             f"MLflow's files cannot be written or read: {cause.strerror or first_line(cause)} ({cause.filename}).",

@@ -32,6 +32,7 @@ def require_champion(ledger: Ledger, model: str) -> int:
 
 def promote(
     settings: Settings,
+    ledger: Ledger,
     model: str,
     version: int,
     *,
@@ -46,7 +47,7 @@ def promote(
     Asked again after a crash, it finishes what was begun.
     """
     loading.verify(settings, model, version)
-    ledger, who = Ledger(settings.ledger_url), actor or settings.actor
+    who = actor or settings.actor
     if ledger.champion(model) == version:
         sync_aliases(settings, ledger, model)
         return Outcome(model, version, _swaps(ledger, model)[-1].facts["replaced"], False, _already(ledger, model))
@@ -61,7 +62,7 @@ def promote_by_hand(settings: Settings, model: str, version: int | None = None, 
     """Make a version champion by a person's word; without a version, the one that waits for approval."""
     ledger = Ledger(settings.ledger_url)
     chosen = _waiting(ledger, model) if version is None else version
-    return promote(settings, model, chosen, expected=ledger.champion(model), reason=reason)
+    return promote(settings, ledger, model, chosen, expected=ledger.champion(model), reason=reason)
 
 
 def rollback(

@@ -66,9 +66,9 @@ class Version:
     """One registered version: where it is and the SHA-256 of each of its files that everfit reads."""
 
     model: str
-    version: int
-    run_id: str
-    experiment_id: str
+    number: int
+    run: str
+    experiment: str
     folder: str
     digests: dict[str, str]
     new: bool = True

@@ -7,6 +7,7 @@ import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
+from uuid import uuid4
 
 from everfit.ledger import Holder
 from everfit.locks import locked
@@ -26,6 +27,8 @@ def register(settings: Settings, candidate: Candidate) -> Version:
     The version is made last, when everything that belongs to it is stored and was read back. If anything fails, the
     run is marked FAILED and there is no version. A run whose process died is marked KILLED by the next call.
     """
+    # Without a key nothing can be asked for again.
+    candidate = candidate if candidate.run_key else replace(candidate, run_key=uuid4().hex)
     with locked(settings.folder("versions", candidate.model) / "register.lock"):
         client = door.client(settings)
         with door.translated(settings):
@@ -76,7 +79,9 @@ def _store(client: MlflowClient, run: Run, candidate: Candidate, scratch: Path) 
 def _experiment(client: MlflowClient, settings: Settings, model: str) -> str:
     """Return the model's experiment; its artifacts go where the settings say, never below the current folder."""
     remote = settings.mlflow_uri.startswith("http") and Path(settings.mlflow_artifacts).is_relative_to(settings.home)
-    location = None if remote else f"{settings.mlflow_artifacts.rstrip('/')}/{model}"
+    root = settings.mlflow_artifacts.rstrip("/")
+    root = root if "://" in root else str(settings.workspace / root)
+    location = None if remote else f"{root}/{model}"
     made = door.unless_there(lambda: client.create_experiment(model, artifact_location=location))
     if made is not None:
         return str(made)
@@ -102,6 +107,8 @@ def _start(client: MlflowClient, settings: Settings, experiment: str, candidate:
 
 def _version_of(client: MlflowClient, model: str, run_key: str) -> int | None:
     """Return the version that was made under a run key, and finish its run if nobody could."""
+    if "'" in run_key:
+        raise ValueError(f"a run key holds no quotes: {run_key}")
     for version in client.search_model_versions(f"name = '{model}' AND tags.`{RUN_KEY}` = '{run_key}'"):
         _finish(client, client.get_run(str(version.run_id)), "FINISHED")
         return int(version.version)

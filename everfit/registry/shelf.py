@@ -21,7 +21,7 @@ def place(settings: Settings, model: str, version: int) -> Path:
 
 def remember(settings: Settings, version: Version) -> None:
     """Write where a version is; whole or not at all."""
-    file = place(settings, version.model, version.version)
+    file = place(settings, version.model, version.number)
     settings.folder("versions", version.model)
     fresh = file.with_name(f"{file.name}.{os.getpid()}")
     fresh.write_text(json.dumps(version.to_dict()), encoding="utf-8")
