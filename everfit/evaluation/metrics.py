@@ -163,7 +163,7 @@ def _ap(sums: np.ndarray) -> np.ndarray:
 
 
 def _error(y: np.ndarray, predicted: Predicted) -> np.ndarray:
-    return np.asarray(y, dtype="float64") - predicted.values
+    return np.asarray(np.asarray(y, dtype="float64") - predicted.values)
 
 
 def _mae(y: np.ndarray, predicted: Predicted, _: np.ndarray) -> np.ndarray:
@@ -179,7 +179,7 @@ def _squares(y: np.ndarray, predicted: Predicted, _: np.ndarray) -> np.ndarray:
 
 
 def _root(sums: np.ndarray) -> np.ndarray:
-    return np.sqrt(_mean(sums))
+    return np.asarray(np.sqrt(_mean(sums)))
 
 
 def _explained(y: np.ndarray, predicted: Predicted, weight: np.ndarray) -> np.ndarray:
@@ -230,4 +230,4 @@ def default_metric(task: str) -> str:
 def row_losses(task: str, y: Any, predicted: Predicted) -> np.ndarray:
     """Return what each row cost, for monitoring: its log loss, or its absolute error."""
     truth = np.asarray(y)
-    return np.abs(_error(truth, predicted)) if task == "regression" else log_losses(truth, predicted)
+    return np.asarray(np.abs(_error(truth, predicted))) if task == "regression" else log_losses(truth, predicted)

@@ -20,7 +20,7 @@ def units_of(rows: int, *, ordered: bool, seed: int) -> np.ndarray:
     """
     if ordered:
         blocks = min(UNITS, max(FEWEST_BLOCKS, round(rows ** (2 / 3))))
-        return np.arange(rows) * min(blocks, rows) // max(1, rows)
+        return np.asarray(np.arange(rows) * min(blocks, rows) // max(1, rows))
     return np.random.default_rng(seed).permutation(rows) % min(rows, UNITS)
 
 

@@ -7,6 +7,8 @@ import hashlib
 import numpy as np
 import pandas as pd
 
+from everfit.features import casts
+
 BOOKKEEPING = ("_batch", "_row")
 MIX = np.uint64(0x9E3779B97F4A7C15)
 
@@ -30,12 +32,13 @@ def column_hashes(values: pd.Series) -> np.ndarray:
 
 
 def _hash(values: pd.Series) -> np.ndarray:
-    if pd.api.types.is_numeric_dtype(values.dtype):
-        numbers = values.astype("float64").to_numpy(na_value=np.nan) + 0.0  # -0.0 is 0.0
+    kind = casts.kind_of(values)
+    if kind in ("number", "boolean"):
+        numbers = casts.as_number(values).to_numpy() + 0.0  # -0.0 is 0.0
         return np.where(np.isnan(numbers), np.nan, numbers).view("uint64")
-    if values.dtype == object:
-        values = values.map(str, na_action="ignore").astype("str")
-    return np.asarray(pd.util.hash_pandas_object(values, index=False), dtype="uint64")
+    plain = casts.as_time(values) if kind == "timestamp" else values
+    plain = casts.as_text(plain) if plain.dtype == object else plain
+    return np.asarray(pd.util.hash_pandas_object(plain, index=False), dtype="uint64")
 
 
 def _mixed(values: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,12 @@ def infer_task(y: pd.Series, data: Data) -> TaskType:
     if not _is_number(present):
         return "multiclass"
     values = present.to_numpy(dtype="float64")
-    run = np.all(values % 1 == 0) and values.min() in (0, 1) and values.max() - values.min() == levels - 1
+    run = (
+        np.all(np.isfinite(values))
+        and np.all(values % 1 == 0)
+        and values.min() in (0, 1)
+        and values.max() - values.min() == levels - 1
+    )
     few = levels <= FEW_NUMBERS and len(values) >= ROWS_PER_CLASS * levels
     return "multiclass" if run and few else "regression"
 
@@ -49,8 +55,8 @@ def check_target(frame: pd.DataFrame, data: Data) -> None:
         raise _unfit(data, "holds timestamps", "Predict a number, such as the days until then.")
     task = infer_task(y, data)
     if y.nunique() < 2:
-        kind = "one value" if task == "regression" else "one class"
-        raise _unfit(data, f"holds only {kind}, {y.iloc[0]!r}", "Give rows with other outcomes as well.")
+        kind = "one value" if _is_number(y) else "one class"
+        raise _unfit(data, f"holds only {kind}, {y.tolist()[0]!r}", "Give rows with other outcomes as well.")
     _check_regression(y, data) if task == "regression" else _check_classes(y, data, task)
     if data.weight:
         _check_weight(frame[data.weight], data.weight)
@@ -58,7 +64,7 @@ def check_target(frame: pd.DataFrame, data: Data) -> None:
 
 def _check_columns(frame: pd.DataFrame, data: Data) -> None:
     known = [str(name) for name in frame.columns]
-    named = {
+    named: dict[str, Iterable[str | None]] = {
         "target": [data.target], "time": [data.time], "group": [data.group], "weight": [data.weight],
         "ids": data.ids, "drop": data.drop, "roles": data.roles,
     }  # fmt: skip

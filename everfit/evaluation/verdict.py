@@ -73,7 +73,7 @@ def judge(
     measure = metric_named(metric) if isinstance(metric, str) else metric
     truth = np.asarray(y)
     weights = np.ones(len(truth)) if weight is None else np.asarray(weight, dtype="float64")
-    facts = {"metric": measure.name, "rows": len(truth), "rows_hash": rows_hash}
+    facts: dict[str, Any] = {"metric": measure.name, "rows": len(truth), "rows_hash": rows_hash}
     blockers = _degenerate(measure, truth, weights) or _unusable(predictions, len(truth), champion)
     if blockers:
         return Verdict(False, (), tuple(blockers), **facts)

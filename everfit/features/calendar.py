@@ -32,10 +32,12 @@ class Calendar(ByColumn):
         self.parts_: list[list[str]] = []
         self.center_: list[float] = []
         self.scale_: list[float] = []
+        self.known_: list[bool] = []
         for column in self._columns(X):
             days = _days(column)
             known = days[~np.isnan(days)]
             self.parts_.append(self._useful(known))
+            self.known_.append(len(known) > 0)
             self.center_.append(float(known.mean()) if len(known) else 0.0)
             self.scale_.append(float(known.std()) or 1.0 if len(known) else 1.0)
         return self
@@ -57,7 +59,9 @@ class Calendar(ByColumn):
             parts = _parts(days)
             for name in self.parts_[at]:
                 out += _waves(parts[name], name) if self.cyclic else [parts[name]]
-            if self.trend:
+            if self.trend and not self.known_[at]:
+                out.append(np.zeros(len(days)))
+            elif self.trend:
                 scaled = np.nan_to_num((days - self.center_[at]) / self.scale_[at])
                 out.append(np.clip(scaled, -3, 3) if self.cyclic else days)
         return np.column_stack(out) if out else np.empty((X.shape[0], 0))

@@ -32,7 +32,7 @@ def kind_of(values: pd.Series) -> Kind:
         return "nested"
     if types.is_numeric_dtype(dtype) or types.is_timedelta64_dtype(dtype):
         return "number"
-    return _kind_of_objects(values) if dtype == object else "string"
+    return _kind_of_objects(values) if types.is_object_dtype(dtype) else "string"
 
 
 def _kind_of_objects(values: pd.Series) -> Kind:
@@ -74,12 +74,12 @@ def as_number(values: pd.Series) -> pd.Series:
     values = _plain(values)
     dtype: Any = values.dtype
     if types.is_timedelta64_dtype(dtype):
-        return values.dt.total_seconds()
+        return pd.Series(values.dt.total_seconds())
     if types.is_datetime64_any_dtype(dtype) or types.is_complex_dtype(dtype):
         return missing("number", len(values), values.index)
-    if isinstance(dtype, np.dtype) and dtype != object:
+    if isinstance(dtype, np.dtype) and not types.is_object_dtype(dtype):
         return values.astype("float64")
-    if dtype == object:
+    if types.is_object_dtype(dtype):
         values = values.map(_number)
     read = pd.to_numeric(values, errors="coerce")
     return pd.Series(read.to_numpy(dtype="float64", na_value=np.nan), index=values.index)
@@ -115,7 +115,7 @@ def as_truth(values: pd.Series) -> pd.Series:
 def as_text(values: pd.Series) -> pd.Series:
     """Write every value as text: whole floats as integers, so that 5, 5.0 and '5' are one level."""
     values = _plain(values)
-    texts = values.to_numpy(dtype=object, na_value=None) if values.dtype != object else values.to_numpy()
+    texts = np.asarray(values, dtype=object)
     return pd.Series([_text(value) for value in texts], index=values.index, dtype=object)
 
 

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 
-class ByColumn(TransformerMixin, BaseEstimator):
+class ByColumn(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Remembers how many columns it saw and what they were called; says so when others come."""
 
     def _remember(self, X: Any) -> None:

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from everfit.features import casts
 
 
-class Conform(TransformerMixin, BaseEstimator):
+class Conform(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Select, order and cast raw columns; nothing is learnt, and a row alone equals the row in a batch.
 
     A missing column is a column of missing values, one too many is ignored, and a value that cannot be

@@ -35,10 +35,14 @@ class Levels(ByColumn):
     def transform(self, X: Any) -> np.ndarray:
         """Return one column of codes for each column."""
         coded = [
-            [float(codes.get(v, len(codes))) if isinstance(v, str) else np.nan for v in column]
-            for codes, column in zip(self.codes_, self._columns(X), strict=True)
+            [float(codes.get(v, len(codes))) if isinstance(v, str) else gap for v in column]
+            for codes, column, gap in zip(self.codes_, self._columns(X), self._gaps(), strict=True)
         ]
         return np.asarray(coded, dtype="float64").reshape(len(coded), X.shape[0]).T
+
+    def _gaps(self) -> list[float]:
+        """Return what a missing value becomes: NaN, but 0 where fit saw nothing else."""
+        return [np.nan if codes else 0.0 for codes in self.codes_]
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return the names of the columns, unchanged."""

@@ -12,11 +12,15 @@ LARGEST = 1e38  # some trees compute in single precision, where more than this i
 
 
 class Numbers(ByColumn):
-    """Pass numbers through; what is infinite, or would be in single precision, is missing."""
+    """Pass numbers through; what is infinite, or would be in single precision, is missing.
+
+    A column in which fit saw nothing says nothing, and is zero: not every tree survives a column of gaps.
+    """
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Learn nothing but the columns."""
+        """Learn which columns hold anything."""
         self._remember(X)
+        self.empty_ = [int(at) for at in np.flatnonzero(np.isnan(finite(np.asarray(X))).all(axis=0))]
         return self
 
     def transform(self, X: Any) -> np.ndarray:
@@ -24,6 +28,7 @@ class Numbers(ByColumn):
         values = finite(np.asarray(X))
         if values.shape[1] != self.n_features_in_:
             raise ValueError(f"X has {values.shape[1]} features, Numbers expects {self.n_features_in_}.")
+        values[:, self.empty_] = 0.0
         return values
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:

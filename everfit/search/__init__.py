@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from everfit.features import Plan
     from everfit.spec import Search
 
-__all__ = ["Metric", "Predicted", "Progress", "Row", "Searched", "predict", "run", "warm_up"]
+__all__ = ["Metric", "Predicted", "Progress", "Row", "Searched", "constant_guess", "predict", "run", "warm_up"]
 
 
 def warm_up() -> None:
@@ -31,3 +31,13 @@ def run(frame: pd.DataFrame, y: Any, *, plan: Plan, task: str, metric: Metric, s
     from everfit.search import engine
 
     return engine.run(frame, y, plan=plan, task=task, metric=metric, spec=spec, **more)
+
+
+def constant_guess(y: Any, *, task: str, metric: str, weight: Any = None) -> Any:
+    """Return the fitted dummy: what every model has to beat. It answers any frame."""
+    import numpy as np
+
+    from everfit.search.estimators import BASELINE, Job
+
+    model = BASELINE.build({}, Job(task=task, metric=metric, rows=len(y), columns=1))
+    return model.fit(np.zeros((len(y), 1)), np.asarray(y), sample_weight=weight)

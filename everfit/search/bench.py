@@ -15,11 +15,12 @@ import numpy as np
 
 from everfit.errors import first_line
 from everfit.features import conformer, encoder
-from everfit.search.estimators.base import Params, Rows
+from everfit.search.estimators import BASELINE, Params, Rows
 from everfit.search.predicted import Predicted, predict
 from everfit.search.tasks import Outcome, Problem, Task
 
 PROBLEM = "problem.joblib"
+BASE = -1  # the number of the baseline, which is no trial
 BAGS = 10
 
 
@@ -151,6 +152,26 @@ class Bench:
 
     def _path(self, style: str, at: int, name: str) -> Path:
         return self.folder / f"{style}-{at}-{name}"
+
+
+def baseline(problem: Problem) -> Outcome:
+    """Score the constant guess on the same folds; it needs no features, hence no worker."""
+    began = time.perf_counter()
+    scores, spread = [], 0.0
+    for fold in problem.folds:
+        train, valid = (
+            Rows(np.zeros((len(rows), 1)), problem.y[rows], None if problem.weight is None else problem.weight[rows])
+            for rows in (fold.train, fold.valid)
+        )
+        model = BASELINE.build({}, problem.job)
+        BASELINE.fit(model, {}, train, problem.job)
+        predicted = predict(model, valid.X, problem.job.task, problem.positive)
+        scores.append(problem.metric.score(valid.y, predicted, valid.weight))
+        spread = spread or _spread(problem, valid, predicted)
+    score = float(np.nanmean(scores)) if np.isfinite(scores).any() else None
+    low, high = (None, None) if score is None else (score - spread, score + spread)
+    seconds = time.perf_counter() - began
+    return Outcome(BASE, BASELINE.name, {}, "baseline", "", tuple(scores), score, low, high, 0.0, 0.0, 0.0, seconds)
 
 
 def _seen(valid: Rows, train: Rows, classifies: bool) -> Rows | None:

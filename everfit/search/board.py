@@ -48,7 +48,7 @@ def trials(outcomes: Sequence[Outcome]) -> pd.DataFrame:
             "folds": json.dumps(each.scores),
             "params": json.dumps(each.params | each.learnt),
             "reason": each.reason,
-        }  # fmt: skip
+        }
         for each in sorted(outcomes, key=lambda each: each.number)
     ]
     numbers = ["score", "low", "high", "fit_seconds", "predict_ms", "seconds"]

@@ -21,8 +21,8 @@ import pandas as pd
 from everfit.errors import BudgetSpent, DataError
 from everfit.features import Plan
 from everfit.search import board, pool
-from everfit.search.bench import PROBLEM
-from everfit.search.estimators import BASELINE, FAMILIES, Family
+from everfit.search.bench import BASE, PROBLEM, baseline
+from everfit.search.estimators import FAMILIES, Family
 from everfit.search.predicted import Metric
 from everfit.search.problem import Given, how_judged, prepare
 from everfit.search.records import Progress, Searched
@@ -34,7 +34,7 @@ GRACE = 2.0  # seconds that the final fit may take beyond the budget, before the
 RESCUE = 8.0  # seconds for a quick model when the budget ended without one; imports may be among them
 QUICK_ROWS = 2000
 TICK = 0.25
-REFIT, BASE = -2, -1  # numbers of the two tasks that are no trials
+REFIT = -2  # the number of the final fit, which is no trial
 
 Ended = Literal["budget", "trials", "asked"]
 
@@ -70,7 +70,7 @@ def run(
     allowed = budget if budget is not None else spec.budget.total_seconds()
     chosen = tuple(families or (family for family in FAMILIES if family.name in spec.estimators))
     given = Given(frame, y, time, group, weight).answered()
-    problem = prepare(given, plan, task, metric, positive, (*chosen, BASELINE), budget=allowed, seed=spec.seed)
+    problem = prepare(given, plan, task, metric, positive, chosen, budget=allowed, seed=spec.seed)
     study = Study(chosen, problem.job, greater=metric.greater, most=spec.trials)
     with _folder(folder) as place:
         joblib.dump(problem, place / PROBLEM)
@@ -107,8 +107,8 @@ class _Search:
 
     def run(self) -> Searched:
         imports = threading.Thread(target=importlib.import_module, args=(pool.PRELOAD,), daemon=True)
-        self._give(Task(BASE, "score", BASELINE.name, {}), self.deadline)
         self._hand_out()
+        self.outcomes.append(baseline(self.problem))
         imports.start()  # the model has to be loaded here in the end; meanwhile this process only waits
         ended = self._ended()
         while ended is None:
@@ -135,17 +135,15 @@ class _Search:
             if task is None:
                 return
             longest = max(5.0, self.allowed / 3)  # a trial that hangs must not take the whole budget
-            self._give(task, min(self._last_call(), clock.monotonic() + longest))
-
-    def _give(self, task: Task, until: float) -> None:
-        self.hands.give(task, until)
+            self.hands.give(task, min(self._last_call(), clock.monotonic() + longest))
 
     def _ended(self) -> Ended | None:
         if self.stop is not None and self.stop():
             return "asked"
         if self.study.exhausted and self.hands.idle == len(self.hands.workers):
             return "trials"
-        return "budget" if clock.monotonic() >= self._last_call() else None
+        fastest = min((each.seconds for each in self.outcomes if each.status == "done"), default=0.0)
+        return "budget" if clock.monotonic() + fastest >= self._last_call() else None
 
     def _last_call(self) -> float:
         """Return when trials have to end, so that the best so far can still be fitted on all rows."""
@@ -156,13 +154,9 @@ class _Search:
     def _refit_seconds(self, outcome: Outcome) -> float:
         """Estimate the final fit from the measured one of a fold, with some slack."""
         share = len(self.problem.y) / len(self.problem.folds[0].train)
-        return 0.2 + 1.3 * share * ((outcome.fit_seconds or 0.0) + outcome.encode_seconds)
+        return 0.2 + 1.15 * share * ((outcome.fit_seconds or 0.0) + outcome.encode_seconds)
 
     def _note(self, outcome: Outcome) -> None:
-        if outcome.number == BASE:
-            outcome = replace(outcome, status="baseline" if outcome.status == "done" else outcome.status)
-            self.outcomes.append(outcome)
-            return
         self.outcomes.append(outcome)
         self.study.tell(outcome)
         if outcome.status == "done" and self._better(outcome, self.best):
@@ -226,7 +220,7 @@ class _Search:
         )
 
     def _wait(self, task: Task, until: float) -> Outcome:
-        self._give(task, until)
+        self.hands.give(task, until)
         while True:
             for outcome in self.hands.results(TICK):
                 return outcome

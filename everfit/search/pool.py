@@ -19,7 +19,7 @@ from typing import Any
 from everfit.search.tasks import Outcome, Task
 
 PRELOAD = "everfit.search.preload"
-ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
 def warm_up() -> None:

@@ -20,6 +20,12 @@ class Predicted:
     def __len__(self) -> int:
         return len(self.values)
 
+    @property
+    def score(self) -> np.ndarray | None:
+        """Return the probability of the positive class of a binary task; None for every other task."""
+        binary = self.proba is not None and self.proba.shape[1] == 2
+        return self.proba[:, self.positive] if self.proba is not None and binary else None
+
     def take(self, rows: np.ndarray) -> Predicted:
         """Return the same for some rows, by position or mask."""
         proba = None if self.proba is None else self.proba[rows]

@@ -90,10 +90,8 @@ def how_judged(problem: Problem, given: Given) -> str:
     """Say in words which rows score a trial."""
     count = len(problem.folds)
     rows = len(problem.folds[0].train) + len(problem.folds[0].valid)
-    kind = "later rows judge earlier ones" if given.time is not None else "groups stay whole" if given.group is not None else "equal rows stay together"  # fmt: skip
-    part = (
-        ""
-        if problem.job.rows == len(problem.y)
-        else f", on a sample of {problem.job.rows:,} of {len(problem.y):,} rows"
-    )
+    kind = "equal rows stay together" if given.group is None else "groups stay whole"
+    kind = kind if given.time is None else "later rows judge earlier ones"
+    whole = problem.job.rows == len(problem.y)
+    part = "" if whole else f", on a sample of {problem.job.rows:,} of {len(problem.y):,} rows"
     return f"{count} fold(s) of about {rows:,} rows{part}; {kind}"

@@ -49,7 +49,7 @@ class Family(ABC):
     - `space(trial, job)` asks an Optuna trial for each parameter, by names that need no prefix, and returns them.
     - `build(params, job)` makes an unfitted estimator of scikit-learn's or the vendor's own class, so that a model
       never needs this package to be loaded. One thread, `job.seed` wherever there is chance, silent.
-    - `fit(model, params, train, job, valid)` fits it in place. With `valid` it may stop early, and returns the parameters
+    - `fit(model, params, train, job, valid)` fits in place. With `valid` it may stop early, and returns the parameters
       that it learnt by that (such as the number of rounds), which replace the given ones in the final fit.
 
     A member holds no state. Its test is `tests/everfit/search/test_estimators.py`, which every member passes.
@@ -74,7 +74,7 @@ class Family(ABC):
     def build(self, params: Params, job: Job) -> Any:
         """Return an unfitted estimator."""
 
-    def fit(self, model: Any, params: Params, train: Rows, job: Job, valid: Rows | None = None) -> Params:  # noqa: ARG002
+    def fit(self, model: Any, params: Params, train: Rows, job: Job, valid: Rows | None = None) -> Params:
         """Fit in place; return what early stopping learnt."""
         model.fit(train.X, train.y, sample_weight=train.weight)
         return {}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from everfit.search.estimators.base import Family, Job, Params, Rows
 
 if TYPE_CHECKING:
@@ -74,7 +76,10 @@ class LightGBM(Family):
         if params["native_categories"] and job.categories:
             more["categorical_feature"] = list(range(job.categories))
         if valid is not None:
-            more |= {"eval_X": (valid.X,), "eval_y": (valid.y,), "callbacks": [early_stopping(PATIENCE, verbose=False)]}
+            y = (
+                np.searchsorted(np.unique(train.y), valid.y) if job.classifies else valid.y
+            )  # LightGBM forgets to encode it
+            more |= {"eval_X": (valid.X,), "eval_y": (y,), "callbacks": [early_stopping(PATIENCE, verbose=False)]}
             more |= {} if valid.weight is None else {"eval_sample_weight": [valid.weight]}
         model.fit(train.X, train.y, sample_weight=train.weight, **more)
         return {} if valid is None else {"rounds": int(model.best_iteration_ or model.n_estimators)}
