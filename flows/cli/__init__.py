@@ -1,0 +1,74 @@
+"""The commands of `everfit`, in the order of a first day: author, run, govern, operate.
+
+Each command imports what it needs when it runs, so that `--help` answers at once.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Annotated
+
+import click
+import typer
+
+from flows.cli import author, govern, operate, run
+
+# One thread per process: two OpenMP threads on a busy machine make a fit ten times slower. Read at the first import.
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+app = typer.Typer(
+    help="Production AutoML that keeps tabular models fit. Run it in the folder that holds your models.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+@app.callback()
+def _common(debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False) -> None:
+    if debug:
+        os.environ["EVERFIT_DEBUG"] = "1"
+
+
+COMMANDS: tuple[Callable[..., None], ...] = (
+    *(author.new, author.check, author.schema),
+    *(run.train, run.predict, run.monitor),
+    *(govern.promote, govern.rollback, govern.history),
+    *(operate.deploy, operate.up, operate.demo),
+)
+for command in COMMANDS:
+    app.command()(command)
+app.add_typer(author.suite, name="suite")
+app.add_typer(govern.audit, name="audit")
+
+
+def main() -> None:
+    """Run a command; a known error is one block on stderr and its own exit code."""
+    for name in THREADS:
+        os.environ.setdefault(name, "1")
+    try:
+        sys.exit(app(standalone_mode=False))
+    except click.ClickException as usage:
+        usage.show()
+        sys.exit(usage.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        sys.exit(130)
+    except Exception as error:  # noqa: BLE001 - the last place where an error can be put into words
+        sys.exit(_explain(error))
+
+
+def _explain(error: Exception) -> int:
+    from everfit.errors import EverfitError
+    from flows.cli.console import err, print_error
+
+    if os.environ.get("EVERFIT_DEBUG"):
+        err.print_exception()
+    if isinstance(error, EverfitError):
+        print_error(error)
+        return error.exit_code
+    err.print(
+        f"everfit stopped on an error of its own: {type(error).__name__}: {error}", style="bold red", markup=False
+    )
+    err.print("Please report it, with what the same command prints after `everfit --debug`.", markup=False)
+    return 1

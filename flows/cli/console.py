@@ -1,0 +1,173 @@
+"""What a person in a terminal sees: progress and results on it, errors in one block, JSON alone on stdout."""
+
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from everfit.errors import EverfitError
+
+err = Console(stderr=True, highlight=False)
+out = Console(highlight=False)
+if TYPE_CHECKING:
+    from everfit.checkup import Checkup
+    from everfit.validation import Report, Result
+
+RUN_LOGGERS = ("prefect.flow_runs", "prefect.task_runs")
+
+
+class _Lines(logging.Handler):
+    """Print each step's line; a line that says `passing` only moves the spinner's text."""
+
+    def __init__(self, status: Any) -> None:
+        super().__init__(logging.INFO)
+        self.status = status
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show one record; Prefect's own bookkeeping lines stay in its UI."""
+        text = record.getMessage()
+        if getattr(record, "passing", False):
+            self.status.update(text)
+        elif getattr(record, "step", "") or record.levelno >= logging.WARNING:
+            if record.levelno >= logging.ERROR:
+                return  # a failure is printed once, at the end, in full
+            err.print(
+                f"[dim]{getattr(record, 'step', ''):>10}[/]  {text}", style="yellow" if record.levelno > 20 else ""
+            )
+
+
+@contextmanager
+def progress(title: str) -> Iterator[Callable[[], None]]:
+    """Show a spinner; from the call of what it yields on, also what the run says.
+
+    That call comes after Prefect was imported: its import takes every handler off its loggers.
+    """
+    loggers = [logging.getLogger(name) for name in RUN_LOGGERS]
+    with err.status(title) as status:
+        lines = _Lines(status)
+        try:
+            yield lambda: [logger.addHandler(lines) for logger in loggers].clear()
+        finally:
+            for logger in loggers:
+                logger.removeHandler(lines)
+
+
+def print_json(facts: Mapping[str, Any]) -> None:
+    """Write one JSON object, and nothing else, to stdout; non-finite numbers become null."""
+    sys.stdout.write(json.dumps(_plain(facts), default=str, allow_nan=False) + "\n")
+
+
+def print_error(error: EverfitError) -> None:
+    """Write what happened, then why it matters and what to do."""
+    first, *rest = str(error).splitlines()
+    err.print(first, style="bold red", markup=False, soft_wrap=True)
+    for line in rest:
+        err.print(line, markup=False, soft_wrap=True)
+
+
+def table(title: str, columns: list[str], rows: list[list[str]]) -> None:
+    """Print a plain table to stdout."""
+    shown = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        shown.add_column(column)
+    for row in rows:
+        shown.add_row(*row)
+    out.print(shown)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float) and (value != value or abs(value) == float("inf")):
+        return None
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def show(verb: str, result: Mapping[str, Any]) -> None:
+    """Print what a command found, the verdict first."""
+    SHOW[verb](result)
+
+
+def _show_train(result: Mapping[str, Any]) -> None:
+    out.print(f"[bold {'green' if result['promoted'] else 'yellow'}]{result['sentence']}[/]", soft_wrap=True)
+    for reason in result["reasons"]:
+        out.print(f"  {reason}", markup=False, soft_wrap=True)
+    rows = [
+        [who, *(f"{score[key]:.4g}" for key in ("value", "low", "high"))] for who, score in result["scores"].items()
+    ]
+    table(f"{result['metric']} on {result['rows']:,} rows that neither model saw", ["", "score", "low", "high"], rows)
+    _where(result)
+
+
+def _show_predict(result: Mapping[str, Any]) -> None:
+    out.print(f"{result['rows']:,} rows predicted by {result['model']} v{result['version']}: {result['output']}")
+    for warning in result["warnings"]:
+        out.print(f"  {warning}", style="yellow", markup=False)
+
+
+def _show_monitor(result: Mapping[str, Any]) -> None:
+    colour = {"none": "green", "retrain": "yellow", "repair": "red"}[result["action"]]
+    out.print(f"[bold {colour}]{result['model']}: {result['verdict']}[/]")
+    for title in ("reasons", "blockers"):
+        for line in result[title]:
+            out.print(f"  {'' if title == 'reasons' else 'held back: '}{line}", markup=False, soft_wrap=True)
+    if result.get("retraining"):
+        _show_train(result["retraining"])
+    _where(result)
+
+
+def _where(result: Mapping[str, Any]) -> None:
+    for title, key in (("report", "report"), ("MLflow run", "mlflow_run"), ("data version", "data")):
+        if value := result.get(key):
+            shown = f"v{value['version']} {value['hash'][:12]}, {value['rows']:,} rows" if key == "data" else value
+            out.print(f"  {title}: {shown}", markup=False, soft_wrap=True)
+
+
+def finish(verb: str, result: Mapping[str, Any], as_json: bool) -> None:
+    """Print a result for a program or for a person."""
+    if as_json:
+        print_json(result)
+    else:
+        show(verb, result)
+
+
+def checkup(found: "Checkup") -> None:
+    """Print what `everfit check` looked at, and the rules that did not hold on the sample."""
+    for line in found.lines:
+        out.print(line, markup=False, soft_wrap=True)
+    if found.report:
+        suite_report(found.report, failed_only=True)
+
+
+def suite_report(report: "Report", *, failed_only: bool = False) -> None:
+    """Print the rules of a suite and what became of them."""
+    shown = [result for result in report.results if not failed_only or result.outcome != "passes"]
+    rows = [[r.outcome, r.column, r.expected, r.observed or r.why, _examples(r)] for r in shown]
+    if rows:
+        table(f"{report.origin}: {report.headline}", ["outcome", "column", "expected", "observed", "examples"], rows)
+    elif not failed_only:
+        out.print(report.headline)
+
+
+def _examples(result: "Result") -> str:
+    return ", ".join(example.value for example in result.examples[:3])
+
+
+def _show_change(result: Mapping[str, Any]) -> None:
+    out.print(result["sentence"], markup=False, soft_wrap=True)
+
+
+SHOW: dict[str, Callable[[Mapping[str, Any]], None]] = {
+    "train": _show_train,
+    "predict": _show_predict,
+    "monitor": _show_monitor,
+    "promote": _show_change,
+    "rollback": _show_change,
+}

@@ -1,0 +1,76 @@
+"""Commands about who decided what: promote, rollback, history, audit."""
+
+from typing import Annotated
+
+import typer
+
+from flows.cli.common import Json, Name, Reason, moment, settings
+
+audit = typer.Typer(help="Prove that the ledger was not altered.", no_args_is_help=True)
+
+
+def promote(
+    name: Name,
+    version: Annotated[int | None, typer.Option("--version", help="Default: the one that waits for approval.")] = None,
+    reason: Reason = "approved by hand",
+    as_json: Json = False,
+) -> None:
+    """Let a registered version take over, by your word."""
+    from everfit import registry
+    from everfit.spec import load_spec
+    from flows.cli import console
+
+    here = settings()
+    load_spec(name, here.models)
+    result = registry.promote_by_hand(here, name, version, reason=reason)
+    console.finish("promote", result.to_dict(), as_json)
+
+
+def rollback(name: Name, reason: Reason = "rolled back by hand", as_json: Json = False) -> None:
+    """Bring the previous champion back."""
+    from everfit import registry
+    from everfit.spec import load_spec
+    from flows.cli import console
+
+    here = settings()
+    load_spec(name, here.models)
+    console.finish("rollback", registry.rollback(here, name, reason=reason).to_dict(), as_json)
+
+
+def history(
+    name: Annotated[str | None, typer.Argument(help="A model; default: all of them.")] = None,
+    at: Annotated[str | None, typer.Option("--at", help="As it was known then, such as 2026-11-22T15:00.")] = None,
+    limit: Annotated[int, typer.Option("--limit", help="How many decisions, the latest ones.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """Show every decision, with who or what made it and why."""
+    from everfit.ledger import Ledger
+    from flows.cli import console
+
+    ledger = Ledger(settings().ledger_url)
+    when = moment(at)
+    entries = ledger.entries(name, at=when)[-limit:]
+    champion = ledger.champion(name, at=when) if name else None
+    if as_json:
+        console.print_json({"model": name, "champion": champion, "entries": [entry.to_dict() for entry in entries]})
+        return
+    rows = [[f"{e.at:%Y-%m-%d %H:%M:%S}", e.model, e.kind.replace("_", " "), e.actor, e.summary] for e in entries]
+    console.table("Decisions, oldest first (UTC)", ["when", "model", "what", "by", "why"], rows)
+    if name:
+        console.out.print(f"champion: {f'v{champion}' if champion else 'none'}")
+
+
+@audit.command()
+def verify(as_json: Json = False) -> None:
+    """Recompute the ledger's chain and name the first entry that was altered."""
+    from everfit.ledger import Ledger
+    from flows.cli import console
+
+    found = Ledger(settings().ledger_url).verify()
+    if as_json:
+        console.print_json({"ok": found.ok, "entries": found.rows, "first_bad": found.first_bad, "why": found.why})
+    elif found.ok:
+        console.out.print(f"The ledger is whole: {found.rows} entries, each one fits the one before it.")
+    else:
+        console.err.print(f"The ledger was altered at entry {found.first_bad}: {found.why}", style="bold red")
+    raise typer.Exit(0 if found.ok else 1)

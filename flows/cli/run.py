@@ -1,0 +1,54 @@
+"""Commands that run a flow: train, predict, monitor."""
+
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from flows.cli.common import Json, Name, Reason, settings
+
+
+def train(name: Name, reason: Reason = "asked by hand", as_json: Json = False) -> None:
+    """Train: ingest, validate, features, search, evaluate, register, promote."""
+    result = _run("train", as_json, model=name, reason=reason)
+    raise typer.Exit(4 if result["refused"] else 0)
+
+
+def predict(
+    name: Name,
+    source: Annotated[str, typer.Option("--input", help="File, folder, glob or URI with the rows to score.")],
+    output: Annotated[Path, typer.Option("--output", help="Where the predictions go: .parquet or .csv.")],
+    as_json: Json = False,
+) -> None:
+    """Score rows with the champion."""
+    _run("predict", as_json, model=name, source=source, output=str(output))
+
+
+def monitor(
+    name: Name,
+    data: Annotated[str, typer.Option("--data", help="A new batch; default: what the model's source has new.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Watch a new batch: validate, drift, decide, and retrain when the decision says so."""
+    result = _run("monitor", as_json, model=name, data=data)
+    raise typer.Exit(3 if result["action"] == "repair" else 0)
+
+
+def _run(verb: str, as_json: bool, *, model: str, **parameters: str) -> dict[str, Any]:
+    """Run the flow of that name beside a Prefect API, which starts while the heavy libraries are imported."""
+    from everfit.spec import load_spec
+    from flows.cli import console
+    from flows.server import api, connected
+
+    here = settings()
+    load_spec(model, here.models)  # a mistake in the file is worth knowing before anything starts
+    with console.progress(f"{verb} {model}: starting") as listen:
+        server = api(here)
+        with connected(here, server.url):
+            flow = getattr(import_module(f"flows.{verb}"), verb)
+        with server:
+            listen()
+            result: dict[str, Any] = flow(model=model, **parameters)
+    console.finish(verb, result, as_json)
+    return result

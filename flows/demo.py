@@ -1,0 +1,110 @@
+"""The whole story in three minutes: a model is trained, watched, fed with faults, overtaken by the world, renewed."""
+
+import os
+import shutil
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from rich.rule import Rule
+
+from everfit import scaffold
+from everfit.errors import ValidationStopped
+from everfit.ledger import Ledger
+from everfit.settings import Settings
+from everfit.simulation import CHANGE, Fault, rentals
+from flows.cli import console
+from flows.server import api, connected
+
+MODEL = "rentals"
+BUDGET = "15s"
+MARK = ".made-by-everfit-demo"
+
+# One batch a week. The last of the old world has broken rows; the first of the new one comes twice, since the
+# provider first sends its temperatures in Fahrenheit.
+WEEKS: tuple[tuple[str, int, Fault | None, str], ...] = (
+    ("week-1", 52, None, "a clean week: predict, then compare with what happened"),
+    ("week-2", 59, None, "another clean week"),
+    ("week-3", 66, "rows", "a week with some broken rows: they go to quarantine, the rest is used"),
+    ("week-4-fahrenheit", 73, "unit", "a week whose temperatures came in Fahrenheit: it is refused whole"),
+    ("week-4", 73, None, f"the same week, repaired; but on {CHANGE:%d %B} the world changed"),
+    ("week-5", 80, None, "the week after"),
+)
+
+
+def tell(folder: Path) -> None:
+    """Live through it in a fresh workspace; what an earlier demo left there is removed first."""
+    settings = _workspace(folder)
+    console.out.print(
+        "[bold]A bike-rental service, simulated.[/] Its model is trained once and then has to keep itself fit."
+    )
+    server = api(settings)
+    with connected(settings, server.url):
+        flows = {name: getattr(import_module(f"flows.{name}"), name) for name in ("train", "predict", "monitor")}
+    with console.progress("demo") as listen, server:
+        listen()
+        _chapter("The first model", "everfit new, everfit train")
+        _first_model(settings, flows["train"])
+        for name, first_day, fault, title in WEEKS:
+            _chapter(title, f"everfit monitor {MODEL} --data data/{name}.parquet")
+            _week(name, first_day, fault, flows)
+    _timeline(settings)
+
+
+def _workspace(folder: Path) -> Settings:
+    """Make the demo's folder the current one; never remove a folder that a demo did not make."""
+    folder = folder.resolve()
+    if folder.exists() and (folder / MARK).exists():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MARK).touch()
+    (folder / "data").mkdir(exist_ok=True)
+    os.chdir(folder)
+    for name in [name for name in os.environ if name.startswith("EVERFIT_") and name != "EVERFIT_DEBUG"]:
+        del os.environ[name]
+    return Settings()
+
+
+def _first_model(settings: Settings, train: Callable[..., Any]) -> None:
+    rentals(0, 52).to_parquet("data/history.parquet", index=False)
+    scaffold.create(settings, MODEL, "data/history.parquet", "rentals", time="hour", budget=BUDGET, force=True)
+    path = settings.models / f"{MODEL}.yaml"
+    path.write_text(path.read_text().replace("{holdout: 0.2}", "{holdout: 2d}"))
+    console.show("train", train(MODEL, reason="the first model"))
+
+
+def _week(name: str, first_day: int, fault: Fault | None, flows: dict[str, Callable[..., Any]]) -> None:
+    frame = rentals(first_day, 7, fault=fault)
+    frame.to_parquet(f"data/{name}.parquet", index=False)
+    if name in ("week-1", "week-2"):
+        frame.drop(columns="rentals").to_parquet(f"data/{name}-unlabelled.parquet", index=False)
+        console.show(
+            "predict", flows["predict"](MODEL, f"data/{name}-unlabelled.parquet", f"data/{name}-predicted.parquet")
+        )
+    try:
+        console.show("monitor", flows["monitor"](MODEL, f"data/{name}.parquet"))
+    except ValidationStopped as stop:
+        console.print_error(stop)
+
+
+def _chapter(title: str, command: str) -> None:
+    console.out.print()
+    console.out.print(Rule(f"[bold]{title}[/]", align="left", style="dim"))
+    console.out.print(f"[dim]$ {command}[/]")
+
+
+def _timeline(settings: Settings) -> None:
+    ledger = Ledger(settings.ledger_url)
+    entries = [e for e in ledger.entries(MODEL) if e.kind not in ("validated", "registered", "retrain_started")]
+    console.out.print()
+    rows = [[f"{e.at:%H:%M:%S}", e.kind.replace("_", " "), e.summary] for e in entries]
+    console.table("What happened (everfit history rentals)", ["UTC", "what", "why"], rows)
+    reports = sorted(settings.reports(MODEL).glob("*.html"))
+    for title, path in (
+        ("data reports", [p for p in reports if p.name.startswith("data-")]),
+        ("drift reports", [p for p in reports if p.name.startswith("drift-")]),
+    ):
+        console.out.print(f"{title}: " + (str(path[-1]) if path else "none"), soft_wrap=True, markup=False)
+    console.out.print(f"ledger: {settings.home / 'ledger.db'}", soft_wrap=True, markup=False)
+    console.out.print(f"To look around: cd {settings.workspace} && everfit up", soft_wrap=True, markup=False)

@@ -1,0 +1,21 @@
+"""Score rows with the champion."""
+
+from typing import Any
+
+from prefect import flow
+from prefect.states import Completed
+
+from everfit.settings import Settings
+from everfit.spec import load_spec
+from tasks.ingest import ingest
+from tasks.predict import predict as score
+from tasks.steps import stopwatch
+
+
+@flow(name="predict", flow_run_name="predict {model}: {source}")
+def predict(model: str, source: str, output: str) -> Any:
+    """Write the champion's predictions for every row of a source, and keep them in the lake for the monitor."""
+    spec = load_spec(model, Settings().models)
+    with stopwatch() as seconds:
+        scored = score(spec, ingest(spec, source), output)
+    return Completed(message=scored.sentence, data=scored.to_dict(seconds))

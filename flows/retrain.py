@@ -1,0 +1,47 @@
+"""Start every retraining that the ledger says is wanted and that nobody is at work on."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from prefect.deployments import run_deployment
+
+from everfit.ledger import Entry, Ledger
+from everfit.settings import Settings
+from everfit.spec import ModelSpec
+from flows import events
+from flows.train import train
+from tasks.steps import say
+
+ARRIVES = timedelta(minutes=2)  # an event that started nothing in this time has started nothing
+
+
+def start_wanted(spec: ModelSpec) -> list[dict[str, Any]]:
+    """Start what is wanted, through the deployment where a runner listens and here where none does.
+
+    A new decision is told by an event, which is only the fast path: one that came to nothing is started directly
+    by a later run. Whatever was started twice, the claim in the ledger lets only one run act on a decision.
+    """
+    settings = Settings()
+    ledger = Ledger(settings.ledger_url)
+    return [_start(spec, settings, ledger, entry) for entry in ledger.wanted(spec.name)]
+
+
+def _start(spec: ModelSpec, settings: Settings, ledger: Ledger, entry: Entry) -> dict[str, Any]:
+    decision, reason = entry.subject, f"drift: {entry.reason}"
+    if not events.somebody_listens(settings, spec.name):
+        say(f"retraining here, for decision {decision}")
+        return {"decision": decision, "started": "here", **(train(spec.name, reason=reason, decision=decision) or {})}
+    recent = datetime.now(UTC) - entry.at < ARRIVES
+    if recent and events.confirm_drift(settings, spec.name, decision, reason):
+        say(f"retraining asked for by event, for decision {decision}")
+        return {"decision": decision, "started": "by event"}
+    attempts = len(ledger.attempts(spec.name, decision))
+    run_deployment(
+        f"train/{spec.name}",
+        parameters={"model": spec.name, "reason": reason, "decision": decision},
+        idempotency_key=f"{decision}-{attempts}",
+        timeout=0,
+        as_subflow=False,
+    )
+    say(f"retraining started again, for decision {decision}: its event came to nothing")
+    return {"decision": decision, "started": "by deployment"}

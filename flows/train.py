@@ -1,0 +1,38 @@
+"""Train one model; keep the champion unless the challenger is clearly better."""
+
+from typing import Any
+
+from prefect import flow
+from prefect.states import Completed
+
+from everfit.settings import Settings
+from everfit.spec import load_spec
+from tasks.build_features import build_features
+from tasks.claim import claim
+from tasks.evaluate import evaluate
+from tasks.ingest import ingest
+from tasks.land import land
+from tasks.promote import promote
+from tasks.register import register
+from tasks.search import search
+from tasks.steps import stopwatch
+from tasks.validate import validate
+
+
+@flow(name="train", flow_run_name="train {model}: {reason}")
+def train(model: str, reason: str = "asked by hand", decision: str = "") -> Any:
+    """Train one model, prove it on rows that neither model saw, and promote it if it won.
+
+    `decision` names the drift decision that asked for this run; each is acted on exactly once.
+    """
+    spec = load_spec(model, Settings().models)
+    with stopwatch() as seconds, claim(spec, decision) as mine:
+        if not mine:
+            return Completed(name="Skipped", message=f"decision {decision} is being acted on, or was", data=None)
+        checks = validate(spec, ingest(spec))
+        prepared = build_features(spec, land(spec, checks, declared=True))
+        found = search(spec, prepared)
+        judged = evaluate(spec, prepared, found, decision)
+        version = register(spec, prepared, found, judged, reason=reason, decision=decision)
+        outcome = promote(spec, version, judged, prepared)
+    return Completed(name=outcome.state, message=outcome.sentence, data=outcome.to_dict(seconds))

@@ -1,0 +1,65 @@
+"""Decide what each column is to a model, from the rows that the search may see."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pandas as pd
+
+from everfit import evaluation, features
+from everfit.lake import Lake, Snapshot
+from everfit.settings import Settings
+from everfit.spec import ModelSpec, TaskType
+from tasks.artifacts import publish_table
+from tasks.steps import say, step
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A snapshot with its roles and its task; the split follows from both."""
+
+    snapshot: Snapshot
+    plan: features.Plan
+    task: TaskType
+    metric: str
+    positive: Any = None
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a snapshot on both sides of the split."""
+
+    train: pd.DataFrame
+    test: pd.DataFrame
+    split: evaluation.Split
+
+
+@step
+def build_features(spec: ModelSpec, snapshot: Snapshot) -> Prepared:
+    """Infer task and roles; raise DataError when no model can be learnt from these rows."""
+    rows = read_rows(spec, snapshot)
+    task = evaluation.infer_task(rows.train[spec.data.target], spec.data)
+    metric = spec.search.metric or evaluation.default_metric(task)
+    plan = features.plan(rows.train, spec.data)
+    say(f"{task}, {len(plan.inputs)} inputs, {len(rows.train):,} rows to learn from, {len(rows.test):,} kept to judge")
+    publish_table(
+        spec.name, "features", [asdict(column) for column in plan.columns], f"{spec.name}: what each column is"
+    )
+    positive = evaluation.positive_class(rows.train[spec.data.target], spec.data) if task == "binary" else None
+    return Prepared(snapshot, plan, task, metric, positive)
+
+
+def read_rows(spec: ModelSpec, snapshot: Snapshot) -> Rows:
+    """Read a snapshot and split it; the same snapshot is split the same way every time."""
+    frame = Lake(Settings()).read(snapshot)
+    evaluation.check_target(frame, spec.data)
+    frame = in_time(spec, frame[frame[spec.data.target].notna()])
+    split = evaluation.split(frame, spec)
+    return Rows(frame.iloc[split.train].reset_index(drop=True), frame.iloc[split.test].reset_index(drop=True), split)
+
+
+def in_time(spec: ModelSpec, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return rows in the order of their time, and as they came where times are equal or there are none."""
+    if spec.data.time not in frame:
+        return frame.reset_index(drop=True)
+    order = evaluation.times_of(frame[spec.data.time]).argsort(kind="stable")
+    return frame.iloc[order].reset_index(drop=True)

@@ -1,0 +1,90 @@
+"""Judge the challenger beside the champion and a constant guess, on rows that none of them saw."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+import pandas as pd
+
+from everfit import evaluation, registry, search
+from everfit.ledger import Ledger
+from everfit.settings import Settings
+from everfit.spec import ModelSpec
+from tasks.artifacts import publish_markdown
+from tasks.build_features import Prepared, read_rows
+from tasks.steps import say, step
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The verdict, and the champion that it was reached against: only that one may be replaced by it."""
+
+    verdict: evaluation.Verdict
+    champion: int | None
+
+
+@step
+def evaluate(spec: ModelSpec, prepared: Prepared, found: search.Searched, decision: str = "") -> Judged:
+    """Score everybody on the same rows; an unreadable champion ends the run, it never counts as absent.
+
+    A champion is stale when a drift `decision` asked for this run, or when its time is over.
+    """
+    settings = Settings()
+    ledger, rows, target = Ledger(settings.ledger_url), read_rows(spec, prepared.snapshot), spec.data.target
+    champion = ledger.champion(spec.name)
+    test, predictions = rows.test, {}
+    if champion is not None:
+        loaded = registry.load(settings, spec.name, champion)
+        test = unseen(test, loaded)
+        predictions["champion"] = evaluation.predict(loaded.pipeline, test, prepared.task, prepared.positive)
+    constant = search.constant_guess(
+        rows.train[target], task=prepared.task, metric=prepared.metric, weight=weight_of(spec, rows.train)
+    )
+    for who, model in (("challenger", found.best), ("dummy", constant)):
+        predictions[who] = evaluation.predict(model, test, prepared.task, prepared.positive)
+    why_stale = "drift was confirmed" if decision else _past_its_time(spec, ledger)
+    verdict = evaluation.judge(
+        prepared.metric,
+        test[target],
+        predictions,
+        weight=weight_of(spec, test),
+        margin=spec.promotion.margin,
+        stale=bool(why_stale),
+        why_stale=why_stale,
+        champion=f"v{champion}" if champion is not None else "",
+        ordered=spec.data.time is not None,
+        seed=spec.search.seed,
+        rows_hash=evaluation.hash_of(evaluation.row_hashes(test)),
+    )
+    for line in (*verdict.reasons, *verdict.blockers):
+        say(line)
+    publish_markdown(spec.name, "promotion-verdict", f"{spec.name}: promotion", to_markdown(spec.name, verdict))
+    return Judged(verdict, champion)
+
+
+def unseen(test: pd.DataFrame, champion: registry.Loaded) -> pd.DataFrame:
+    """Leave out the rows that the champion was trained on, by what they hold in the columns that it had."""
+    known = [name for name in champion.schema.names if name in test]
+    seen = np.isin(evaluation.row_hashes(test[known]), champion.train_rows)
+    return test[~seen].reset_index(drop=True)
+
+
+def weight_of(spec: ModelSpec, rows: pd.DataFrame) -> pd.Series | None:
+    """Return the rows' weights, if the model file names a column for them."""
+    return rows[spec.data.weight] if spec.data.weight else None
+
+
+def to_markdown(model: str, verdict: evaluation.Verdict) -> str:
+    """Write the verdict first, the numbers second."""
+    head = "The challenger is better" if verdict.promote else "The challenger is refused"
+    lines = [f"## {model}: {head}", *(f"- {line}" for line in (*verdict.reasons, *verdict.blockers)), ""]
+    lines += [f"| {verdict.metric} on {verdict.rows:,} rows | score | 95 % interval |", "|---|---|---|"]
+    lines += [f"| {who} | {s.value:.5g} | {s.low:.5g} to {s.high:.5g} |" for who, s in verdict.scores.items()]
+    return "\n".join(lines)
+
+
+def _past_its_time(spec: ModelSpec, ledger: Ledger) -> str:
+    swaps = ledger.entries(spec.name, kinds=["promoted", "rolled_back"])
+    if not swaps or datetime.now(UTC) - swaps[-1].at < spec.promotion.stale_after:
+        return ""
+    return f"it has served since {swaps[-1].at:%Y-%m-%d}"

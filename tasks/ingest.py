@@ -1,0 +1,31 @@
+"""Bring in what a source holds, once, as files that nothing changes any more."""
+
+from prefect.blocks.system import Secret
+
+from everfit.lake import Batch, Lake
+from everfit.settings import Settings
+from everfit.sources import open_source
+from everfit.spec import ModelSpec
+from tasks.steps import say, step
+
+
+@step
+def ingest(spec: ModelSpec, data: str = "") -> tuple[Batch, ...]:
+    """Stage every batch of `data`, or of the model's own source; rows stay on disk.
+
+    The same content is the same batch: staging it twice changes nothing.
+    """
+    settings = Settings()
+    lake = Lake(settings)
+    batches = []
+    for source in open_source(data or spec.data.source, base=settings.workspace, secrets=secret):
+        batch = lake.stage(spec.name, source)
+        seen = ", landed before" if lake.known(spec.name, batch.digest) else ""
+        say(f"{batch.rows:,} rows from {batch.origin}, batch {batch.digest[:8]}{seen}")
+        batches.append(batch)
+    return tuple(batches)
+
+
+def secret(block: str) -> str:
+    """Return the value of a Prefect Secret block, for sources that refer to one."""
+    return str(Secret.load(block, _sync=True).get())

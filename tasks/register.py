@@ -1,0 +1,79 @@
+"""Put the challenger into the registry, with everything that must be known of it later."""
+
+from dataclasses import asdict
+
+import pandas as pd
+from prefect.runtime import flow_run
+
+from everfit import evaluation, registry, search
+from everfit.ledger import Ledger
+from everfit.monitor.reference import make_reference
+from everfit.schema import Schema
+from everfit.settings import Settings
+from everfit.spec import ModelSpec
+from tasks.addresses import mlflow_link
+from tasks.artifacts import publish_link
+from tasks.build_features import Prepared, Rows, read_rows
+from tasks.evaluate import Judged
+from tasks.steps import say, seconds_so_far, step
+
+
+@step
+def register(
+    spec: ModelSpec, prepared: Prepared, found: search.Searched, judged: Judged, *, reason: str, decision: str = ""
+) -> registry.Version:
+    """Register one version; the same training, run again after a crash, is the same version."""
+    settings, rows = Settings(), read_rows(spec, prepared.snapshot)
+    schema = Schema.of(rows.train.drop(columns=["_batch", "_row"]))
+    run_key = decision or str(flow_run.id)
+    version = registry.register(
+        settings,
+        registry.Candidate(
+            model=spec.name,
+            run_key=run_key,
+            pipeline=found.best,
+            task=prepared.task,
+            target=spec.data.target,
+            metric=prepared.metric,
+            positive=prepared.positive,
+            schema=schema.to_dict(),
+            inputs=prepared.plan.inputs,
+            plan=prepared.plan.to_dict(),
+            snapshot=asdict(prepared.snapshot),
+            split={"how": rows.split.how, "rows_hash": judged.verdict.rows_hash, "test": len(rows.test)},
+            scores=judged.verdict.scores,
+            leaderboard=[asdict(row) for row in found.leaderboard],
+            trials=found.trials,
+            reference=_reference(spec, prepared, found, rows),
+            train_rows=evaluation.row_hashes(rows.train),
+            seconds=seconds_so_far(),
+            params={"family": found.family, **found.params},
+            tags={**spec.tags, "owner": spec.owner},
+            reason=reason,
+        ),
+    )
+    facts = {
+        "version": version.number,
+        "run": version.run,
+        "schema": schema.to_dict(),
+        "data": asdict(prepared.snapshot),
+    }
+    Ledger(settings.ledger_url).once(
+        "registered", spec.name, f"v{version.number}", actor=settings.actor, reason=reason, facts=facts
+    )
+    publish_link(spec.name, "mlflow-run", mlflow_link(settings, version.experiment, version.run), "MLflow run")
+    say(f"version {version.number}, MLflow run {version.run}")
+    return version
+
+
+def _reference(spec: ModelSpec, prepared: Prepared, found: search.Searched, rows: Rows) -> pd.DataFrame:
+    """What later batches are compared with: predictions and losses only on rows that the model never learnt from."""
+    predicted = evaluation.predict(found.best, rows.test, prepared.task, prepared.positive)
+    return make_reference(
+        rows.test,
+        predicted.values,
+        evaluation.row_losses(prepared.task, rows.test[spec.data.target], predicted),
+        score=predicted.score,
+        learnt=rows.train,
+        seed=spec.search.seed,
+    )

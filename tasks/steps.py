@@ -1,0 +1,91 @@
+"""What every step shares: it is one Prefect task, timed, named after its model, retried only when time may heal it."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import wraps
+from time import perf_counter
+from typing import Any, ParamSpec, TypeVar
+
+from prefect import Task, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
+from prefect.exceptions import MissingContextError
+from prefect.logging import get_run_logger
+from prefect.runtime import flow_run
+
+from everfit.errors import EverfitError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_SECONDS: ContextVar[dict[str, float] | None] = ContextVar("seconds", default=None)
+_STEP: ContextVar[str] = ContextVar("step", default="")
+
+
+def step(fn: Callable[P, R]) -> Task[P, R]:
+    """Make a function of `spec` one step of a flow; its name is the verb that everybody sees."""
+    name = fn.__name__
+
+    @wraps(fn)
+    def timed(*args: P.args, **kwargs: P.kwargs) -> R:
+        started, token = perf_counter(), _STEP.set(name)
+        try:
+            return fn(*args, **kwargs)
+        finally:
+            _STEP.reset(token)
+            if (seconds := _SECONDS.get()) is not None:
+                seconds[name] = round(seconds.get(name, 0.0) + perf_counter() - started, 2)
+
+    return task(
+        name=name,
+        task_run_name=name.replace("_", " ") + " {spec.name}",
+        cache_policy=NO_CACHE,
+        retries=2,
+        retry_delay_seconds=[2, 15],
+        retry_condition_fn=if_transient,
+    )(timed)
+
+
+def if_transient(_task: Any, _run: Any, state: Any) -> bool:
+    """Say whether a failure is one that the same call may survive later."""
+    try:
+        state.result()
+    except EverfitError as error:
+        return error.transient
+    except Exception:  # noqa: BLE001 - any other failure is ours to mend, not to repeat
+        return False
+    return False
+
+
+@contextmanager
+def stopwatch() -> Iterator[dict[str, float]]:
+    """Collect the seconds of each step that runs inside."""
+    seconds: dict[str, float] = {}
+    token = _SECONDS.set(seconds)
+    try:
+        yield seconds
+    finally:
+        _SECONDS.reset(token)
+
+
+def seconds_so_far() -> dict[str, float]:
+    """Return the seconds of the steps that have ended in this run."""
+    return dict(_SECONDS.get() or {})
+
+
+def say(text: str, *, passing: bool = False, level: int = logging.INFO) -> None:
+    """Log one line of a step, for the Prefect UI and the terminal; `passing` lines only move a spinner."""
+    try:
+        logger: Any = get_run_logger()
+    except MissingContextError:
+        logger = logging.getLogger("everfit")
+    logger.log(level, text, extra={"step": _STEP.get().replace("_", " "), "passing": passing})
+
+
+def rename_run(text: str) -> None:
+    """Give the current flow run a name that says more; without a run this does nothing."""
+    if flow_run.id:
+        with get_client(sync_client=True) as client:
+            client.update_flow_run(flow_run.id, name=text)

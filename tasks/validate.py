@@ -1,0 +1,123 @@
+"""Stop bad data before it becomes a bad model."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from everfit import validation
+from everfit.errors import ValidationStopped
+from everfit.lake import Batch, Lake
+from everfit.ledger import Ledger
+from everfit.schema import Schema, judge_changes
+from everfit.settings import Settings
+from everfit.spec import ModelSpec
+from tasks.artifacts import publish_report
+from tasks.steps import say, step
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A staged batch, the rows of it that may not be learnt from by position, and why it was refused if it was."""
+
+    batch: Batch
+    broken: dict[int, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    page: str = ""
+    refused: tuple[str, ...] = ()
+
+    @property
+    def good(self) -> int:
+        """How many rows may be learnt from."""
+        return 0 if self.refused else self.batch.rows - len(self.broken)
+
+    @property
+    def summary(self) -> str:
+        """Say in one line what was found."""
+        if self.refused:
+            return f"batch {self.batch.digest[:8]} refused: {'; '.join(self.refused)}"
+        warned = f", {len(self.warnings)} warning(s)" if self.warnings else ""
+        return f"batch {self.batch.digest[:8]}: {self.good:,} rows good, {len(self.broken):,} to quarantine{warned}"
+
+
+@step
+def validate(spec: ModelSpec, batches: Sequence[Batch], *, again: bool = False) -> tuple[Checked, ...]:
+    """Run every suite on every batch that has not landed yet (`again`: on all), then stop if one failed.
+
+    All of them run first, so one report shows everything there is to repair. A batch that is refused goes to
+    the quarantine whole, and is tried again when it comes again, since the rule may have been the mistake.
+    """
+    settings = Settings()
+    lake, ledger = Lake(settings), Ledger(settings.ledger_url)
+    checks = [_check(spec, settings, batch) for batch in batches if again or not lake.known(spec.name, batch.digest)]
+    if not checks:
+        say("nothing new to check")
+    for checked in checks:
+        ledger.record(
+            "validated",
+            spec.name,
+            actor=settings.actor,
+            reason="; ".join(checked.refused) or "passed",
+            facts={
+                "batch": checked.batch.digest,
+                "good": checked.good,
+                "quarantined": len(checked.broken),
+                "warnings": list(checked.warnings),
+                "page": checked.page,
+            },
+        )
+        say(checked.summary)
+    if refused := [checked for checked in checks if checked.refused]:
+        raise _stop(spec, settings, refused)
+    return tuple(checks)
+
+
+def _check(spec: ModelSpec, settings: Settings, batch: Batch) -> Checked:
+    frame = Lake(settings).read(batch)
+    suites = validation.load_suites(spec.suites, settings.expectations)
+    later = {spec.data.target, spec.data.weight or ""} - set(batch.schema.names)  # labels may be known later
+    report = validation.run(suites, frame, model=spec.name, origin=batch.origin, without=later)
+    page = validation.write_page(report, settings.reports(spec.name) / f"data-{batch.digest[:12]}.html")
+    publish_report(spec.name, "data-report", f"{spec.name}: data checks", validation.to_markdown(report), page)
+    warned, blocked = _schema_changes(spec, settings, batch.schema)
+    return Checked(
+        batch,
+        dict(report.broken),
+        (*warned, *map(str, report.warnings)),
+        str(page),
+        (*blocked, *map(str, report.blocking)),
+    )
+
+
+def _schema_changes(spec: ModelSpec, settings: Settings, came: Schema) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Compare a batch's columns with those that the champion learnt from; without one, anything goes."""
+    expected = champion_schema(Ledger(settings.ledger_url), spec.name)
+    if expected is None:
+        return (), ()
+    changes = expected.changes(came)
+    if spec.data.target not in came.names:
+        changes = tuple(change for change in changes if change.column not in (spec.data.target, spec.data.weight))
+    return judge_changes(changes, spec.data.on_change)
+
+
+def champion_schema(ledger: Ledger, model: str) -> Schema | None:
+    """Return the columns that the champion learnt from, as its registration recorded them."""
+    version = ledger.champion(model)
+    known = [e for e in ledger.entries(model, kinds=["registered"]) if e.facts.get("version") == version]
+    return Schema.from_dict(known[-1].facts["schema"]) if version is not None and known else None
+
+
+def _stop(spec: ModelSpec, settings: Settings, refused: list[Checked]) -> ValidationStopped:
+    """Put the refused batches into quarantine, whole, and say why the run stops."""
+    lake, ledger = Lake(settings), Ledger(settings.ledger_url)
+    for checked in refused:
+        why = "; ".join(checked.refused)
+        lake.land(checked.batch, {}, refused=why)
+        facts = {"rows": checked.batch.rows, "page": checked.page}
+        ledger.once("refused_batch", spec.name, checked.batch.digest, actor=settings.actor, reason=why, facts=facts)
+    return ValidationStopped(
+        f"{spec.name}: {len(refused)} batch(es) failed critical rules; nothing was learnt from them.",
+        details=[f"{checked.batch.origin}: {why}" for checked in refused for why in checked.refused],
+        why="They are in quarantine, whole. " + "Full report: " + refused[0].page,
+        do=f"Repair the feed, or the rules in {', '.join(f'expectations/{name}.yaml' for name in spec.suites)}.",
+        batches=[checked.batch.digest for checked in refused],
+        page=refused[0].page,
+    )

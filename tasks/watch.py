@@ -1,0 +1,168 @@
+"""Look at a new batch with the champion's eyes: is it broken, has it moved, is it predicted worse than before?"""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from everfit import evaluation, registry
+from everfit.errors import ValidationStopped
+from everfit.lake import Batch, Lake
+from everfit.ledger import Ledger
+from everfit.monitor import drift, evidently_report, faults, performance
+from everfit.monitor.decision import Evidence
+from everfit.monitor.findings import Finding
+from everfit.monitor.reference import PREDICTION, SCORE, heldout_losses
+from everfit.settings import Settings
+from everfit.spec import ModelSpec
+from tasks.build_features import in_time
+from tasks.steps import say, step
+from tasks.validate import Checked
+
+Losses = np.ndarray[Any, np.dtype[np.float64]]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The evidence about one batch, and what its page shows beside it."""
+
+    evidence: Evidence
+    drift: drift.Drift | None = None
+    evidently: str = ""
+
+
+@dataclass(frozen=True)
+class _Champion:
+    """The champion, and the rows that landed since it was trained."""
+
+    loaded: registry.Loaded
+    since: pd.DataFrame = field(repr=False)
+
+
+@step
+def watch(spec: ModelSpec, checked: Checked) -> Seen:
+    """Gather every signal about a batch that passed its suites; nothing is decided here."""
+    settings = Settings()
+    champion = _champion(spec, settings, checked.batch)
+    loaded, batch = champion.loaded, Lake(settings).read(checked.batch)
+    frame = in_time(spec, batch[~batch["_row"].isin(list(checked.broken))])
+    inputs = loaded.schema.without(set(loaded.schema.names) - set(loaded.card["inputs"]))
+    broken = faults.find(
+        faults.rolling(loaded.reference, champion.since),
+        frame,
+        schema=inputs,
+        time=spec.data.time if spec.data.time in inputs.names else None,
+        refused_in_a_row=_refused_in_a_row(Ledger(settings.ledger_url), spec.name),
+    )
+    if any(finding.severity == "repair" for finding in broken):
+        return Seen(_evidence(spec, settings, checked.batch, champion, broken, frame))
+    now = _with_predictions(loaded, frame)
+    moved = drift.compare(
+        loaded.reference,
+        now,
+        columns=inputs,
+        level=spec.monitor.significance,
+        min_rows=spec.monitor.min_rows,
+        target=spec.data.target if spec.data.target in frame else None,
+    )
+    page = settings.reports(spec.name) / f"evidently-{checked.batch.digest[:12]}.html"
+    report = evidently_report.write_report(loaded.reference, now, moved, page)
+    before, latest = _losses(spec, loaded, champion.since), _losses(spec, loaded, frame)
+    worse = performance.compare(
+        heldout_losses(loaded.reference),
+        np.concatenate([before, latest]),
+        level=spec.monitor.significance,
+        min_increase=spec.monitor.loss_increase,
+        min_labels=spec.monitor.min_labels,
+        recent=len(latest),
+    )
+    findings = (*broken, *moved.findings(), worse)
+    say(f"{len(frame):,} rows: {worse.text}")
+    return Seen(
+        _evidence(spec, settings, checked.batch, champion, findings, frame, labels=len(before) + len(latest)),
+        moved,
+        report.degraded or Path(report.html).name,
+    )
+
+
+def refused(spec: ModelSpec, batch: Batch, stop: ValidationStopped) -> Seen:
+    """Turn a stop by the suites into evidence, so that it is decided upon and recorded like any other."""
+    settings = Settings()
+    findings = tuple(Finding("validation", text, severity="repair") for text in stop.details)
+    return Seen(_evidence(spec, settings, batch, _champion(spec, settings, batch), findings, pd.DataFrame()))
+
+
+def _champion(spec: ModelSpec, settings: Settings, batch: Batch) -> _Champion:
+    lake, version = Lake(settings), registry.require_champion(Ledger(settings.ledger_url), spec.name)
+    loaded = registry.load(settings, spec.name, version)
+    learnt = lake.snapshot(spec.name, loaded.card["snapshot"]["version"])
+    since = lake.since(learnt, but=batch.digest)
+    return _Champion(loaded, in_time(spec, since) if len(since) else since)
+
+
+def _with_predictions(loaded: registry.Loaded, frame: pd.DataFrame) -> pd.DataFrame:
+    predicted = evaluation.predict(loaded.pipeline, frame, loaded.task, loaded.card["positive"])
+    said = frame.assign(**{PREDICTION: predicted.values})
+    return said if predicted.score is None else said.assign(**{SCORE: predicted.score})
+
+
+def _losses(spec: ModelSpec, loaded: registry.Loaded, frame: pd.DataFrame) -> Losses:
+    """Return the champion's losses on the rows that have a label, in their order; empty when none has."""
+    if spec.data.target not in frame:
+        return np.empty(0)
+    known = frame[frame[spec.data.target].notna()]
+    if known.empty:
+        return np.empty(0)
+    predicted = evaluation.predict(loaded.pipeline, known, loaded.task, loaded.card["positive"])
+    return evaluation.row_losses(loaded.task, known[spec.data.target], predicted)
+
+
+def _refused_in_a_row(ledger: Ledger, model: str) -> int:
+    count = 0
+    for entry in reversed(ledger.entries(model, kinds=["ingested", "refused_batch"])):
+        if entry.kind == "ingested":
+            break
+        count += 1
+    return count
+
+
+def _evidence(
+    spec: ModelSpec,
+    settings: Settings,
+    batch: Batch,
+    champion: _Champion,
+    findings: tuple[Finding, ...],
+    frame: pd.DataFrame,
+    labels: int = 0,
+) -> Evidence:
+    ledger, loaded = Ledger(settings.ledger_url), champion.loaded
+    swaps = ledger.entries(spec.name, kinds=["promoted", "rolled_back"])
+    retrainings = ledger.entries(spec.name, kinds=["retrain_wanted", "retrain_finished", "retrain_failed"])
+    ended = {entry.subject: entry for entry in retrainings if entry.kind != "retrain_wanted"}
+    open_ = [entry.subject for entry in retrainings if entry.kind == "retrain_wanted" and entry.subject not in ended]
+    return Evidence(
+        model=spec.name,
+        batch=batch.digest,
+        data_version=int(loaded.card["snapshot"]["version"]),
+        now=datetime.now(UTC),
+        rows=len(frame) or batch.rows,
+        champion=loaded.version,
+        champion_since=swaps[-1].at if swaps else None,
+        learnt=len(loaded.train_rows),
+        new_rows=len(champion.since) + labels,
+        labels=labels,
+        target_present=spec.data.target in batch.schema.names,
+        retrained=tuple(entry.at for entry in ended.values()),
+        running=open_[-1] if open_ else "",
+        waiting=_waiting(ledger, spec.name),
+        findings=findings,
+    )
+
+
+def _waiting(ledger: Ledger, model: str) -> int | None:
+    """Return the version that waits for a person, unless a later one took over."""
+    entries = ledger.entries(model, kinds=["approval_wanted", "promoted", "rolled_back"])
+    return int(entries[-1].facts["version"]) if entries and entries[-1].kind == "approval_wanted" else None
