@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from everfit.errors import DataError
+from everfit.spec import SchemaPolicy
 
 Kind = Literal["number", "boolean", "string", "timestamp"]
 ChangeKind = Literal["added", "removed", "retyped", "reordered"]
@@ -101,3 +102,10 @@ def kind_of(field: pa.Field[Any]) -> Kind:
         f"Column '{field.name}' holds {held}, which no model here can learn from.",
         do="Flatten it in the source, or leave it out there; data.drop comes too late, as it cannot be stored.",
     )
+
+
+def judge_changes(changes: Iterable[Change], policy: SchemaPolicy) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return what to warn about and what blocks, as sentences, by what the model file says of each kind of change."""
+    said = [(policy.model_dump()[change.kind], str(change)) for change in changes]
+    warnings = tuple(text for outcome, text in said if outcome == "warn")
+    return warnings, tuple(text for outcome, text in said if outcome == "block")

@@ -1,0 +1,146 @@
+"""Land one batch: two commits, one outcome.
+
+The commit to `batches` decides which rows are good. The quarantine follows from it as what is left, so whoever finds
+the second commit missing can make it, and two who land the same batch at once can never disagree.
+
+A batch counts as live in `batches` while its app transaction number is odd: landing and being replaced both add
+one. The quarantine of a batch is settled when it carries the same number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import BinaryIO
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from everfit.errors import EverfitError
+from everfit.lake.records import Batch, Landed
+from everfit.lake.table import ROW, Change, State, Table
+from everfit.sources.types import INT, STRING
+
+REASON = "_reason"
+EARLIER = "did not pass when the batch first landed"
+ROWS = 65_536
+
+
+@dataclass(frozen=True)
+class Landing:
+    """One attempt to land a staged batch. `staged` stays open, as others who land it may remove the file."""
+
+    batch: Batch
+    staged: BinaryIO
+    batches: Table
+    quarantine: Table
+    reasons: Mapping[int, str]
+    refused: str
+    replace_origin: bool
+
+    def run(self) -> Landed:
+        """Land or refuse it; the same call again changes nothing."""
+        if self.refused:
+            return self._refuse()
+        state, new = self.batches.commit(self._schema, self._accept)
+        self._settle(state)
+        return outcome(self.batch, state, self.quarantine.state(), new=new)
+
+    @property
+    def _schema(self) -> pa.Schema:
+        return pq.read_schema(self.staged)
+
+    def _accept(self, state: State) -> Change | None:
+        digest = self.batch.digest
+        if is_live(state, digest):
+            return None
+        old = live_from(state, self.batch.origin) if self.replace_origin else frozenset[str]()
+        facts = {
+            "batch": digest,
+            "origin": self.batch.origin,
+            "rows": self.batch.rows,
+            "good": self.batch.rows - len(self.reasons),
+            "replaced": sorted(old),
+        }
+        marks = {name: state.mark(name) + 1 for name in (digest, *old)}
+        return Change(digest, self._schema, self._good_rows, old, marks, facts)
+
+    def _settle(self, batches: State) -> None:
+        """Put every row that is not in the table into quarantine, unless somebody has."""
+        digest, mark = self.batch.digest, batches.mark(self.batch.digest)
+
+        def decide(state: State) -> Change | None:
+            if state.mark(digest) == mark:
+                return None
+            good = batches.dataset([digest]).to_table(columns=[ROW])[ROW]
+            drop = frozenset({digest})
+            return Change(digest, self._with_reason, lambda: self._rest(good, EARLIER), drop, {digest: mark})
+
+        self.quarantine.commit(self._with_reason, decide)
+
+    def _refuse(self) -> Landed:
+        """Put the whole batch into quarantine. It has not landed, so it may be tried again."""
+        digest, batches = self.batch.digest, self.batches.state()
+        if batches is not None and is_live(batches, digest):
+            return outcome(self.batch, batches, self.quarantine.state(), new=False)
+        mark = batches.mark(digest) if batches else 0
+        seen_before: list[bool] = []
+
+        def decide(state: State) -> Change | None:
+            seen_before.append(digest in state.counts)
+            if state.mark(digest) > mark:
+                return None
+            nothing = pa.chunked_array([], INT)
+            facts = {"batch": digest, "origin": self.batch.origin, "rows": self.batch.rows, "refused": self.refused}
+            drop = frozenset({digest})
+            rest = lambda: self._rest(nothing, self.refused)  # noqa: E731
+            return Change(digest, self._with_reason, rest, drop, {digest: mark}, facts)
+
+        state, _ = self.quarantine.commit(self._with_reason, decide)
+        landed = outcome(self.batch, batches, state, new=not seen_before[0])
+        return replace(landed, refused=self.refused)
+
+    @property
+    def _with_reason(self) -> pa.Schema:
+        return self._schema.append(pa.field(REASON, STRING))
+
+    def _good_rows(self) -> Iterator[pa.RecordBatch]:
+        broken = pa.array(sorted(self.reasons), INT)
+        for part in self._parts():
+            yield part.filter(pc.invert(pc.is_in(part.column(ROW), value_set=broken))) if len(broken) else part
+
+    def _rest(self, good: pa.ChunkedArray, otherwise: str) -> Iterator[pa.RecordBatch]:
+        for part in self._parts():
+            rest = part.filter(pc.invert(pc.is_in(part.column(ROW), value_set=good)))
+            reasons = [self.reasons.get(row, otherwise) for row in rest.column(ROW).to_pylist()]
+            yield rest.append_column(REASON, pa.array(reasons, STRING))
+
+    def _parts(self) -> Iterator[pa.RecordBatch]:
+        self.staged.seek(0)
+        yield from pq.ParquetFile(self.staged).iter_batches(batch_size=ROWS)
+
+
+def outcome(batch: Batch, batches: State | None, quarantine: State | None, *, new: bool) -> Landed:
+    """Count what was really written, and insist that no row was lost or doubled."""
+    good = batches.counts.get(batch.digest, 0) if batches else 0
+    quarantined = quarantine.counts.get(batch.digest, 0) if quarantine else 0
+    if good + quarantined != batch.rows:
+        raise EverfitError(
+            f"Batch {batch.digest[:12]} of {batch.model} came with {batch.rows} rows, and the lake holds {good} good "
+            f"and {quarantined} quarantined ones.",
+            why="This must never happen.",
+            do="Keep the lake as it is and report it.",
+        )
+    return Landed(batch, good, quarantined, "", batches.version if batches else 0, new)
+
+
+def is_live(state: State, digest: str) -> bool:
+    """Whether a batch is part of the table, with rows or without."""
+    return state.mark(digest) % 2 == 1
+
+
+def live_from(state: State, origin: str) -> frozenset[str]:
+    """Return the live batches that came from one place."""
+    came = {entry["batch"] for entry in state.history() if entry.get("origin") == origin}
+    return frozenset(digest for digest in came if is_live(state, digest))

@@ -1,0 +1,66 @@
+"""What travels instead of rows: small frozen names of data that lie on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from everfit.schema import Schema
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one ingest brought, staged: `digest` is a hash of its content, whatever file or format it came in."""
+
+    model: str
+    path: Path
+    digest: str
+    rows: int
+    origin: str
+    schema: Schema
+    infinite: Mapping[str, int] = field(default_factory=dict)
+    """How many infinite values each column holds, for columns that hold any."""
+
+
+@dataclass(frozen=True)
+class Landed:
+    """A batch in the lake: good + quarantined = received. `new` when this call put it there."""
+
+    batch: Batch
+    good: int
+    quarantined: int
+    refused: str
+    version: int
+    new: bool
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Exactly the rows that a training saw: one version of the table of a model's batches.
+
+    `digest` is a hash of the batches' digests and of how many rows of each are in, so it changes with the rows and
+    not with commits that change no row. `batches` are those digests, in the order of the table.
+    """
+
+    model: str
+    uri: str
+    version: int
+    digest: str
+    rows: int
+    batches: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LandedBatch:
+    """One line of the lake's log: a batch that landed. `live` is false once a correction has replaced it."""
+
+    digest: str
+    origin: str
+    rows: int
+    good: int
+    quarantined: int
+    version: int
+    at: datetime
+    live: bool

@@ -1,0 +1,191 @@
+"""Bring a source into one local Parquet file in the lake's types, and name it by a hash of its content."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from everfit.errors import EverfitError, InputError, SourceError
+from everfit.lake.records import Batch
+from everfit.lake.table import BATCH, ROW, conform
+from everfit.schema import Schema
+from everfit.sources import Source, Widened
+from everfit.sources.base import no_rows
+from everfit.sources.types import DOUBLE, INT, NULL, STRING
+
+PASSES = 4
+RESERVED = (BATCH, ROW, "_reason")
+STALE = 24 * 3600.0
+
+
+class Digest:
+    """A hash of rows that does not depend on how they are cut into blocks. 32 hex digits."""
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self._schema = schema
+        self._parts = [(hashlib.blake2b(), hashlib.blake2b(), hashlib.blake2b()) for _ in schema]
+
+    def update(self, batch: pa.RecordBatch) -> None:
+        """Take in some more rows."""
+        for column, (valid, values, lengths) in zip(batch.columns, self._parts, strict=True):
+            valid.update(_bytes(pc.is_valid(column)))
+            if column.type == STRING:
+                lengths.update(_bytes(pc.binary_length(pc.fill_null(column, ""))))
+                values.update(_text(pc.fill_null(column, "")))
+            elif column.type != NULL:
+                values.update(_bytes(column))
+
+    def hexdigest(self) -> str:
+        """Name everything that was taken in, the names and types of the columns included."""
+        whole = hashlib.blake2b(digest_size=16)
+        for column, parts in zip(self._schema, self._parts, strict=True):
+            whole.update(f"{column.name}\0{column.type}\0".encode())
+            for part in parts:
+                whole.update(part.digest())
+        return whole.hexdigest()
+
+
+def stage(model: str, source: Source, folder: Path, known: pa.Schema | None) -> Batch:
+    """Stream a source to `folder/<digest>.parquet`, which appears whole or not at all.
+
+    `known` are the columns of the model's table. A column without any value takes their type, and so does one
+    of integers that the table knows as text, when it comes from text, where `12` may be either. Neither changes the
+    digest. Raise SourceError when there are no rows or a column has a name that the lake needs itself.
+    """
+    half = folder / f".{uuid.uuid4().hex}.part"
+    with _room(folder):
+        try:
+            _sweep(folder)
+            written = _write(source, half, known)
+            path = folder / f"{written.digest}.parquet"
+            half.replace(path)
+            _sync(folder)
+        finally:
+            half.unlink(missing_ok=True)
+    kinds = Schema.of(pa.schema([c for c in written.schema if c.type != NULL])).without([ROW])
+    return Batch(model, path, written.digest, written.rows, source.origin, kinds, written.infinite)
+
+
+class _Written:
+    """One pass over a source into one file."""
+
+    def __init__(self, reader: pa.RecordBatchReader, adopted: pa.Schema) -> None:
+        self.schema = adopted
+        self.rows = 0
+        self.infinite: dict[str, int] = {}
+        self._digest = Digest(reader.schema)
+
+    def take(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Count and hash some rows as they came, and return them as they are stored."""
+        self._digest.update(batch)
+        self._count_infinite(batch)
+        positions = pa.array(np.arange(self.rows, self.rows + batch.num_rows), INT)
+        self.rows += batch.num_rows
+        return conform(batch.append_column(pa.field(ROW, INT), positions), self.schema)
+
+    def _count_infinite(self, batch: pa.RecordBatch) -> None:
+        for column, values in zip(batch.schema, batch.columns, strict=True):
+            if column.type == DOUBLE and (count := pc.sum(pc.is_inf(values)).as_py()):
+                self.infinite[column.name] = self.infinite.get(column.name, 0) + count
+
+    @property
+    def digest(self) -> str:
+        return self._digest.hexdigest()
+
+
+def _write(source: Source, half: Path, known: pa.Schema | None) -> _Written:
+    """Write until the types fit every block."""
+    for _ in range(PASSES):
+        try:
+            return _one_pass(source, half, known)
+        except Widened:
+            continue
+    raise SourceError(f"{source.origin} changes while it is being read.", do="Read from something that stands still.")
+
+
+def _one_pass(source: Source, half: Path, known: pa.Schema | None) -> _Written:
+    reader = source.reader()
+    if taken := [name for name in reader.schema.names if name in RESERVED]:
+        raise SourceError(
+            f"{source.origin} has a column named {taken[0]}, which the lake needs itself.", do="Rename it."
+        )
+    written = _Written(reader, _adopted(reader.schema, known, source.typed))
+    with half.open("wb") as out:
+        with pq.ParquetWriter(out, written.schema, compression="zstd", compression_level=1) as writer:
+            for batch in reader:
+                writer.write_batch(written.take(batch))
+        out.flush()
+        os.fsync(out.fileno())
+    if not written.rows:
+        raise no_rows(source.origin)
+    return written
+
+
+def _adopted(came: pa.Schema, known: pa.Schema | None, typed: bool) -> pa.Schema:
+    """Return the types to store: those that came, or the table's where what came leaves them open."""
+    table = {} if known is None else dict(zip(known.names, known.types, strict=True))
+    columns = []
+    for column in came:
+        there = table.get(column.name)
+        open_ = column.type == NULL or (column.type == INT and there == STRING and not typed)
+        columns.append(pa.field(column.name, there if there is not None and open_ else column.type))
+    return pa.schema([*columns, pa.field(ROW, INT)])
+
+
+def _bytes(array: Any) -> Any:
+    """Return the values of one column as bytes; nulls read as zero."""
+    if pa.types.is_boolean(array.type):
+        array = array.cast(pa.uint8())
+    if pa.types.is_timestamp(array.type):
+        array = array.cast(INT)
+    filled = pc.fill_null(array, 0) if array.null_count else array
+    return np.ascontiguousarray(filled.to_numpy(zero_copy_only=False)).view("uint8").data
+
+
+def _text(array: Any) -> Any:
+    """Return the characters of a column without nulls, one value after the other."""
+    if not len(array):
+        return b""
+    _, offsets, data = array.buffers()
+    starts = np.frombuffer(offsets, "int32")[array.offset : array.offset + len(array) + 1]
+    return b"" if data is None else memoryview(data)[starts[0] : starts[-1]]
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what runs that were killed left behind, a day later."""
+    for path in folder.iterdir():
+        if path.stat().st_mtime < time.time() - STALE:
+            path.unlink(missing_ok=True)
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _room(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except EverfitError:
+        raise
+    except OSError as cause:
+        raise InputError(
+            f"{folder} cannot be written: {cause.strerror or cause}.",
+            why="Nothing was ingested.",
+            do="Make room, or set EVERFIT_HOME to a folder that has some.",
+        ) from cause

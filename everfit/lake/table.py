@@ -1,0 +1,280 @@
+"""The only door to Delta Lake: tables that change by whole batches, each change being one commit that happens or not.
+
+Every table is partitioned by `_batch`, and a batch is one data file (or none), written here and then named by a
+commit. So a batch is replaced without touching the others, counted without reading it, and read in its own order.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as pads
+import pyarrow.fs as pafs
+import pyarrow.parquet as pq
+from deltalake import CommitProperties, DeltaTable, Field, Transaction
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.fs import DeltaStorageHandler
+from deltalake.transaction import AddAction, RemoveAction
+
+from everfit.errors import EverfitError, InputError, Unavailable, first_line
+from everfit.sources.types import DOUBLE, INT, NULL, STRING, join, widen
+
+BATCH, ROW = "_batch", "_row"
+ATTEMPTS = 50
+# A snapshot must stay readable for as long as a model lives, so nothing ever expires by itself.
+KEEP = {
+    "delta.logRetentionDuration": "interval 36500 days",
+    "delta.deletedFileRetentionDuration": "interval 36500 days",
+    "delta.enableExpiredLogCleanup": "false",
+}
+
+
+@dataclass(frozen=True)
+class File:
+    """One data file of a table, as the log names it."""
+
+    path: str
+    size: int
+    batch: str
+    rows: int
+
+
+@dataclass(frozen=True)
+class Change:
+    """What one commit does: drop some batches, add one, and remember it under app transaction ids."""
+
+    batch: str
+    schema: pa.Schema
+    rows: Callable[[], Iterable[pa.RecordBatch]] | None
+    drop: frozenset[str] = frozenset()
+    marks: Mapping[str, int] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+class State:
+    """A table at one version."""
+
+    def __init__(self, table: DeltaTable) -> None:
+        self._table = table
+        self.version: int = table.version()
+        self.schema: pa.Schema = pa.schema(table.schema().to_arrow())
+
+    def mark(self, name: str) -> int:
+        """Return the number that the last commit about `name` left; 0 when there is none."""
+        return self._table.transaction_version(name) or 0
+
+    @property
+    def files(self) -> list[File]:
+        """The data files, ordered by batch."""
+        listed = pa.table(self._table.get_add_actions(flatten=True))
+        columns = (listed[name].to_pylist() for name in ("path", "size_bytes", f"partition.{BATCH}", "num_records"))
+        return sorted((File(*row) for row in zip(*columns, strict=True)), key=lambda file: (file.batch, file.path))
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many rows of each batch are in the table, by digest and in its order."""
+        counts: dict[str, int] = {}
+        for file in self.files:
+            counts[file.batch] = counts.get(file.batch, 0) + file.rows
+        return counts
+
+    def dataset(self, batches: Iterable[str] | None = None) -> pads.Dataset:
+        """Return the rows, or those of some batches, ordered by batch and by row."""
+        wanted = None if batches is None else set(batches)
+        whole = self._table.to_pyarrow_dataset()
+        batch_of = {file.path: file.batch for file in self.files}
+        parts = [p for p in whole.get_fragments() if wanted is None or batch_of[p.path] in wanted]
+        parts.sort(key=lambda part: (batch_of[part.path], part.path))
+        return pads.FileSystemDataset(parts, whole.schema, whole.format, whole.filesystem)
+
+    def history(self) -> list[dict[str, Any]]:
+        """Return the facts of every commit that brought a batch, oldest first, with its version and time."""
+        found = [entry for entry in reversed(self._table.history()) if "facts" in entry]
+        return [{**json.loads(e["facts"]), "version": e["version"], "at": e["timestamp"]} for e in found]
+
+
+class Table:
+    """One Delta table by its address, which may be a folder or an object store."""
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+
+    def state(self, version: int | None = None) -> State | None:
+        """Return the table at a version, the newest when none is said; None when there is no table yet."""
+        with self._door():
+            try:
+                return State(DeltaTable(self.uri, version=version))
+            except TableNotFoundError:
+                return None
+
+    def commit(self, schema: pa.Schema, decide: Callable[[State], Change | None]) -> tuple[State, bool]:
+        """Make the change that `decide` wants, looking again whenever somebody else was faster.
+
+        Return the table as it then is, and whether a commit was made; `decide` returns None when there is nothing
+        left to do. Raise Unavailable when others are always faster.
+        """
+        with self._door():
+            for attempt in range(ATTEMPTS):
+                table = self._open(schema)
+                read = table.version()
+                change = decide(State(table))
+                if change is None:
+                    return State(table), False
+                try:
+                    if self._apply(table, change):
+                        return State(DeltaTable(self.uri, version=read + 1)), True
+                except CommitFailedError:
+                    time.sleep(min(0.01 * 1.3**attempt, 1.0))
+        raise Unavailable(f"{self.uri} is being written by others all the time.", do="Run the same command again.")
+
+    def _open(self, schema: pa.Schema) -> DeltaTable:
+        try:
+            return DeltaTable(self.uri)
+        except TableNotFoundError:
+            pass
+        try:
+            return DeltaTable.create(self.uri, _stored(schema), partition_by=[BATCH], configuration=KEEP)
+        except DeltaError:
+            return DeltaTable(self.uri)  # another process has just made it
+
+    def _apply(self, table: DeltaTable, change: Change) -> bool:
+        """Make the change; False when the table had to grow first, after which one has to look again."""
+        state = State(table)
+        merged = merge(state.schema, change.schema)
+        rewrite = any(column.type != merged.field(column.name).type for column in state.schema)
+        if not rewrite and len(merged) > len(state.schema):
+            table.alter.add_columns([Field.from_arrow(column) for column in list(merged)[len(state.schema) :]])
+            return False
+        adds = self._files_of(state, merged, change, rewrite)
+        try:
+            self._commit(table, merged, adds, change, rewrite)
+        except CommitFailedError:
+            named = {file.path for file in State(DeltaTable(self.uri)).files}
+            self._discard(add.path for add in adds if add.path not in named)
+            raise
+        return True
+
+    def _files_of(self, state: State, schema: pa.Schema, change: Change, rewrite: bool) -> list[AddAction]:
+        """Write the change's rows and, when a column's type gets wider, every row that stays, in the wider types."""
+        adds: list[AddAction] = []
+        stays = [batch for batch in state.counts if batch not in change.drop] if rewrite else []
+        try:
+            if change.rows is not None:
+                adds += self._write(change.batch, schema, change.rows())
+            for batch in stays:
+                adds += self._write(batch, schema, state.dataset([batch]).to_batches())
+        except BaseException:
+            self._discard(add.path for add in adds)
+            raise
+        return adds
+
+    def _commit(
+        self, table: DeltaTable, schema: pa.Schema, adds: list[AddAction], change: Change, rewrite: bool
+    ) -> None:
+        """Make one commit, and only when nobody else made one since `table` was opened."""
+        removes = [] if rewrite else [_remove(file) for file in State(table).files if file.batch in change.drop]
+        table.create_write_transaction(
+            [*removes, *adds],
+            "overwrite" if rewrite else "append",
+            schema,
+            partition_by=[BATCH],
+            commit_properties=CommitProperties(
+                custom_metadata={"facts": json.dumps(dict(change.facts))},
+                max_commit_retries=0,
+                app_transactions=[Transaction(name, number) for name, number in change.marks.items()],
+            ),
+        )
+
+    def _write(self, batch: str, schema: pa.Schema, rows: Iterable[pa.RecordBatch]) -> list[AddAction]:
+        """Write one data file; none when there is no row."""
+        stored = pa.schema([column for column in schema if column.name != BATCH])
+        path, count = f"{BATCH}={batch}/{uuid.uuid4().hex}.parquet", 0
+        system = self._files()
+        try:
+            with system.open_output_stream(path) as out:
+                with pq.ParquetWriter(out, stored, compression="zstd", compression_level=1) as writer:
+                    for part in rows:
+                        writer.write_batch(conform(part, stored))
+                        count += part.num_rows
+                size = out.tell()
+        except BaseException:
+            self._discard([path])
+            raise
+        if not count:
+            self._discard([path])
+            return []
+        return [AddAction(path, size, {BATCH: batch}, _now(), True, json.dumps({"numRecords": count}))]
+
+    def _discard(self, paths: Iterable[str]) -> None:
+        """Remove files that no commit names. Failing to is harmless, as nobody reads them."""
+        system = self._files()
+        for path in paths:
+            with suppress(OSError, DeltaError):
+                system.delete_file(path)
+
+    def _files(self) -> pafs.FileSystem:
+        return pafs.PyFileSystem(DeltaStorageHandler(self.uri))
+
+    @contextmanager
+    def _door(self) -> Iterator[None]:
+        """Turn what the storage says into one clear error."""
+        try:
+            yield
+        except EverfitError:
+            raise
+        except (OSError, DeltaError) as cause:
+            if "://" in self.uri and not self.uri.startswith("file://"):
+                raise Unavailable.at("The lake", self.uri, cause) from cause
+            raise InputError(
+                f"The lake at {self.uri} cannot be written: {first_line(cause)}",
+                why="Nothing was landed; no batch is lost.",
+                do="Make room or make it writable, and run the same command again.",
+            ) from cause
+
+
+def merge(old: pa.Schema, new: pa.Schema) -> pa.Schema:
+    """Return the columns of both in types that hold the values of both; new columns come last."""
+    types = {column.name: column.type for column in old}
+    for column in new:
+        types[column.name] = join(types.get(column.name, NULL), column.type)
+    return _stored(pa.schema(list(types.items())))
+
+
+def conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """Return the rows with exactly these columns; what is missing is null."""
+    have = set(batch.schema.names)
+    columns = [
+        widen(batch.column(column.name), column.type) if column.name in have else pa.nulls(batch.num_rows, column.type)
+        for column in schema
+    ]
+    return pa.record_batch(columns, schema=schema)
+
+
+def without_rows(batch: pa.RecordBatch, broken: pa.Array) -> pa.RecordBatch:
+    """Return the rows whose position is not among `broken`."""
+    return batch.filter(pc.invert(pc.is_in(batch.column(ROW), value_set=broken)))
+
+
+def _stored(schema: pa.Schema) -> pa.Schema:
+    """A column without any value so far is stored as double: Delta has no type for nothing."""
+    typed = pa.schema([pa.field(c.name, DOUBLE if c.type == NULL else c.type) for c in schema])
+    for name, kind in ((ROW, INT), (BATCH, STRING)):
+        if name not in typed.names:
+            typed = typed.append(pa.field(name, kind))
+    return typed
+
+
+def _remove(file: File) -> RemoveAction:
+    return RemoveAction(file.path, True, _now(), file.size, {BATCH: file.batch})
+
+
+def _now() -> int:
+    return int(time.time() * 1000)

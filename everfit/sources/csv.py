@@ -1,0 +1,67 @@
+"""Text tables: comma, semicolon, tab or bar between the values, one header line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+from pyarrow import csv
+from typing_extensions import override
+
+from everfit.errors import SourceError, first_line
+from everfit.sources.base import Block, Untyped, check_names
+from everfit.sources.files import Place
+
+BLOCK = 4 << 20
+HEADER = 64 << 10
+NULLS = ["", "NA", "NaN", "nan", "null", "NULL", "N/A", "n/a", "#N/A"]
+DELIMITERS = ",;\t|"
+
+
+class Csv(Untyped):
+    """One CSV or TSV file, plain or .gz. `?` and `None` are text, as they may mean something."""
+
+    suffixes = (".csv", ".tsv", ".txt")
+
+    def __init__(self, place: Place) -> None:
+        super().__init__(place.origin)
+        self._place = place
+
+    @override
+    def blocks(self) -> Iterator[Block]:
+        with self._place.reading():
+            delimiter = self._delimiter()
+            try:
+                yield from self._read(delimiter)
+            except pa.ArrowInvalid as cause:
+                raise self._broken(cause) from cause
+
+    def _read(self, delimiter: str) -> Iterator[Block]:
+        text = csv.ConvertOptions(default_column_type=pa.string(), strings_can_be_null=True, null_values=NULLS)
+        parse = csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
+        with (
+            self._place.stream() as stream,
+            csv.open_csv(
+                stream, read_options=csv.ReadOptions(block_size=BLOCK), parse_options=parse, convert_options=text
+            ) as reader,
+        ):
+            names = check_names(reader.schema.names, self.origin)
+            for batch in reader:
+                yield dict(zip(names, batch.columns, strict=True))
+
+    def _delimiter(self) -> str:
+        """Tell the delimiter by the header line; raise SourceError when the file is empty."""
+        with self._place.stream() as stream:
+            head = stream.read(HEADER)
+        header = head.decode("utf-8", "replace").lstrip("\ufeff").strip().partition("\n")[0]
+        if not header:
+            raise SourceError(f"{self.origin} is empty.", do="Give a file with a header line and rows.")
+        return "\t" if ".tsv" in self.origin else max(DELIMITERS, key=header.count)
+
+    def _broken(self, cause: pa.ArrowInvalid) -> SourceError:
+        if "UTF8" in str(cause).upper().replace("-", ""):
+            return SourceError(f"{self.origin} is not UTF-8 text.", do="Save it as UTF-8: iconv -f LATIN1 -t UTF-8.")
+        return SourceError(
+            f"{self.origin} is not a table of values: {first_line(cause)}",
+            do="Every line needs as many values as the header has names; quote values that hold the delimiter.",
+        )

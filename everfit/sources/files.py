@@ -1,0 +1,178 @@
+"""Find files by path, folder, glob or URI, here or in an object store, and open them as streams."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import fsspec
+import pyarrow as pa
+import pyarrow.fs as pafs
+from fsspec.utils import glob_translate
+
+from everfit.errors import EverfitError, SourceError, Unavailable, did_you_mean, first_line
+
+URI = re.compile(r"^[a-z][a-z0-9+.-]+://", re.IGNORECASE)
+WILD = re.compile(r"[*?\[]")
+
+
+@dataclass(frozen=True)
+class Place:
+    """One file: where it is, and the name that people see."""
+
+    system: Any
+    path: str
+    origin: str
+
+    @property
+    def name(self) -> str:
+        """The file's name without folders, in lower case and without .gz, as its ending says what it holds."""
+        return self.path.rsplit("/", 1)[-1].lower().removesuffix(".gz")
+
+    def stream(self) -> pa.NativeFile:
+        """Open it for reading from front to back, unpacked."""
+        packed = "gzip" if self.path.lower().endswith(".gz") else None
+        return self.system.open_input_stream(self.path, compression=packed)
+
+    def random_access(self) -> pa.NativeFile:
+        """Open it for reading anywhere in it."""
+        return self.system.open_input_file(self.path)
+
+    @contextmanager
+    def lines(self) -> Iterator[Iterator[bytes]]:
+        """Open it as lines."""
+        with self.stream() as stream:
+            yield io.BufferedReader(stream, 1 << 20)
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Turn what may go wrong while reading into one clear error."""
+        try:
+            yield
+        except EverfitError:
+            raise
+        except OSError as cause:
+            raise _failed(self.system, self.origin, cause) from cause
+
+
+def find(where: str, base: Path, endings: tuple[str, ...]) -> list[Place]:
+    """Return every file that a path, folder, glob or URI names, sorted; raise SourceError when there is none."""
+    system, path = _system(where, base)
+    shown = _shown(where, path, base)
+    try:
+        info = system.get_file_info(path)
+        if info.type == pafs.FileType.NotFound and WILD.search(path):
+            return _matching(system, path, where, base, endings)
+        if info.type == pafs.FileType.Directory:
+            return _inside(system, path, where, base, endings)
+        if info.type == pafs.FileType.File:
+            return [Place(system, path, shown)]
+    except OSError as cause:
+        raise _failed(system, shown, cause) from cause
+    raise SourceError(
+        f"{shown} does not exist.{_nearby(system, path)}", do="Correct the path; it starts at the workspace."
+    )
+
+
+def _system(where: str, base: Path) -> tuple[Any, str]:
+    """Return the filesystem and the path in it; pyarrow's own where it has one, fsspec's for the rest."""
+    if not URI.match(where):
+        return pafs.LocalFileSystem(), (base / Path(where).expanduser()).absolute().as_posix()
+    try:
+        if WILD.search(where):
+            fixed, rest = _split(where)
+            system, root = pafs.FileSystem.from_uri(fixed)
+            return system, f"{root.rstrip('/')}/{rest}"
+        system, path = pafs.FileSystem.from_uri(where)
+    except (pa.ArrowException, NotImplementedError):
+        return _through_fsspec(where)
+    except OSError as cause:
+        raise Unavailable.at("The storage", _without_secrets(where), cause) from cause
+    return system, path
+
+
+def _through_fsspec(where: str) -> tuple[Any, str]:
+    try:
+        system, path = fsspec.core.url_to_fs(where)
+    except (ImportError, ValueError) as cause:
+        what = f"{_without_secrets(where)} cannot be opened: {first_line(cause)}"
+        raise SourceError(what, do="Use file://, s3:// or gs://, or install what it asks for.") from cause
+    return pafs.PyFileSystem(pafs.FSSpecHandler(system)), path
+
+
+def _split(where: str) -> tuple[str, str]:
+    """Split a glob before its first part with a wildcard."""
+    parts = where.split("/")
+    first = next(n for n, part in enumerate(parts) if WILD.search(part))
+    return "/".join(parts[:first]), "/".join(parts[first:])
+
+
+def _matching(system: Any, path: str, where: str, base: Path, endings: tuple[str, ...]) -> list[Place]:
+    root, _ = _split(path)
+    pattern = re.compile(glob_translate(path))
+    selector = pafs.FileSelector(root or "/", allow_not_found=True, recursive=True)
+    infos = [info for info in system.get_file_info(selector) if info.is_file and pattern.match(info.path)]
+    found = [info.path for info in infos if not _hidden(info.path.removeprefix(root))]
+    return _readable(system, found, where, base, endings, f"{_without_secrets(where)} matches no file")
+
+
+def _inside(system: Any, path: str, where: str, base: Path, endings: tuple[str, ...]) -> list[Place]:
+    infos = system.get_file_info(pafs.FileSelector(path, recursive=True))
+    found = [info.path for info in infos if info.is_file and not _hidden(info.path.removeprefix(path))]
+    return _readable(system, found, where, base, endings, f"The folder {_without_secrets(where)} holds no file")
+
+
+def _readable(
+    system: Any, found: list[str], where: str, base: Path, endings: tuple[str, ...], none: str
+) -> list[Place]:
+    places = [Place(system, path, _shown(where, path, base)) for path in sorted(found)]
+    readable = [place for place in places if place.name.endswith(endings)]
+    if not readable:
+        others = f" There are {len(found)} others." if found else ""
+        raise SourceError(f"{none} that can be read.{others}", do=f"These can be read: {', '.join(endings)}.")
+    return readable
+
+
+def _hidden(path: str) -> bool:
+    return any(part.startswith((".", "_")) for part in path.split("/"))
+
+
+def _shown(where: str, path: str, base: Path) -> str:
+    """Name a file for people: relative to the workspace where it lies in it, and never with a secret."""
+    if URI.match(where):
+        scheme = where.split("://", 1)[0]
+        return f"{scheme}://{path}" if WILD.search(where) or not where.endswith(path) else _without_secrets(where)
+    inside = Path(path).is_relative_to(base.absolute())
+    return Path(path).relative_to(base.absolute()).as_posix() if inside else path
+
+
+def _without_secrets(where: str) -> str:
+    """Leave out user, password and query of a URI."""
+    if not URI.match(where):
+        return where
+    parts = urlsplit(where)
+    return urlunsplit((parts.scheme, parts.netloc.rsplit("@", 1)[-1], parts.path, "", ""))
+
+
+def _nearby(system: Any, path: str) -> str:
+    """Say which file near the missing one may have been meant."""
+    folder, _, name = path.rpartition("/")
+    try:
+        infos = system.get_file_info(pafs.FileSelector(folder or "/", allow_not_found=True))
+    except OSError:
+        return ""
+    return did_you_mean(name, [info.base_name for info in infos if not _hidden(info.base_name)])
+
+
+def _failed(system: Any, shown: str, cause: OSError) -> EverfitError:
+    if isinstance(system, pafs.LocalFileSystem):
+        return SourceError(f"{shown} cannot be read: {cause.strerror or cause}.")
+    if isinstance(cause, FileNotFoundError):
+        return SourceError(f"{shown} does not exist.")
+    return Unavailable.at("The storage of the data", shown, cause)

@@ -1,0 +1,56 @@
+"""JSON Lines: one object per line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+from typing_extensions import override
+
+from everfit.errors import SourceError
+from everfit.sources.base import Block, Untyped, check_names
+from everfit.sources.files import Place
+from everfit.sources.types import MOMENT
+from everfit.sources.values import to_array
+
+BLOCK = 20_000
+
+
+class JsonLines(Untyped):
+    """One .jsonl or .ndjson file, plain or .gz. Keys may come and go; a key that is missing is null."""
+
+    suffixes = (".jsonl", ".ndjson")
+    guesses = (MOMENT,)
+
+    def __init__(self, place: Place) -> None:
+        super().__init__(place.origin)
+        self._place = place
+
+    @override
+    def blocks(self) -> Iterator[Block]:
+        with self._place.reading(), self._place.lines() as lines:
+            rows = self._rows(lines)
+            while block := list(islice(rows, BLOCK)):
+                keys = dict.fromkeys(key for row in block for key in row)
+                names = check_names(list(keys), self.origin)
+                yield {name: to_array([row.get(key) for row in block]) for name, key in zip(names, keys, strict=True)}
+
+    def _rows(self, lines: Iterator[bytes]) -> Iterator[dict[str, Any]]:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line, object_pairs_hook=self._object)
+            except (ValueError, RecursionError) as cause:
+                raise SourceError(f"{self.origin}:{number}: this line is not JSON: {cause}.") from cause
+            if not isinstance(row, dict):
+                raise SourceError(f'{self.origin}:{number}: a line must be one JSON object, such as {{"a": 1}}.')
+            yield row
+
+    def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        row = dict(pairs)
+        if len(row) != len(pairs):
+            check_names([name for name, _ in pairs], self.origin)
+        return row

@@ -1,0 +1,138 @@
+"""A query against a database, through SQLAlchemy, read with a server-side cursor."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+from typing_extensions import override
+
+from everfit.errors import EverfitError, SourceError, Unavailable, did_you_mean, first_line
+from everfit.sources.base import Block, Secrets, Untyped, check_names
+from everfit.sources.types import MOMENT
+from everfit.sources.values import to_array
+from everfit.spec import SqlSource
+
+ROWS = 20_000
+SECRET = "prefect://secret/"  # noqa: S105 - a reference
+REFUSED = re.compile(r"authentication failed|does not exist|no password supplied|is not permitted", re.IGNORECASE)
+REMEDY = "Run the query by hand against the same database."
+
+
+class Sql(Untyped):
+    """The rows of one SELECT. Text that holds ISO dates becomes timestamps, as SQLite knows no dates."""
+
+    guesses = (MOMENT,)
+
+    def __init__(self, source: SqlSource, base: Path, secrets: Secrets | None) -> None:
+        url = _url(source.url, secrets)
+        shown = url.set(username=None, password=None, query={}).render_as_string()
+        super().__init__(f"{shown} query {hashlib.sha256(source.query.encode()).hexdigest()[:8]}")
+        self._query = source.query
+        self._url = _read_only_file(url, base) if url.get_backend_name() == "sqlite" else url
+
+    @override
+    def blocks(self) -> Iterator[Block]:
+        engine = self._engine()
+        try:
+            with self._connect(engine) as connection:
+                yield from self._rows(connection)
+        finally:
+            engine.dispose()
+
+    def _rows(self, connection: sa.Connection) -> Iterator[Block]:
+        try:
+            result = connection.exec_driver_sql(self._query)
+            if not result.returns_rows:
+                raise SourceError(f"{self.origin} returns no rows.", do="Write a SELECT statement.")
+            names = check_names(list(result.keys()), self.origin)
+            for rows in result.partitions(ROWS):
+                columns = zip(*rows, strict=True)
+                yield {name: to_array(column) for name, column in zip(names, columns, strict=True)}
+        except exc.SQLAlchemyError as cause:
+            if isinstance(cause, exc.DBAPIError) and cause.connection_invalidated:
+                raise self._unreachable(cause) from self._harmless(cause)
+            what = f"{self.origin} failed: {self._scrub(cause)}"
+            raise SourceError(what, details=[self._query], do=REMEDY) from self._harmless(cause)
+
+    def _engine(self) -> sa.Engine:
+        wait = {"connect_timeout": 10} if self._url.get_backend_name() == "postgresql" else {}
+        try:
+            return sa.create_engine(self._url, poolclass=sa.NullPool, connect_args=wait)
+        except (exc.ArgumentError, ImportError) as cause:
+            raise SourceError(
+                f"{self.origin} needs a driver that is not here: {self._scrub(cause)}",
+                do="pip install 'everfit[postgres]' brings the one for PostgreSQL.",
+            ) from self._harmless(cause)
+
+    def _connect(self, engine: sa.Engine) -> sa.Connection:
+        options: dict[str, Any] = {"stream_results": True, "max_row_buffer": ROWS, "no_parameters": True}
+        if engine.dialect.name == "postgresql":
+            options["postgresql_readonly"] = True
+        try:
+            return engine.connect().execution_options(**options)
+        except exc.SQLAlchemyError as cause:
+            if REFUSED.search(str(cause)):
+                what = f"{self.origin} refuses the connection: {self._scrub(cause)}"
+                raise SourceError(what, do="Correct user, password or database in the URL.") from self._harmless(cause)
+            raise self._unreachable(cause) from self._harmless(cause)
+
+    def _unreachable(self, cause: BaseException) -> EverfitError:
+        return Unavailable.at("The database", self.origin, RuntimeError(self._scrub(cause)))
+
+    def _scrub(self, cause: BaseException) -> str:
+        """Return what the database said, without the password."""
+        said = first_line(getattr(cause, "orig", None) or cause)
+        return said.replace(str(self._url.password), "***") if self._url.password else said
+
+    def _harmless(self, cause: BaseException) -> BaseException | None:
+        """Keep the cause for --debug unless it gives the password away."""
+        return None if self._url.password and str(self._url.password) in str(cause) else cause
+
+
+def behind_prefect(source: SqlSource) -> bool:
+    """Whether the URL can only be read with a Prefect server at hand."""
+    return source.url.startswith(SECRET)
+
+
+def _url(written: str, secrets: Secrets | None) -> sa.URL:
+    """Resolve the reference that a model file holds; no error of this shows what it resolved to."""
+    try:
+        url = sa.make_url(_resolve(written, secrets))
+    except exc.ArgumentError:
+        raise SourceError(f"{written} is not a database URL.", do="Write postgresql://user@host/database.") from None
+    if url.password and written.startswith(f"{url.drivername}://") and "${" not in written:
+        raise SourceError(
+            "The database URL in the model file holds a password.",
+            why="Model files are read by many and kept for ever.",
+            do="Write ${DATABASE_URL} or prefect://secret/<block> instead.",
+        )
+    if url.drivername == "postgresql":
+        url = url.set(drivername="postgresql+psycopg")
+    return url
+
+
+def _resolve(written: str, secrets: Secrets | None) -> str:
+    if written.startswith(SECRET):
+        if secrets is None:
+            raise SourceError(f"{written} can only be read where Prefect is.", do="Use ${ENV_VARIABLE} here.")
+        return secrets(written.removeprefix(SECRET))
+    missing = [name for name in re.findall(r"\$\{(\w+)\}", written) if name not in os.environ]
+    if missing:
+        raise SourceError(f"The environment has no {missing[0]}.", do=f"Set it; the model file says url: {written}.")
+    return re.sub(r"\$\{(\w+)\}", lambda found: os.environ[found[1]], written)
+
+
+def _read_only_file(url: sa.URL, base: Path) -> sa.URL:
+    """Open a SQLite file for reading only, as opening one that is missing would create it."""
+    path = (base / Path(url.database or "").expanduser()).absolute()
+    if not path.is_file():
+        near = did_you_mean(path.name, [p.name for p in path.parent.glob("[!.]*")])
+        raise SourceError(f"The SQLite database {url.database} does not exist.{near}")
+    return url.set(database=f"file:{path}", query={"mode": "ro", "uri": "true"})
