@@ -30,6 +30,7 @@ from flows import leash
 ANSWER = 5.0  # seconds that a server which is up may take to answer
 START = 90.0  # a first start also creates the database
 DRAIN = 15.0
+OTHERS = 2.0  # after so long, a server that has not begun to end has other users
 HEARTBEAT = 30
 HOST = "127.0.0.1"
 CONSOLE = "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"
@@ -80,9 +81,12 @@ class Server:
     def stop(self) -> None:
         """Let go of it. Ours ends as soon as nobody else in the workspace uses it."""
         self._held.close()
-        if self.process:
-            with suppress(subprocess.TimeoutExpired):
-                self.process.wait(2)
+        released = time.monotonic()
+        while self.process and self.process.poll() is None and time.monotonic() - released < leash.GRACE + 5:
+            time.sleep(0.05)
+            if time.monotonic() - released > OTHERS and not _is_ending(self.settings):
+                _LEFT.append(self.process)
+                return
 
     def _did_not_start(self, cause: OSError) -> Unavailable:
         log = _log(self.settings)
@@ -91,6 +95,19 @@ class Server:
             details=leash.tail(log),
             do=f"Its log is {log}. Run the same command again, or set EVERFIT_PREFECT_API to a server that runs.",
         )
+
+
+_LEFT: list[leash.Process] = []  # servers that others still use when we end; a Popen that is forgotten complains
+
+
+def _is_ending(settings: Settings) -> bool:
+    """Say whether the server has taken the lock that its users share, as it does when the last of them is gone."""
+    with (settings.home / "prefect" / "users.lock").open("ab") as users:
+        try:
+            fcntl.flock(users, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def api(settings: Settings, *, port: int = 0) -> Server:
@@ -223,6 +240,7 @@ def _server_env(settings: Settings, url: str) -> dict[str, str]:
     leases = "prefect.server.concurrency.lease_storage.filesystem"  # in memory, a crash would leak its slot
     defaults = {"PREFECT_SERVER_LOGGING_LEVEL": "WARNING", "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": leases}
     ours = {
+        CONSOLE: "NOTSET",  # its console is its log
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_UI_V2_ENABLED": "false",  # the new one calls an analytics host
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",

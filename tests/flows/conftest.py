@@ -1,0 +1,78 @@
+"""One real Prefect server for all tests of flows, and workspaces whose own server starts on a copy of its database."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from everfit.settings import Settings
+from flows.server import api
+
+MODEL = "name: {name}\ndata: {{source: data.csv, target: y}}\n"
+TOYS = '''
+"""Flows that do next to nothing, under the names and parameters of the real ones."""
+import time
+from pathlib import Path
+from prefect import flow
+
+@flow(name="train", flow_run_name="train {model}: {reason}")
+def train(model: str, reason: str = "asked by hand", decision: str = ""):
+    Path("trained.txt").open("a").write(f"{model}|{reason}|{decision}|{time.time()}\\n")
+    if reason == "slow":
+        time.sleep(120)
+
+@flow(name="monitor", flow_run_name="monitor {model}")
+def monitor(model: str, data: str = ""):
+    Path("monitored.txt").open("a").write(f"{model}\\n")
+'''
+
+
+@pytest.fixture(scope="session")
+def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a server that the whole session shares; flows that a test calls are recorded there."""
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+    settings = Settings(workspace=tmp_path_factory.mktemp("prefect"), prefect_api="")
+    with api(settings) as url, temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        yield url
+
+
+@pytest.fixture(scope="session")
+def prefect_database(prefect_api: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database whose tables are made, which takes a new server five seconds."""
+    template = tmp_path_factory.mktemp("template") / "prefect.db"
+    root = next(tmp_path_factory.getbasetemp().glob("prefect*/.everfit/prefect/prefect.db"))
+    with sqlite3.connect(root) as source, sqlite3.connect(template) as copy:
+        source.backup(copy)
+    return template
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, prefect_database: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """An empty workspace that knows of no server but its own."""
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    settings = Settings(workspace=tmp_path, prefect_api="")
+    (settings.folder("prefect") / "prefect.db").write_bytes(prefect_database.read_bytes())
+    settings.models.mkdir(parents=True)
+    return settings
+
+
+@pytest.fixture(scope="session")
+def toys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder on whose path `toyflows` can be imported."""
+    folder = tmp_path_factory.mktemp("toys")
+    (folder / "toyflows.py").write_text(TOYS)
+    return folder
+
+
+@pytest.fixture
+def add_model(workspace: Settings) -> Callable[..., Path]:
+    """Write a model file into the workspace: `add_model("bike", "monitor: {every: 1h}")`."""
+
+    def add(name: str, *more: str) -> Path:
+        path = workspace.models / f"{name}.yaml"
+        path.write_text("\n".join([MODEL.format(name=name), *more]))
+        return path
+
+    return add

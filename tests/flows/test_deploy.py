@@ -1,0 +1,199 @@
+import asyncio
+import time
+from uuid import uuid4
+
+import pytest
+
+from everfit.errors import SpecError
+from everfit.settings import Settings
+from flows import automations, deploy, events
+from flows.runner import drop_missed, report_failures
+from flows.server import call
+
+TOYS = {"train": "toyflows.train", "monitor": "toyflows.monitor"}
+
+
+@pytest.fixture
+def deployed(workspace, toys, prefect_api, monkeypatch):
+    """Deploy the workspace's models to the shared server, under names of this test alone."""
+    monkeypatch.syspath_prepend(toys)
+    here = Settings(workspace=workspace.workspace, prefect_api=prefect_api)
+    yield lambda: deploy.deploy(here, entrypoints=TOYS)
+    for path in workspace.models.glob("*.yaml"):
+        path.unlink()
+    deploy.deploy(here, entrypoints=TOYS)
+
+
+def found(url, kind, model):
+    listed = call(f"{url}/{kind}/filter", {})
+    return sorted((item for item in listed if model in item["name"]), key=lambda item: str(item.get("entrypoint")))
+
+
+def runs(url, **filters):
+    return call(f"{url}/flow_runs/filter", filters)
+
+
+def until(look, seconds=30):
+    deadline = time.monotonic() + seconds
+    while not (seen := look()) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return seen
+
+
+def test_a_model_file_becomes_two_deployments_and_says_when_they_run(workspace, add_model):
+    add_model("bike", "owner: ada", "monitor: {every: 1h}", "retrain: {schedule: '0 3 * * 1'}")
+    assert [(item.name, item.trigger) for item in deploy.plan(workspace)] == [
+        ("train/bike", "at 0 3 * * 1 (UTC), when drift is confirmed"),
+        ("monitor/bike", "every 1h"),
+    ]
+    assert deploy.plan(workspace)[0].tags == ("everfit", "model:bike", "owner:ada")
+
+
+def test_the_mistakes_of_all_model_files_are_told_at_once(workspace, add_model):
+    add_model("bike", "monitr: {}")
+    add_model("churn", "retrian: {}")
+    with pytest.raises(SpecError) as raised:
+        deploy.plan(workspace)
+    assert "monitor" in str(raised.value)
+    assert "retrain" in str(raised.value)
+
+
+def test_a_schedule_that_is_no_cron_line_names_the_file(add_model, deployed):
+    add_model("bike", "retrain: {schedule: mondays}")
+    with pytest.raises(SpecError, match=r"bike\.yaml: retrain.schedule: 'mondays'"):
+        deployed()
+
+
+def test_deploying_twice_changes_nothing_and_a_changed_file_changes_what_follows_from_it(
+    add_model, deployed, prefect_api
+):
+    name = f"m{uuid4().hex[:8]}"
+    add_model(name, "monitor: {every: 1h}")
+    deployed()
+    first = found(prefect_api, "deployments", name), found(prefect_api, "automations", name)
+    deployed()
+    again = found(prefect_api, "deployments", name), found(prefect_api, "automations", name)
+    for side in (0, 1):
+        assert [(x["id"], x["updated"]) for x in first[side]] == [(x["id"], x["updated"]) for x in again[side]]
+    monitor, train = again[0]
+    assert (monitor["schedules"][0]["schedule"]["interval"], train["schedules"]) == (3600, [])
+    assert train["global_concurrency_limit"]["limit"] == 1
+    assert train["concurrency_options"]["collision_strategy"] == "ENQUEUE"
+    assert (train["entrypoint"], train["parameters"]) == ("toyflows.train", {"model": name, "reason": "on schedule"})
+    add_model(name)
+    deployed()
+    assert found(prefect_api, "deployments", name)[0]["schedules"] == []
+    assert found(prefect_api, "deployments", name)[0]["id"] == monitor["id"]
+
+
+def test_a_model_file_that_is_gone_takes_its_deployments_along_and_no_others(add_model, deployed, prefect_api):
+    gone, stays = f"m{uuid4().hex[:8]}", f"m{uuid4().hex[:8]}"
+    path = add_model(gone)
+    add_model(stays)
+    deployed()
+    path.unlink()
+    deployed()
+    for kind, count in (("deployments", 2), ("automations", 1)):
+        assert found(prefect_api, kind, gone) == []
+        assert len(found(prefect_api, kind, stays)) == count
+
+
+def test_another_workspaces_deployments_are_left_alone(add_model, deployed, prefect_api, tmp_path_factory, toys):
+    name = f"m{uuid4().hex[:8]}"
+    add_model(name)
+    deployed()
+    other = Settings(workspace=tmp_path_factory.mktemp("other"), prefect_api=prefect_api)
+    other.models.mkdir(parents=True)
+    deploy.deploy(other, entrypoints=TOYS)
+    assert len(found(prefect_api, "deployments", name)) == 2
+
+
+@pytest.mark.parametrize(
+    ("payload", "reason", "decision"),
+    [({"reason": "five columns moved", "decision": "d-1"}, "five columns moved", "d-1"),
+     ({}, "drift was confirmed", "")],
+)  # fmt: skip
+def test_a_confirmed_drift_schedules_the_training_with_its_reason(
+    add_model, deployed, prefect_api, payload, reason, decision
+):
+    name = f"m{uuid4().hex[:8]}"
+    add_model(name)
+    deployed()
+    event = events._event(events.DRIFT_CONFIRMED, name, "d-1", payload)
+    time.sleep(1)  # the server's triggers learn of a new automation by a message
+    call(f"{prefect_api}/events", [event])
+    call(f"{prefect_api}/events", [event])
+    flow = {"flow_runs": {"tags": {"all_": [f"model:{name}"]}}}
+    started = until(lambda: runs(prefect_api, **flow))
+    assert started[0]["parameters"] == {"model": name, "reason": reason, "decision": decision}
+    time.sleep(2)
+    assert len(runs(prefect_api, **flow)) == 1
+
+
+def test_drift_is_not_confirmed_to_a_server_where_nobody_listens(add_model, deployed, prefect_api, workspace):
+    name = f"m{uuid4().hex[:8]}"
+    add_model(name)
+    deployed()
+    here = Settings(workspace=workspace.workspace, prefect_api=prefect_api)
+    assert not events.confirm_drift(here, name, "d-1", "because")
+    call(f"{prefect_api}/deployments/get_scheduled_flow_runs",
+         {"deployment_ids": [found(prefect_api, "deployments", name)[1]["id"]]})  # fmt: skip
+    assert until(lambda: events.confirm_drift(here, name, "d-1", "because"), 10)
+    assert not events.confirm_drift(workspace, name, "d-1", "because")
+
+
+def test_an_interval_really_makes_runs_and_those_that_were_missed_are_one(add_model, deployed, prefect_api):
+    name = f"m{uuid4().hex[:8]}"
+    add_model(name, "monitor: {every: 2s}")
+    deployed()
+    scheduled = {"flow_runs": {"tags": {"all_": [f"model:{name}"]}}}
+    assert until(lambda: runs(prefect_api, **scheduled), 90)
+    deployments = [item["id"] for item in found(prefect_api, "deployments", name)]
+    assert until(lambda: drop_missed(prefect_api, deployments), 30)
+    assert drop_missed(prefect_api, deployments) <= 1
+
+
+def test_an_automation_whose_action_failed_is_said_aloud(prefect_api, capsys):
+    from datetime import UTC, datetime
+
+    since = datetime.now(UTC)
+    failed = events._event("prefect.automation.action.failed", "x", uuid4().hex, {"reason": "no such deployment"})
+    call(f"{prefect_api}/events", [failed])
+    told = []
+
+    def look():
+        report_failures(prefect_api, since)
+        told.append(capsys.readouterr().out)
+        return told[-1]
+
+    assert until(look, 15)
+    assert "automation failed: x: no such deployment" in told[-1]
+
+
+def test_a_run_whose_heartbeat_stops_is_marked_as_crashed(monkeypatch, prefect_api):
+    from datetime import timedelta
+
+    from prefect import flow
+    from prefect.client.orchestration import get_client
+
+    @flow(name="train")
+    def train():
+        return None
+
+    async def lose() -> str:
+        async with get_client() as client:
+            monkeypatch.setattr(automations, "LOST", timedelta(seconds=10))
+            await automations.apply(client, [automations.lost_runs()], owner="everfit:test")
+            await asyncio.sleep(1)
+            run = await client.create_flow_run(train)
+            return str(run.id)
+
+    lost = asyncio.run(lose())
+    call(f"{prefect_api}/flow_runs/{lost}/set_state", {"state": {"type": "RUNNING"}, "force": True})
+    flow_id = call(f"{prefect_api}/flow_runs/{lost}")["flow_id"]
+    related = [{"prefect.resource.id": f"prefect.flow.{flow_id}", "prefect.resource.role": "flow",
+                "prefect.resource.name": "train"}]  # fmt: skip
+    beat = events._event("prefect.flow-run.heartbeat", "train", lost, {}) | {"related": related}
+    call(f"{prefect_api}/events", [beat | {"resource": {"prefect.resource.id": f"prefect.flow-run.{lost}"}}])
+    state = until(lambda: (s := call(f"{prefect_api}/flow_runs/{lost}")["state"])["type"] == "CRASHED" and s, 60)
+    assert "no heartbeat" in state["message"]

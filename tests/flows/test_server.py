@@ -1,0 +1,122 @@
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+
+import pytest
+
+from everfit.errors import Unavailable
+from everfit.settings import Settings
+from flows.server import answers, api, call, connected, listen, running
+
+KILLED = """
+import sys, time
+from everfit.settings import Settings
+from flows.server import api
+server = api(Settings(workspace=sys.argv[1], prefect_api=""))
+print(server.url, flush=True)
+server.wait()
+print("up", flush=True)
+time.sleep(100)
+"""
+
+
+def port_of(url: str) -> int:
+    return int(url.split(":")[2].split("/")[0])
+
+
+def test_one_server_serves_all_commands_of_a_workspace_keeps_every_record_and_ends_with_the_last(workspace):
+    from prefect import flow, task
+
+    @task
+    def double(n: int) -> int:
+        return 2 * n
+
+    @flow
+    def doubled() -> int:
+        return sum(double(n) for n in range(30))
+
+    with ExitStack() as held:
+        first, second = api(workspace), api(workspace)
+        held.callback(second.stop)
+        assert (first.url, second.process) == (second.url, None)
+        with first:
+            second.wait()
+            assert doubled() == 870
+            known = call(f"{first.url}/flows/filter", {})[0]["id"]
+            call(f"{first.url}/flow_runs/", {"flow_id": known, "name": "lost", "state": {"type": "RUNNING"}})
+        assert answers(port_of(second.url))
+    assert first.process is not None
+    first.process.wait(30)
+    assert not answers(port_of(second.url))
+    assert running(workspace) == ""
+    with sqlite3.connect(workspace.home / "prefect" / "prefect.db") as database:
+        told = dict(database.execute("select state_type, count(*) from task_run group by 1").fetchall())
+    assert told == {"COMPLETED": 30}
+    with api(workspace) as url:
+        lost = call(f"{url}/flow_runs/filter", {"flow_runs": {"name": {"any_": ["lost"]}}})[0]
+    assert lost["state"]["type"] == "CRASHED"
+    assert "was killed" in lost["state"]["message"]
+
+
+def test_a_killed_command_takes_its_server_along(workspace):
+    command = subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(workspace.workspace)], stdout=subprocess.PIPE, text=True
+    )
+    url, up = command.stdout.readline().strip(), command.stdout.readline()
+    assert up == "up\n"
+    assert running(workspace) == url
+    command.send_signal(signal.SIGKILL)
+    command.wait()
+    command.stdout.close()
+    deadline = time.monotonic() + 30
+    while answers(port_of(url)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not answers(port_of(url))
+
+
+def test_a_configured_server_that_does_not_answer_is_named_within_seconds(tmp_path):
+    started = time.monotonic()
+    with pytest.raises(Unavailable, match=r"http://127\.0\.0\.1:9/api") as raised:
+        api(Settings(workspace=tmp_path, prefect_api="http://127.0.0.1:9/api/"))
+    assert time.monotonic() - started < 5
+    assert raised.value.exit_code == 6
+    assert not (tmp_path / ".everfit" / "prefect").exists()
+
+
+def test_a_configured_server_is_used_as_it_is(prefect_api, tmp_path):
+    with api(Settings(workspace=tmp_path, prefect_api=prefect_api)) as url:
+        assert url == prefect_api
+    assert answers(port_of(prefect_api))
+
+
+def test_a_server_that_does_not_start_says_what_it_said_last(tmp_path, monkeypatch):
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    settings = Settings(workspace=tmp_path, prefect_api="")
+    (settings.folder("prefect") / "prefect.db").write_text("this is no database, and long enough to be seen as none")
+    with pytest.raises(Unavailable, match="did not start") as raised, api(settings):
+        pass
+    assert "not a database" in str(raised.value)
+    assert str(settings.home / "logs" / "prefect-server.log") in raised.value.do
+
+
+def test_the_environment_is_as_before_afterwards(tmp_path, monkeypatch):
+    monkeypatch.setenv("PREFECT_API_URL", "http://before/api")
+    monkeypatch.delenv("PREFECT_HOME", raising=False)
+    with connected(Settings(workspace=tmp_path), "http://during/api"):
+        from prefect.settings import PREFECT_API_URL, PREFECT_HOME
+
+        assert os.environ["PREFECT_API_URL"] == PREFECT_API_URL.value() == "http://during/api"
+        assert str(PREFECT_HOME.value()) == str(tmp_path / ".everfit" / "prefect")
+    assert os.environ["PREFECT_API_URL"] == "http://before/api"
+    assert "PREFECT_HOME" not in os.environ
+
+
+def test_a_port_that_is_taken_means_the_next():
+    with listen(0) as taken:
+        port = taken.getsockname()[1]
+        with listen(port) as other:
+            assert port < other.getsockname()[1] < port + 20
