@@ -45,7 +45,7 @@ def number(value: Any) -> str:
         return str(value)
     if isinstance(value, int) or (value.is_integer() and abs(value) < 1e15):
         return f"{int(value):,}"
-    return f"{value:,.1f}" if 1000 <= abs(value) < 1e15 else f"{value:.4g}"
+    return f"{value:,.1f}".removesuffix(".0") if 1000 <= abs(value) < 1e15 else f"{value:.4g}"
 
 
 def counted(things: Sized | int, one: str, many: str = "") -> str:

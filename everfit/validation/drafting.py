@@ -64,7 +64,7 @@ def _section(title: str, proposals: Iterable[Proposal]) -> str:
 
 
 def _rule(proposal: Proposal) -> str:
-    lines = [f"  - type: {proposal.type}", f"    kwargs: {_flow(proposal.kwargs)}"]
+    lines = [f"  - type: {proposal.type}", f"    kwargs: {_wrapped(proposal.kwargs)}"]
     if proposal.severity != "critical":
         lines.append(f"    severity: {proposal.severity}")
     if proposal.on_fail:
@@ -76,6 +76,25 @@ def _about(column: pd.Series) -> str:
     kind = "timestamp" if str(column.dtype).startswith("datetime") else str(column.dtype).rstrip("0123456789")
     words = {"int": "whole number", "float": "number", "str": "text", "bool": "true or false", "object": "mixed"}
     return f"{words.get(kind, kind)}, {column.nunique():,} values, {column.isna().mean():.1%} missing"
+
+
+def _wrapped(kwargs: dict[str, Any], width: int = 110) -> str:
+    """Write kwargs on one line, or one below the other where that line would be too long to read."""
+    line = _flow(kwargs)
+    if len(line) <= width:
+        return line
+    return "".join(f"\n      {_flow(key)}: {_listed(value, width)}" for key, value in kwargs.items())
+
+
+def _listed(value: Any, width: int) -> str:
+    if not isinstance(value, list):
+        return _flow(value)
+    lines = [""]
+    for item in value:
+        if len(lines[-1]) + len(_flow(item)) > width:
+            lines.append("")
+        lines[-1] += f"{_flow(item)}, "
+    return "[" + "\n        ".join(line.rstrip() for line in lines).rstrip(",") + "]"
 
 
 def _flow(value: Any) -> str:

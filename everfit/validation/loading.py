@@ -121,7 +121,7 @@ class _Reading:
             return None
         kwargs = self._kwargs(at, entry.get("kwargs") or {}, form)
         on_fail = self._on_fail(at, entry, form)
-        notes, place = _text(entry.get("notes")), self.document.place(at)
+        notes, place = _text(entry.get("notes")), self.document.place(at).removeprefix(f"{self.folder.parent}/")
         rule = Rule(form.type, kwargs, severity, on_fail, notes, place, form.level)
         self._check_columns(at, rule)
         self._check_twins(at, rule)

@@ -17,11 +17,13 @@ import pandas as pd
 from pandas.api import types
 
 SLACK = 0.5  # of the span of the values: a batch whose median is further out has another unit
-FAR = 2.0  # of the range of the values: a single value further out is a mistake
+FAR = 3.0  # of the range of the values: a single value further out is a mistake
+VERY_FAR = 30.0  # the same for a column that moves by nature
 MOVES = 0.5  # of the span: a column whose median went so far within the sample moves by nature
 LOST = 0.4  # of the values that are usually there
 SET_SIZE = 50
 BLOCKS = 5
+WIDE = 60  # columns; each rule costs Great Expectations 6 ms, so of more columns only what may stop a run is asked
 PERSONAL = re.compile(r"e[-_]?mail|phone|mobile|ssn|passport|iban|address|(first|last|sur|full)[-_]?name|birth", re.I)
 
 
@@ -45,6 +47,11 @@ class Sample:
     ids: tuple[str, ...] = ()
     now: pd.Timestamp = field(default_factory=lambda: pd.Timestamp.now("UTC").tz_localize(None))
 
+    @property
+    def wide(self) -> bool:
+        """Whether there are so many columns that mere warnings would cost more than they tell."""
+        return len(self.frame.columns) > WIDE
+
     def halves(self, column: str) -> tuple[pd.Series, pd.Series]:
         """The earlier and the later half of the values that are there."""
         values = self.frame[column].dropna()
@@ -61,6 +68,12 @@ def of_table(sample: Sample) -> Iterator[Proposal]:
 
 def of_column(sample: Sample, name: str) -> Iterator[Proposal]:
     """Propose what must hold for one column."""
+    for proposal in _of_column(sample, name):
+        if not sample.wide or proposal.severity == "critical":
+            yield proposal
+
+
+def _of_column(sample: Sample, name: str) -> Iterator[Proposal]:
     column = sample.frame[name]
     if not column.notna().any():
         return
@@ -72,6 +85,8 @@ def of_column(sample: Sample, name: str) -> Iterator[Proposal]:
         yield from _moments(sample, name)
     elif types.is_bool_dtype(column) or column.nunique() < 2:
         return  # a constant of today says nothing about tomorrow
+    elif types.is_integer_dtype(column) and column.nunique() == 2:
+        yield from _codes(sample, name)
     elif types.is_numeric_dtype(column):
         yield from _numbers(sample, name)
     elif types.is_string_dtype(column):
@@ -102,10 +117,11 @@ def _missing(sample: Sample, name: str) -> Iterator[Proposal]:
     """Stop when a large part of the usual values is lost, warn when clearly more are missing than ever."""
     column, rows = sample.frame[name], len(sample.frame)
     usual = float(column.isna().mean())
-    said = f"In the sample {usual:.1%} are missing"
+    said = f"In the sample {usual:.1%} are missing" if usual else "In the sample none is missing"
     if usual == 0 and (name == sample.time or name in sample.ids):
         rule = "expect_column_values_to_not_be_null"
         yield Proposal(rule, {"column": name}, f"{said}; a row without it cannot be placed.", on_fail="quarantine")
+        return
     rule = "expect_column_proportion_of_non_null_values_to_be_between"
     worst = _worst_share(column.isna())
     least = _down((1 - max(usual, worst)) * (1 - LOST - 1 / math.sqrt(rows)))
@@ -148,29 +164,33 @@ def _numbers(sample: Sample, name: str) -> Iterator[Proposal]:
     values = _finite(sample.frame[name])
     if _counts_up(values) or len(values) < 2:
         return
-    low, high, span = _span(values)
     moved = _moved(sample, name)
-    moves = moved > MOVES
-    slack = (SLACK + 3 * min(moved, 2) + 5 / math.sqrt(len(values))) * span
-    kwargs = {"column": name, "min_value": _nice(low - slack, -1), "max_value": _nice(high + slack, 1)}
-    said = f"99 % of the sample lie between {_text(low)} and {_text(high)}; a median so far outside is another unit."
-    said += " The column moves by nature, so this only warns." if moves else ""
-    severity = "warning" if moves else "critical"
-    yield Proposal("expect_column_median_to_be_between", kwargs, said, severity=severity)
-    yield _far_out(name, values, moves=moves)
+    if moved <= MOVES:
+        yield _another_unit(name, values, moved)
+    yield _far_out(name, values, moves=moved > MOVES)
     yield _unusual(name, values)
+
+
+def _another_unit(name: str, values: pd.Series, moved: float) -> Proposal:
+    """Stop when the middle of a batch is clearly outside of where nearly all values were."""
+    low, high, span = _span(values)
+    slack = (SLACK + 3 * moved + 5 / math.sqrt(len(values))) * span
+    lowest = 0 if _never_negative(values) else _nice(low - slack, -1)
+    kwargs = {"column": name, "min_value": lowest, "max_value": _nice(high + slack, 1)}
+    said = f"99 % of the sample lie between {_text(low)} and {_text(high)}; a median so far outside is another unit."
+    return Proposal("expect_column_median_to_be_between", kwargs, said)
 
 
 def _far_out(name: str, values: pd.Series, *, moves: bool) -> Proposal:
     """Set single impossible values aside: sentinels such as 9999, and negatives of what cannot be negative."""
     least, most = float(values.min()), float(values.max())
-    reach = FAR * (most - least)
-    low = 0.0 if _never_negative(values) else _nice(least - reach, -1)
+    ranges = VERY_FAR if moves else FAR
+    reach = ranges * (most - least)
+    low = 0 if _never_negative(values) else _nice(least - reach, -1)
     kwargs = {"column": name, "min_value": low, "max_value": _nice(most + reach, 1)}
-    said = f"The sample runs from {_text(least)} to {_text(most)}; this allows {FAR:g} times that range beyond it"
-    said += ", and nothing below zero." if low == 0 else "."
-    if moves:
-        return Proposal("expect_column_values_to_be_between", kwargs, said, severity="warning")
+    said = f"The sample runs from {_text(least)} to {_text(most)}; this allows {ranges:g} times that range beyond it"
+    said += ", and nothing below zero" if low == 0 else ""
+    said += ". It is so much because the column moves by nature." if moves else "."
     return Proposal("expect_column_values_to_be_between", kwargs, said, on_fail="quarantine")
 
 
@@ -179,7 +199,7 @@ def _unusual(name: str, values: pd.Series) -> Proposal:
     least, most = float(values.min()), float(values.max())
     _, _, span = _span(values)
     low = least - 0.1 * span
-    low = 0.0 if least >= 0 > low else _nice(low, -1)
+    low = 0 if least >= 0 > low else _nice(low, -1)
     kwargs = {"column": name, "min_value": low, "max_value": _nice(most + 0.1 * span, 1), "mostly": 0.9}
     said = f"All of the sample lies between {_text(least)} and {_text(most)}."
     return Proposal("expect_column_values_to_be_between", kwargs, said, severity="warning")
@@ -187,22 +207,25 @@ def _unusual(name: str, values: pd.Series) -> Proposal:
 
 def _words(sample: Sample, name: str) -> Iterator[Proposal]:
     values = sample.frame[name].dropna()
-    known = sorted(values.unique())
-    rule, said = "expect_column_values_to_be_in_set", f"The {len(known)} values of the sample"
-    if len(known) <= SET_SIZE and len(known) <= len(values) / 5 and name not in personal(sample.frame):
-        earlier, later = sample.halves(name)
-        if float((~later.isin(earlier.unique())).mean()) < 0.01:
-            kwargs = {"column": name, "value_set": known, "mostly": 0.5}
-            yield Proposal(
-                rule, kwargs, f"{said}, none new in its later half; a flood of others is a broken code list."
-            )
-        kwargs = {"column": name, "value_set": known, "mostly": 0.95}
-        yield Proposal(rule, kwargs, f"{said}.", severity="warning")
+    if (few := values.nunique()) <= SET_SIZE and few <= len(values) / 5 and not PERSONAL.search(name):
+        yield from _codes(sample, name)
         return
     lengths = values.str.len()
     kwargs = {"column": name, "min_value": int(lengths.min()) // 2, "max_value": int(lengths.max()) * 3, "mostly": 0.99}
     said = f"Texts of the sample have {int(lengths.min())} to {int(lengths.max())} characters."
     yield Proposal("expect_column_value_lengths_to_be_between", kwargs, said, severity="warning")
+
+
+def _codes(sample: Sample, name: str) -> Iterator[Proposal]:
+    """Stop when most values are new, unless new ones come by nature; warn when some are."""
+    known = sorted(sample.frame[name].dropna().unique().tolist())
+    rule, said = "expect_column_values_to_be_in_set", f"The {len(known)} values of the sample"
+    earlier, later = sample.halves(name)
+    if float((~later.isin(earlier.unique())).mean()) < 0.01:
+        flood = f"{said}, none new in its later half; a flood of others is a broken code list."
+        yield Proposal(rule, {"column": name, "value_set": known, "mostly": 0.5}, flood)
+    kwargs = {"column": name, "value_set": known, "mostly": 0.95}
+    yield Proposal(rule, kwargs, f"{said}.", severity="warning")
 
 
 def _worst_share(missing: pd.Series) -> float:
@@ -252,7 +275,7 @@ def _nice(value: float, towards: int) -> float | int:
         return 0
     unit = 10.0 ** (math.floor(math.log10(abs(value))) - 2)
     rounded = (math.floor if towards < 0 else math.ceil)(value / unit) * unit
-    return round(rounded) if unit >= 1 else float(f"{rounded:.12g}")
+    return round(rounded) if unit >= 1 or rounded.is_integer() else float(f"{rounded:.12g}")
 
 
 def _down(share: float) -> float:

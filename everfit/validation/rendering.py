@@ -4,15 +4,46 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from everfit import pages
+from everfit.validation import wording
 from everfit.validation.report import Report, Result
 
 SHOWN = 10
 TONES = {"error": "bad", "stops": "bad", "quarantines": "warn", "warns": "warn", "noted": "calm", "passes": "good"}
+WORDS = {
+    "error": "error",
+    "stops": "critical",
+    "quarantines": "quarantine",
+    "warns": "warning",
+    "noted": "info",
+    "passes": "pass",
+}
 
 
 def write_page(report: Report, path: Path) -> Path:
     """Write one self-contained HTML file; verdict first."""
-    return pages.render("validation/page.html.jinja", path, report=report, tones=TONES)
+    return pages.render(
+        "validation/page.html.jinja",
+        path,
+        report=report,
+        tone="bad" if not report.ok else "warn" if report.broken or report.warnings else "good",
+        figures=_figures(report),
+        noted=[result for result in report.results if result.outcome == "noted"],
+        hidden=any(example.value == wording.HIDDEN for result in report.results for example in result.examples),
+        tones=TONES,
+        words=WORDS,
+    )
+
+
+def _figures(report: Report) -> list[tuple[str, int, str]]:
+    """The numbers under the verdict: rows, and how many rules ended how."""
+    figures = [("rows in the batch", report.rows, "")]
+    if report.broken:
+        figures.append(("rows quarantined", len(report.broken), "warn"))
+    if report.blocking:
+        figures.append(("rules stopped it", len(report.blocking), "bad"))
+    if report.warnings:
+        figures.append(("warnings", len(report.warnings), "warn"))
+    return [*figures, ("rules hold", len(report.passed), "good")]
 
 
 def to_markdown(report: Report) -> str:
@@ -45,7 +76,8 @@ def _section(title: str, results: Sequence[Result]) -> list[str]:
 def _seen(result: Result) -> str:
     if result.state == "error":
         return f"could not be judged: {result.why}"
-    examples = ", ".join(example.value for example in result.examples[:3])
+    different = dict.fromkeys(example.value for example in result.examples if example.value != "no value")
+    examples = ", ".join(list(different)[:3])
     return f"{result.observed}; such as {examples}" if examples else result.observed
 
 

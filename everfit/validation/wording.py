@@ -35,8 +35,8 @@ def rule(name: str, kwargs: dict[str, Any]) -> str:
     return f"{text}, where {condition(kwargs['row_condition'])}" if kwargs.get("row_condition") else text
 
 
-def observed(answer: dict[str, Any]) -> str:
-    """Write what was seen, from the plain answer of the engine."""
+def observed(name: str, answer: dict[str, Any]) -> str:
+    """Write what was seen by an expectation, from the plain answer of the engine."""
     if "unexpected" in answer and answer.get("judged"):
         judged = max(answer["judged"] - answer.get("missing", 0), 0)
         if not judged:
@@ -51,6 +51,8 @@ def observed(answer: dict[str, Any]) -> str:
         return ", ".join(f"{share(quantile)}: {value_text(value)}" for quantile, value in pairs)
     if seen is None and answer.get("values"):
         return f"unexpected: {value_text(answer['values'])}"
+    if isinstance(seen, int | float) and "proportion" in name:
+        return share(float(seen))
     return "" if seen is None else value_text(seen)
 
 
