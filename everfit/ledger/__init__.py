@@ -5,8 +5,8 @@ It is the truth. MLflow's aliases and Prefect's runs are projections of it and c
 
 from everfit.ledger.book import Ledger
 from everfit.ledger.champions import Swap
-from everfit.ledger.entries import KINDS, Entry, Kind
+from everfit.ledger.entries import GENESIS, KINDS, Entry, Kind
 from everfit.ledger.holders import Holder
 from everfit.ledger.proof import Verification
 
-__all__ = ["KINDS", "Entry", "Holder", "Kind", "Ledger", "Swap", "Verification"]
+__all__ = ["GENESIS", "KINDS", "Entry", "Holder", "Kind", "Ledger", "Swap", "Verification"]

@@ -90,8 +90,8 @@ class Ledger:
             anchor = proof.read_anchor(self._anchor)
         except (ValueError, KeyError, OSError):
             unreadable = f"the anchor {self._anchor} cannot be read, so a cut-off end would not be seen"
-        with self._store.reading() as connection:
-            rows = connection.execution_options(yield_per=1_000).execute(sa.select(LEDGER).order_by(LEDGER.c.seq))
+        query = sa.select(LEDGER).order_by(LEDGER.c.seq).execution_options(yield_per=1_000)
+        with self._store.reading() as connection, connection.execute(query) as rows:
             return proof.verify(map(dict, rows.mappings()), anchor, unreadable)
 
     def champion(self, model: str, at: datetime | None = None) -> int | None:
@@ -133,6 +133,10 @@ class Ledger:
         """Return the retrainings that were wanted, have no outcome and that no living process is at work on."""
         with self._store.reading() as connection:
             return retrainings.wanted(Page(connection), model, datetime.now(UTC))
+
+    def attempts(self, model: str, decision: str) -> list[Entry]:
+        """Return the starts of one retraining, oldest first."""
+        return [e for e in self.entries(model, kinds=["retrain_started"]) if e.facts["decision"] == decision]
 
     def claim(
         self, model: str, decision: str, *, actor: str, holder: Holder | None = None, lease: timedelta = LEASE

@@ -1,0 +1,454 @@
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+
+from everfit.errors import InputError, PromotionRefused, Unavailable
+from everfit.ledger import GENESIS, Holder, Ledger
+
+WHO = {"actor": "ann"}
+MARCH = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / "ledger.db"
+
+
+@pytest.fixture
+def ledger(file):
+    return Ledger(f"sqlite:///{file}")
+
+
+def filled(ledger, rows=5):
+    for number in range(rows):
+        ledger.record("predicted", "bike", actor="ann", reason="asked", facts={"rows": number, "version": 1})
+    return ledger
+
+
+def tamper(file, *statements):
+    """Do what a person with the file can do: drop the triggers, then change what they like."""
+    with sqlite3.connect(file) as raw:
+        for statement in ("DROP TRIGGER ledger_no_update", "DROP TRIGGER ledger_no_delete", *statements):
+            raw.execute(statement)
+    raw.close()
+
+
+def test_an_entry_comes_back_as_it_was_written(ledger):
+    written = ledger.record(
+        "ingested", "bike", subject="abc", actor="ann", reason="nightly", facts={"rows": np.int64(7)}, at=MARCH
+    )
+    assert ledger.entries() == [written]
+    assert (written.seq, written.previous, written.at) == (1, GENESIS, MARCH)
+    assert written.facts == {"rows": 7}
+
+
+def test_facts_are_plain_json_whatever_they_were(ledger):
+    facts = {"score": float("nan"), "high": np.float32("inf"), "path": Path("/a"), "at": MARCH, "many": (1, {"x"})}
+    assert ledger.record("registered", "bike", actor="ann", facts=facts).facts == {
+        "score": None,
+        "high": None,
+        "path": "/a",
+        "at": "2026-03-01T12:00:00Z",
+        "many": [1, ["x"]],
+    }
+    assert ledger.verify().ok
+
+
+def test_an_unknown_kind_is_refused(ledger):
+    with pytest.raises(ValueError, match="'guessed' is not a kind"):
+        ledger.record("guessed", "bike", actor="ann")
+
+
+def test_the_same_subject_is_recorded_once(ledger):
+    first, new = ledger.once("ingested", "bike", "abc", facts={"rows": 1}, **WHO)
+    again, newer = ledger.once("ingested", "bike", "abc", facts={"rows": 2}, **WHO)
+    assert (new, newer) == (True, False)
+    assert first == again
+    with pytest.raises(ValueError, match="recorded already"):
+        ledger.record("ingested", "bike", subject="abc", **WHO)
+    assert ledger.once("ingested", "taxi", "abc", **WHO)[1]
+    assert ledger.once("validated", "bike", "abc", **WHO)[1]
+
+
+def test_rows_without_a_subject_may_repeat(ledger):
+    assert len(filled(ledger).entries("bike")) == 5
+
+
+def test_entries_can_be_asked_for_by_model_kind_and_time(ledger):
+    for day, kind in enumerate(["ingested", "validated", "ingested"]):
+        ledger.record(kind, "bike", at=MARCH + timedelta(days=day), **WHO)
+    ledger.record("ingested", "taxi", at=MARCH, **WHO)
+    assert [e.seq for e in ledger.entries("bike", kinds=["ingested"])] == [1, 3]
+    assert [e.seq for e in ledger.entries(at=MARCH + timedelta(days=1))] == [1, 2, 4]
+    assert [e.seq for e in ledger.entries(since=MARCH + timedelta(hours=1))] == [2, 3]
+    assert [e.seq for e in ledger.entries(limit=2)] == [3, 4]
+
+
+def test_moments_are_compared_in_utc(ledger):
+    here = datetime.fromisoformat("2026-03-01T14:00:00+02:00")
+    assert ledger.record("ingested", "bike", at=here, **WHO).at == MARCH
+    assert ledger.entries(at=MARCH) == ledger.entries(at=here) != []
+
+
+@pytest.mark.parametrize(
+    ("kind", "facts", "line"),
+    [
+        ("ingested", {"rows": 10, "good": 9, "quarantined": 1}, "9 of 10 rows taken in, 1 quarantined: why"),
+        ("ingested", {}, "ingested: why"),
+        ("promotion_refused", {"version": 4, "champion": 3}, "v4 was refused; v3 stays champion: why"),
+        ("promotion_refused", {"version": 4, "champion": None}, "v4 was refused: why"),
+        ("drift_judged", {"verdict": "retrain"}, "judged: retrain: why"),
+        ("retrain_wanted", {}, "retrain wanted: why"),
+    ],
+)
+def test_a_summary_is_one_plain_line(ledger, kind, facts, line):
+    assert ledger.record(kind, "bike", reason="why", facts=facts, **WHO).summary == line
+
+
+def test_a_summary_is_bounded_and_has_no_line_breaks(ledger):
+    summary = ledger.record("validated", "bike", reason="bad\nrows " * 200, **WHO).summary
+    assert len(summary) == 300
+    assert "\n" not in summary
+
+
+# The chain
+
+
+def test_an_untouched_ledger_verifies(ledger):
+    found = filled(ledger).verify()
+    assert (found.ok, found.rows, found.first_bad, found.anchored) == (True, 5, None, True)
+    assert found.head == ledger.entries()[-1].hash
+
+
+def test_an_empty_ledger_verifies(ledger):
+    assert ledger.verify().ok
+
+
+@pytest.mark.parametrize(
+    ("change", "first_bad", "why"),
+    [
+        ("UPDATE ledger SET reason = 'other' WHERE seq = 3", 3, "row 3 was altered"),
+        ("""UPDATE ledger SET facts = '{"rows":9,"version":1}' WHERE seq = 4""", 4, "row 4 was altered"),
+        ("UPDATE ledger SET at = '2020-01-01T00:00:00.000000Z' WHERE seq = 1", 1, "row 1 was altered"),
+        ("UPDATE ledger SET actor = 'bob' WHERE seq = 5", 5, "row 5 was altered"),
+        ("DELETE FROM ledger WHERE seq = 3", 3, "row 3 is missing"),
+        ("DELETE FROM ledger WHERE seq < 3", 1, "rows 1 to 2 are missing"),
+        ("DELETE FROM ledger WHERE seq = 5", 5, "the end is missing"),
+        ("DELETE FROM ledger", 1, "the end is missing: this machine wrote row 5, and the table ends at row 0"),
+        ("INSERT INTO ledger SELECT 0,at,kind,model,subject,actor,reason,facts,previous,'x' FROM ledger LIMIT 1", 0,
+         "row 0 was put in"),
+        ("INSERT INTO ledger SELECT 6,at,kind,model,subject,actor,reason,facts,hash,'x' FROM ledger WHERE seq=5", 6,
+         "row 6 was altered"),
+    ],
+)  # fmt: skip
+def test_any_change_names_its_first_row(ledger, file, change, first_bad, why):
+    filled(ledger)
+    tamper(file, change)
+    found = ledger.verify()
+    assert (found.ok, found.first_bad) == (False, first_bad)
+    assert why in found.why
+
+
+def test_two_rows_that_changed_places_are_seen(ledger, file):
+    filled(ledger)
+    swap = "UPDATE ledger SET seq = {} WHERE seq = {}"
+    tamper(file, swap.format(99, 2), swap.format(2, 4), swap.format(4, 99))
+    assert ledger.verify().first_bad == 2
+
+
+def test_a_row_rehashed_after_a_change_breaks_the_link_to_the_next(ledger, file):
+    filled(ledger)
+    forger = Ledger(f"sqlite:///{file.with_name('forged.db')}")
+    forged = filled(forger, 2).record("predicted", "bike", actor="eve", reason="asked")
+    columns = ["actor", "reason", "facts", "previous", "hash", "at"]
+    values = [forged.actor, forged.reason, "{}", forged.previous, forged.hash]
+    at = forged.to_dict()["at"]
+    pairs = ", ".join(f"{c} = '{v}'" for c, v in zip(columns, [*values, at], strict=True))
+    tamper(file, f"UPDATE ledger SET {pairs} WHERE seq = 3")
+    found = ledger.verify()
+    assert found.first_bad == 3
+    assert "does not follow row 2" in found.why
+
+
+def test_a_ledger_cut_off_and_written_on_is_seen_by_its_anchor(ledger, file):
+    filled(ledger)
+    tamper(file, "DELETE FROM ledger WHERE seq > 3")
+    filled(Ledger(f"sqlite:///{file}"), 6)
+    found = ledger.verify()
+    assert (found.ok, found.first_bad) == (False, 5)
+    assert "cut off and written anew" in found.why
+
+
+def test_without_its_anchor_a_cut_end_cannot_be_seen_and_verify_says_so(ledger, file):
+    filled(ledger)
+    tamper(file, "DELETE FROM ledger WHERE seq > 3")
+    file.with_name("ledger.db.anchor").unlink()
+    found = ledger.verify()
+    assert (found.ok, found.anchored) == (True, False)
+
+
+def test_a_broken_anchor_is_no_proof(ledger, file):
+    filled(ledger)
+    file.with_name("ledger.db.anchor").write_text("{")
+    found = ledger.verify()
+    assert not found.ok
+    assert "anchor" in found.why
+
+
+def test_the_anchor_may_lag_behind_after_a_crash(ledger, file):
+    filled(ledger, 2)
+    old = file.with_name("ledger.db.anchor").read_text()
+    filled(ledger, 2)
+    file.with_name("ledger.db.anchor").write_text(old)
+    assert ledger.verify().ok
+    filled(ledger, 1)
+    assert '"seq":5' in file.with_name("ledger.db.anchor").read_text()
+
+
+@pytest.mark.parametrize("statement", ["UPDATE ledger SET reason = ''", "DELETE FROM ledger"])
+def test_the_table_itself_refuses_changes(ledger, file, statement):
+    filled(ledger)
+    with sqlite3.connect(file) as raw, pytest.raises(sqlite3.IntegrityError, match="append-only"):
+        raw.execute(statement)
+    raw.close()
+
+
+# Champions
+
+
+def crowned(ledger, *versions, model="bike"):
+    for before, version in zip((None, *versions), versions, strict=False):
+        ledger.swap_champion(model, expected=before, new=version, actor="ann", reason="better")
+    return ledger
+
+
+def test_there_is_no_champion_at_first(ledger):
+    assert ledger.champion("bike") is None
+    assert ledger.previous("bike") is None
+
+
+def test_a_promotion_follows_the_expected_champion(ledger):
+    crowned(ledger, 1, 2, 3)
+    assert (ledger.champion("bike"), ledger.previous("bike"), ledger.champion("taxi")) == (3, 2, None)
+
+
+def test_a_promotion_against_another_champion_is_refused_and_says_who_won(ledger):
+    crowned(ledger, 1, 2)
+    with pytest.raises(
+        PromotionRefused, match=r"v3 did not take over: v2 is champion since .* promoted by ann"
+    ) as refused:
+        ledger.swap_champion("bike", expected=1, new=3, **WHO)
+    assert refused.value.winner["facts"] == {"version": 2, "replaced": 1}
+    assert len(ledger.entries("bike")) == 2
+
+
+def test_a_first_promotion_needs_that_there_is_no_champion(ledger):
+    crowned(ledger, 1)
+    with pytest.raises(PromotionRefused, match="v1 is champion"):
+        ledger.swap_champion("bike", expected=None, new=2, **WHO)
+    with pytest.raises(PromotionRefused, match="there is no champion"):
+        ledger.swap_champion("taxi", expected=1, new=2, **WHO)
+
+
+def test_the_champion_cannot_be_promoted_again(ledger):
+    with pytest.raises(PromotionRefused, match="v2 is champion"):
+        crowned(ledger, 1, 2).swap_champion("bike", expected=2, new=2, **WHO)
+
+
+def test_a_swap_asked_for_again_with_its_subject_is_the_same_swap(ledger):
+    first = ledger.swap_champion("bike", expected=None, new=1, subject="run-1", **WHO)
+    assert ledger.swap_champion("bike", expected=None, new=1, subject="run-1", **WHO) == first
+
+
+@pytest.mark.parametrize(
+    ("story", "champion", "previous"),
+    [
+        ("1 2 3 b2", 2, 1),
+        ("1 2 3 b2 b1", 1, None),
+        ("1 2 3 b2 4", 4, 2),
+        ("1 2 3 b1", 1, None),
+        ("1 2 1 b2", 2, 1),
+        ("1 2 1", 1, 2),
+    ],
+)
+def test_a_rollback_never_leads_back_to_what_was_rolled_back(ledger, story, champion, previous):
+    for step in story.split():
+        kind = "rolled_back" if step.startswith("b") else "promoted"
+        ledger.swap_champion("bike", expected=ledger.champion("bike"), new=int(step.lstrip("b")), kind=kind, **WHO)
+    assert (ledger.champion("bike"), ledger.previous("bike")) == (champion, previous)
+
+
+def test_who_was_champion_can_be_asked_of_any_moment(ledger):
+    ledger.swap_champion("bike", expected=None, new=1, at=MARCH, **WHO)
+    ledger.swap_champion("bike", expected=1, new=2, at=MARCH + timedelta(days=2), **WHO)
+    moments = [MARCH - timedelta(days=1), MARCH, MARCH + timedelta(days=1), MARCH + timedelta(days=3)]
+    assert [ledger.champion("bike", at=moment) for moment in moments] == [None, 1, 1, 2]
+    assert ledger.previous("bike", at=MARCH + timedelta(days=3)) == 1
+
+
+# Retrainings
+
+
+def want(ledger, decision="d1"):
+    ledger.record("retrain_wanted", "bike", subject=decision, reason="drift", facts={"decision": {"any": 1}}, **WHO)
+    return ledger
+
+
+def wanted(ledger):
+    return [entry.subject for entry in ledger.wanted("bike")]
+
+
+def test_a_wanted_retraining_is_claimed_once(ledger):
+    want(ledger)
+    assert wanted(ledger) == ["d1"]
+    assert ledger.claim("bike", "d1", **WHO)
+    assert not ledger.claim("bike", "d1", **WHO)
+    assert wanted(ledger) == []
+
+
+def test_what_was_never_wanted_cannot_be_claimed(ledger):
+    assert not ledger.claim("bike", "d1", **WHO)
+    assert ledger.entries() == []
+
+
+def test_a_finished_retraining_is_neither_wanted_nor_claimed_again(ledger):
+    want(ledger).claim("bike", "d1", **WHO)
+    entry, first = ledger.finish("bike", "d1", outcome="finished", facts={"version": 2})
+    again, second = ledger.finish("bike", "d1", outcome="failed")
+    assert (first, second) == (True, False)
+    assert again == entry
+    assert wanted(ledger) == []
+    assert not ledger.claim("bike", "d1", **WHO)
+
+
+def test_the_same_run_in_the_same_process_still_holds_its_claim(ledger):
+    want(ledger)
+    assert ledger.claim("bike", "d1", holder=Holder.here("run-1"), **WHO)
+    assert ledger.claim("bike", "d1", holder=Holder.here("run-1"), **WHO)
+    assert not ledger.claim("bike", "d1", holder=Holder.here("run-2"), **WHO)
+    assert len(ledger.entries(kinds=["retrain_started"])) == 1
+
+
+def test_a_claim_given_back_is_wanted_again(ledger):
+    want(ledger).claim("bike", "d1", **WHO)
+    ledger.release("bike", "d1", reason="the server was down")
+    ledger.release("bike", "d1", reason="the server was down")
+    assert wanted(ledger) == ["d1"]
+    assert ledger.claim("bike", "d1", **WHO)
+    assert [e.subject for e in ledger.entries(kinds=["retrain_started"])] == ["d1", "d1#2"]
+
+
+def test_a_claim_of_a_process_that_was_killed_is_taken_over(ledger, file):
+    want(ledger)
+    script = (
+        "import sys, time; from everfit.ledger import Ledger\n"
+        f"print(Ledger('sqlite:///{file}').claim('bike', 'd1', actor='child'), flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout.readline() == "True\n"
+        assert not ledger.claim("bike", "d1", **WHO)
+        assert wanted(ledger) == []
+        child.kill()
+    assert wanted(ledger) == ["d1"]
+    assert ledger.claim("bike", "d1", **WHO)
+
+
+def test_a_number_that_another_process_got_since_is_not_the_holder(ledger):
+    want(ledger)
+    gone = Holder(socket.gethostname(), os.getpid(), "earlier")
+    assert ledger.claim("bike", "d1", holder=gone, **WHO)
+    assert wanted(ledger) == ["d1"]
+
+
+def test_a_claim_from_another_host_holds_until_its_lease_is_over(ledger):
+    want(want(ledger), "d2")
+    elsewhere = Holder("elsewhere", 1, "once")
+    assert ledger.claim("bike", "d1", holder=elsewhere, lease=timedelta(hours=1), **WHO)
+    assert ledger.claim("bike", "d2", holder=elsewhere, lease=timedelta(seconds=-1), **WHO)
+    assert wanted(ledger) == ["d2"]
+    assert not ledger.claim("bike", "d1", **WHO)
+    assert ledger.claim("bike", "d2", **WHO)
+
+
+def test_a_retraining_that_kills_its_process_three_times_is_left_to_a_person(ledger):
+    want(ledger)
+    gone = Holder(socket.gethostname(), os.getpid(), "earlier")
+    assert [ledger.claim("bike", "d1", holder=gone, **WHO) for _ in range(4)] == [True, True, True, False]
+    assert wanted(ledger) == []
+    assert "3 attempts ended without an outcome" in ledger.entries(kinds=["retrain_failed"])[0].reason
+
+
+# What can go wrong with the file
+
+
+def test_a_file_that_is_no_database_is_named(file):
+    file.write_bytes(b"not a database, but long enough to look at " * 50)
+    with pytest.raises(InputError, match=r"ledger\.db is not a ledger"):
+        Ledger(f"sqlite:///{file}")
+
+
+def test_a_folder_in_the_way_is_named(file):
+    file.mkdir()
+    with pytest.raises(InputError, match=r"ledger\.db cannot be used"):
+        Ledger(f"sqlite:///{file}")
+
+
+def test_a_file_in_the_place_of_the_folder_is_named(file):
+    file.write_text("")
+    with pytest.raises(InputError, match="cannot be written"):
+        Ledger(f"sqlite:///{file}/ledger.db")
+
+
+def with_pragma(ledger, pragma):
+    """Put every later connection of a ledger into a state that a disk could put it in."""
+    sa.event.listen(ledger._store._engine, "connect", lambda connection, _: connection.execute(f"PRAGMA {pragma}"))
+
+
+def test_a_read_only_ledger_can_be_read_but_not_written(ledger):
+    with_pragma(filled(ledger), "query_only = ON")
+    with pytest.raises(InputError, match="readonly database"):
+        ledger.record("predicted", "bike", **WHO)
+    assert len(ledger.entries()) == 5
+
+
+def test_a_locked_ledger_says_so_and_nothing_is_written(ledger, file, monkeypatch):
+    monkeypatch.setattr("everfit.ledger.store.BUSY_SECONDS", 0.1)
+    filled(ledger, 1)
+    impatient = Ledger(f"sqlite:///{file}")
+    raw = sqlite3.connect(file, isolation_level=None)
+    raw.execute("BEGIN IMMEDIATE")
+    with pytest.raises(Unavailable, match="locked by another process"):
+        impatient.record("predicted", "bike", **WHO)
+    assert len(impatient.entries()) == 1  # reading goes on
+    raw.close()
+    assert ledger.verify().ok
+
+
+def test_a_full_disk_writes_nothing_half(ledger):
+    with_pragma(filled(ledger), "max_page_count = 12")
+    with pytest.raises(Unavailable, match="full"):
+        ledger.record("predicted", "bike", reason="x" * 200_000, **WHO)
+    assert len(ledger.entries()) == 5
+    assert ledger.verify().ok
+
+
+@pytest.mark.parametrize("url", ["mysql://x/y", "sqlite://", "sqlite:///:memory:", "nonsense", ""])
+def test_an_address_that_cannot_hold_a_ledger_is_refused(url):
+    with pytest.raises(InputError, match="ledger"):
+        Ledger(url)
+
+
+def test_an_unreachable_server_is_named_without_its_password():
+    with pytest.raises(
+        Unavailable, match=r"The ledger at postgresql.*ann:\*\*\*@127.0.0.1:1/x cannot be reached"
+    ) as down:
+        Ledger("postgresql://ann:secret@127.0.0.1:1/x")
+    assert "secret" not in str(down.value)
