@@ -1,5 +1,6 @@
 """Tell the Prefect server that drift was confirmed, when somebody there will act on it."""
 
+import sys
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -18,29 +19,30 @@ def resource_of(model: str) -> str:
     return f"everfit.model.{model}"
 
 
+def somebody_listens(settings: Settings, model: str) -> bool:
+    """Say whether a runner asks a server that answers for the work of this model."""
+    url = server.running(settings)
+    try:
+        deployment = server.call(f"{url}/deployments/name/train/{quote(model)}") if url else {}
+    except OSError:
+        return False
+    polled = str(deployment.get("last_polled") or "2000-01-01T00:00:00Z")
+    return datetime.now(UTC) - datetime.fromisoformat(polled) < ATTENTIVE
+
+
 def confirm_drift(settings: Settings, model: str, decision: str, reason: str, **facts: Any) -> bool:
     """Emit the event that starts a retraining; False when no runner is there to start it, and nothing was emitted.
 
     The same decision is the same event: saying it twice starts nothing twice.
     """
-    url = server.running(settings)
-    if not url or not _somebody_listens(url, model):
+    if not somebody_listens(settings, model):
         return False
     payload = {"decision": decision, "reason": reason[:TEXT], **facts}
     try:
-        server.call(f"{url}/events", [_event(DRIFT_CONFIRMED, model, decision, payload)])
+        server.call(f"{server.running(settings)}/events", [_event(DRIFT_CONFIRMED, model, decision, payload)])
     except OSError:
         return False
     return True
-
-
-def _somebody_listens(url: str, model: str) -> bool:
-    try:
-        deployment = server.call(f"{url}/deployments/name/train/{quote(model)}")
-    except OSError:
-        return False
-    polled = deployment.get("last_polled")
-    return bool(polled) and datetime.now(UTC) - datetime.fromisoformat(polled) < ATTENTIVE
 
 
 def _event(name: str, model: str, decision: str, payload: dict[str, Any]) -> dict[str, Any]:
@@ -56,8 +58,6 @@ def _event(name: str, model: str, decision: str, payload: dict[str, Any]) -> dic
 
 def _current_run() -> list[dict[str, str]]:
     """Name the flow run that is speaking, so that the UI leads from the event to it."""
-    import sys
-
     if "prefect" not in sys.modules:
         return []
     from prefect.runtime import flow_run

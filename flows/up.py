@@ -58,6 +58,7 @@ class Part:
         """Start it again if it died, and say so; raise Unavailable when that does not help."""
         if self.process is None or (code := self.process.poll()) is None:
             return False
+        leash.stop(self.process, 1)
         self.deaths += 1
         if self.deaths >= DEATHS:
             raise Unavailable(
