@@ -118,8 +118,9 @@ def _count_levels(before: pd.Series, after: pd.Series) -> Binned:
     labels = [f"{level:g}" if numeric else str(level) for level in kept.index]
     counts = kept.to_numpy()
     if len(rare) and len(kept) > 1 and expected[rare.index].sum() < EXPECTED:
-        counts[-1] += rare.sum().to_numpy()
-        labels[-1] += " or rare"
+        smallest = int(counts.sum(axis=1).argmin())
+        counts[smallest] += rare.sum().to_numpy()
+        labels[smallest] += " or rare"
     elif len(rare):
         counts = np.vstack([counts, rare.sum().to_numpy()])
         labels.append(RARE)

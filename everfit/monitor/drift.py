@@ -20,11 +20,12 @@ from everfit.schema import Kind, Schema
 MOVED = 0.10
 NULLS = 0.05
 MAX_ROWS = 200_000
+LABELS = 30
 
 
 @dataclass(frozen=True)
 class ColumnDrift(Record):
-    """What one column did. `moved` and the histograms are shares of rows; `p_value` is Holm's."""
+    """What one column did. `moved` and the histograms (largest 30 bins) are shares of rows; `p_value` is Holm's."""
 
     column: str
     kind: Kind
@@ -188,15 +189,16 @@ def _null_counts(column: pd.Series) -> Counts:
 
 
 def _described(column: ColumnDrift, binned: Binned, result: Compared) -> ColumnDrift:
-    before, after = (tuple(np.round(side / max(side.sum(), 1), 5).tolist()) for side in (binned.before, binned.after))
+    largest = np.sort(np.argsort(-np.maximum(binned.before, binned.after), kind="stable")[:LABELS])
+    before, after = (np.round(side / max(side.sum(), 1), 5)[largest].tolist() for side in (binned.before, binned.after))
     return replace(
         column,
         statistic=finite(result.statistic),
         moved=round(result.moved, 5),
         psi=round(result.psi, 5),
-        labels=tuple(label[:40] for label in binned.labels),
-        before=before,
-        after=after,
+        labels=tuple(binned.labels[i][:40] for i in largest),
+        before=tuple(before),
+        after=tuple(after),
     )
 
 

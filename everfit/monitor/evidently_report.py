@@ -15,21 +15,25 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-os.environ.setdefault("DO_NOT_TRACK", "1")
-
 import numpy as np
 import pandas as pd
-from evidently import DataDefinition, Dataset, Report
-from evidently.legacy.calculations.stattests import StatTest, register_stattest
-from evidently.legacy.core import ColumnType
-from evidently.metrics import ValueDrift
-from evidently.presets import DataDriftPreset
 
 from everfit.errors import first_line
 from everfit.monitor.counts import RARE, numbers
 from everfit.monitor.drift import MOVED, ColumnDrift, Drift
 from everfit.monitor.findings import Record
+from everfit.monitor.reference import PREDICTION
 from everfit.schema import Kind
+from everfit.spec import TaskType
+
+os.environ.setdefault("DO_NOT_TRACK", "1")
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # it imports names that numpy and pydantic have given up
+    from evidently import DataDefinition, Dataset, MulticlassClassification, Regression, Report
+    from evidently.legacy.calculations.stattests import StatTest, register_stattest
+    from evidently.legacy.core import ColumnType
+    from evidently.metrics import ValueDrift
+    from evidently.presets import ClassificationPreset, DataDriftPreset, RegressionPreset
 
 MAX_ROWS = 20_000
 MAX_LEVELS = 30
@@ -43,6 +47,7 @@ class EvidentlySummary(Record):
 
     html: str = ""
     json: str = ""
+    performance: str = ""
     rows: int = 0
     columns: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
@@ -50,46 +55,80 @@ class EvidentlySummary(Record):
 
 
 def write_report(
-    reference: pd.DataFrame, current: pd.DataFrame, drift: Drift, path: Path, *, seed: int = 0
+    reference: pd.DataFrame,
+    current: pd.DataFrame,
+    drift: Drift,
+    path: Path,
+    *,
+    target: str | None = None,
+    task: TaskType | None = None,
+    seed: int = 0,
 ) -> EvidentlySummary:
     """Write `path` (HTML, opens offline) and the JSON beside it, on at most 20,000 rows of each side.
 
-    Shows what `drift` judged: the columns, and the predictions and the target where it has them. Never raises: a
-    failure of Evidently or of the disk is a summary with `degraded`, and the verdict stands without the report.
+    Shows what `drift` judged: the columns, and the predictions and the target where it has them. With a target and a
+    task, `<path>-performance.html` compares predictions with labels. Never raises: a failure of Evidently or of the
+    disk is a summary with `degraded`, and the verdict stands without the report.
     """
     past, now = (_sample(frame, seed) for frame in (reference, current))
     shown = [column for column in _judged(drift) if _drawable(column, past, now)]
     left_out = tuple(column.column for column in _judged(drift) if column not in shown)
+    names = tuple(column.column for column in shown)
     if not shown:
         return EvidentlySummary(left_out=left_out, degraded="no column can be drawn: there is nothing to compare")
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            written = _run(past, now, drift, shown, path)
+            written = _columns(past, now, drift, shown, path)
+            performance = _performance(past, now, target, task, path) if target and task else ""
     except Exception as cause:  # noqa: BLE001  the report is a picture of the verdict, never a condition for it
         why = f"Evidently failed: {type(cause).__name__}: {first_line(cause)}"
         return EvidentlySummary(rows=len(now), left_out=left_out, degraded=why)
-    names = tuple(column.column for column in shown)
-    return EvidentlySummary(str(path), str(written), len(now), names, left_out)
+    return EvidentlySummary(str(path), str(written), performance, len(now), names, left_out)
 
 
-def _run(past: pd.DataFrame, now: pd.DataFrame, drift: Drift, shown: list[ColumnDrift], path: Path) -> Path:
+def _columns(past: pd.DataFrame, now: pd.DataFrame, drift: Drift, shown: list[ColumnDrift], path: Path) -> Path:
     verdicts = {column.column: column for column in shown}
-    definition = DataDefinition(
-        numerical_columns=[c.column for c in shown if c.kind == "number"],
-        categorical_columns=[c.column for c in shown if c.kind != "number"],
-    )
     others = {column.column for column in (drift.prediction, drift.target) if column}
     inputs = [name for name in verdicts if name not in others]
-    metrics: list[Any] = [DataDriftPreset(columns=inputs, method=TEST, threshold=MOVED)] if inputs else []
+    metrics: list[Any] = []
+    if inputs:  # one moved column is what the finding calls input drift: Evidently's headline says the same
+        metrics.append(DataDriftPreset(columns=inputs, method=TEST, threshold=MOVED, drift_share=0.99 / len(inputs)))
     metrics += [ValueDrift(column=name, method=TEST, threshold=MOVED) for name in verdicts if name in others]
-    sides = [
-        Dataset.from_pandas(frame, data_definition=definition)
-        for frame in _as_drawn(past[list(verdicts)], now[list(verdicts)], shown)
-    ]
+    kinds = {name: column.kind for name, column in verdicts.items()}
     with _registered:
         register_stattest(_looks_up(), lambda before, *_: _verdict(verdicts[str(before.name)]))
-        snapshot = Report(metrics, include_tests=True).run(current_data=sides[1], reference_data=sides[0])
+        return _save(metrics, _as_drawn(past, now, kinds), kinds, path)
+
+
+def _performance(past: pd.DataFrame, now: pd.DataFrame, target: str, task: TaskType, path: Path) -> str:
+    """Compare predictions with labels on both sides; give the file's name, or nothing without rows that have both."""
+    pair = [target, PREDICTION]
+    if any(name not in side for name in pair for side in (past, now)):
+        return ""
+    past, now = past.dropna(subset=pair), now.dropna(subset=pair)
+    if past.empty or now.empty:
+        return ""
+    number = task == "regression"
+    kinds: dict[str, Kind] = dict.fromkeys(pair, "number" if number else "string")
+    roles: dict[str, Any] = {"regression": [Regression(target=target, prediction=PREDICTION)]}
+    if not number:
+        roles = {"classification": [MulticlassClassification(target=target, prediction_labels=PREDICTION)]}
+    beside = path.with_name(f"{path.stem}-performance.html")
+    preset = RegressionPreset() if number else ClassificationPreset()
+    _save([preset], _as_drawn(past, now, kinds), kinds, beside, **roles)
+    return str(beside)
+
+
+def _save(metrics: list[Any], sides: list[pd.DataFrame], kinds: dict[str, Kind], path: Path, **roles: Any) -> Path:
+    """Run a report of the reference (first side) and the current rows, and write it as HTML and JSON."""
+    definition = DataDefinition(
+        numerical_columns=[name for name, kind in kinds.items() if kind == "number"],
+        categorical_columns=[name for name, kind in kinds.items() if kind != "number"],
+        **roles,
+    )
+    past, now = (Dataset.from_pandas(side, data_definition=definition) for side in sides)
+    snapshot = Report(metrics, include_tests=True).run(current_data=now, reference_data=past)
     path.parent.mkdir(parents=True, exist_ok=True)
     snapshot.save_html(str(path))
     beside = path.with_suffix(".json")
@@ -100,7 +139,7 @@ def _run(past: pd.DataFrame, now: pd.DataFrame, drift: Drift, shown: list[Column
 def _looks_up() -> StatTest:
     return StatTest(
         name=TEST,
-        display_name="everfit: share of rows that moved (chi-square, Holm over all columns)",
+        display_name="share of rows that moved (everfit)",
         allowed_feature_types=[ColumnType.Numerical, ColumnType.Categorical],
         default_threshold=MOVED,
     )
@@ -119,13 +158,12 @@ def _drawable(column: ColumnDrift, past: pd.DataFrame, now: pd.DataFrame) -> boo
     """Leave out what Evidently cannot draw: times, and columns that are missing, changed or empty on either side."""
     if not column.judged or column.kind == "timestamp" or not column.labels:
         return False
-    return bool(past[column.column].notna().any() and now[column.column].notna().any())
+    return all(column.column in side and bool(side[column.column].notna().any()) for side in (past, now))
 
 
-def _as_drawn(past: pd.DataFrame, now: pd.DataFrame, shown: list[ColumnDrift]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    kinds: list[tuple[str, Kind]] = [(column.column, column.kind) for column in shown]
-    pairs = {name: _pair(past[name], now[name], kind) for name, kind in kinds}
-    return tuple(pd.DataFrame({name: pair[side] for name, pair in pairs.items()}) for side in (0, 1))  # type: ignore[return-value]
+def _as_drawn(past: pd.DataFrame, now: pd.DataFrame, kinds: dict[str, Kind]) -> list[pd.DataFrame]:
+    pairs = {name: _pair(past[name], now[name], kind) for name, kind in kinds.items()}
+    return [pd.DataFrame({name: pair[side] for name, pair in pairs.items()}) for side in (0, 1)]
 
 
 def _pair(past: pd.Series, now: pd.Series, kind: Kind) -> tuple[pd.Series, pd.Series]:

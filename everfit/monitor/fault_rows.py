@@ -56,7 +56,7 @@ def stale(reference: pd.DataFrame, current: pd.DataFrame, time: str) -> Finding 
 
 def in_the_future(current: pd.DataFrame, time: str, now: datetime | None) -> Finding | None:
     """Speak when rows carry dates that have not been yet; refuse when most of them do."""
-    if now is None:
+    if now is None or current.empty:
         return None
     utc = now if now.tzinfo is None else now.astimezone(UTC).replace(tzinfo=None)
     share = float((current[time] > np.datetime64(utc + FUTURE)).mean())

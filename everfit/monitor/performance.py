@@ -86,10 +86,16 @@ def _window(name: str, before: Floats, after: Floats) -> _Window:
 
 
 def _error(losses: Floats) -> tuple[float, int]:
-    """Return the squared error of the mean, and its degrees of freedom; blocks see what neighbours share."""
+    """Return the squared error of the mean, and its degrees of freedom.
+
+    Blocks see what neighbours share; where even the blocks are alike, their first autocorrelation says how much.
+    """
     blocks = min(BLOCKS, len(losses) // 2)
     means = np.array([part.mean() for part in np.array_split(losses, blocks)])
-    return max(float(means.var(ddof=1)) / blocks, float(losses.var(ddof=1)) / len(losses)), blocks - 1
+    away = means - means.mean()
+    alike = float(np.clip(away[1:] @ away[:-1] / max(away @ away, 1e-300), 0, 0.9))
+    spread = float(means.var(ddof=1)) / blocks * (1 + alike) / (1 - alike)
+    return max(spread, float(losses.var(ddof=1)) / len(losses)), blocks - 1
 
 
 def _finding(windows: list[_Window], level: float, min_increase: float) -> Finding:

@@ -76,13 +76,14 @@ def markdown(
 
 
 def headline(decision: Decision) -> str:
-    """Say the verdict and what follows in one line."""
+    """Say the verdict, and what speaks for it or follows from it, in one line."""
     verdict = decision.verdict.capitalize()
+    spoke = ", ".join(dict.fromkeys(finding.signal for finding in decision.findings if finding.speaks))
     if decision.verdict == "retrain":
         return f"{verdict}: {'it starts by itself' if decision.action == 'retrain' else 'held back'}"
-    return (
-        verdict if ":" in verdict else f"{verdict}: {'look at it' if decision.verdict == 'watch' else 'nothing to do'}"
-    )
+    if decision.verdict == "watch":
+        return f"{verdict}: {spoke}"
+    return verdict if decision.action == "repair" else f"{verdict}: nothing to do"
 
 
 def ordered(drift: Drift | None) -> list[ColumnDrift]:

@@ -1,0 +1,157 @@
+from datetime import UTC, datetime
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from everfit.monitor import faults
+from everfit.schema import Schema
+from everfit.spec import SchemaPolicy
+
+START = pd.Timestamp("2026-01-01")
+
+
+def frame(rows, seed, *, after=0):
+    rng = np.random.default_rng(seed)
+    return pd.DataFrame(
+        {
+            "when": START + pd.to_timedelta(np.arange(after, after + rows), unit="h"),
+            "amount": rng.lognormal(3, 0.5, size=rows),
+            "degrees": rng.normal(20, 6, size=rows),
+            "count": rng.poisson(40, size=rows),
+            "level": rng.integers(1, 4, size=rows),
+            "region": rng.choice(["north", "south", "east"], size=rows),
+        }
+    )
+
+
+PAST = frame(5000, 0)
+SCHEMA = Schema.of(PAST)
+
+
+def find(current, past=PAST, **said):
+    said = {"schema": SCHEMA, "time": "when", "now": datetime(2027, 1, 1, tzinfo=UTC), **said}
+    return faults.find(past, current, **said)
+
+
+def good(rows=500, seed=1):
+    return frame(rows, seed, after=5000)
+
+
+def signals(found):
+    return {finding.signal for finding in found}
+
+
+@pytest.mark.parametrize("seed", range(1, 31))
+def test_good_batches_of_any_size_pass(seed):
+    assert find(good(rows=60 + 50 * seed, seed=seed)) == ()
+
+
+@pytest.mark.parametrize(
+    ("signal", "column", "change"),
+    [
+        ("unit changed", "amount", lambda c: c * 1000),
+        ("unit changed", "amount", lambda c: c / 1000),
+        ("unit changed", "degrees", lambda c: c * 1.8 + 32),
+        ("null burst", "degrees", lambda c: c.mask(np.arange(len(c)) % 2 == 0)),
+        ("null burst", "region", lambda c: c.mask(np.arange(len(c)) % 2 == 0)),
+        ("null burst", "degrees", lambda c: pd.Series([None] * len(c), dtype="str")),
+        ("constant column", "amount", lambda c: c * 0 + 20),
+        ("one value floods", "degrees", lambda c: c.mask(np.arange(len(c)) % 2 == 0, -999)),
+        ("unseen values", "region", lambda c: c.map({"north": "N", "south": "S", "east": "E"})),
+        ("unseen values", "region", lambda c: c.str.upper() + " "),
+    ],
+)
+def test_a_broken_column_is_named(signal, column, change):
+    batch = good()
+    (finding,) = find(batch.assign(**{column: change(batch[column])}))
+    assert finding.signal == signal
+    assert finding.columns == (column,)
+    assert finding.severity == "repair"
+    assert column in finding.text
+
+
+def test_swapped_columns_are_named_as_a_pair():
+    batch = good().rename(columns={"amount": "degrees", "degrees": "amount"})
+    past = PAST.assign(amount=PAST["amount"] * 10)
+    (finding,) = find(batch.assign(degrees=batch["degrees"] * 10), past)
+    assert finding.signal == "columns swapped"
+    assert set(finding.columns) == {"amount", "degrees"}
+
+
+def test_a_moderate_shift_is_drift_and_not_a_fault():
+    batch = good()
+    assert find(batch.assign(amount=batch["amount"] * 1.5, degrees=batch["degrees"] + 10)) == ()
+
+
+def test_a_feed_that_was_often_half_null_may_be_so_again():
+    past = PAST.assign(amount=PAST["amount"].mask((np.arange(len(PAST)) // 500) % 3 == 0))
+    batch = good()
+    assert find(batch.assign(amount=batch["amount"].mask(np.arange(len(batch)) % 10 < 9)), past) == ()
+
+
+def test_a_column_that_brings_new_levels_all_the_time_may_do_so_again():
+    weeks = (np.arange(5000) // 500).astype(str)
+    assert find(good().assign(region="next"), PAST.assign(region=weeks)) == ()
+
+
+def test_a_missing_column_and_a_retyped_one_are_found_whatever_the_rows():
+    batch = good(rows=3).drop(columns="amount").assign(degrees="warm")
+    found = find(batch)
+    assert {(f.signal, f.columns) for f in found} == {
+        ("column removed", ("amount",)),
+        ("column retyped", ("degrees",)),
+    }
+    assert {f.severity for f in found} == {"repair"}
+
+
+def test_the_model_file_says_what_a_missing_column_leads_to():
+    (finding,) = find(good().drop(columns="amount"), on_change=SchemaPolicy(removed="warn"))
+    assert finding.severity == "watch"
+
+
+def test_the_same_rows_again_are_refused():
+    assert "repeated rows" in signals(find(PAST.tail(500)))
+    doubled = pd.concat([good(50)] * 10, ignore_index=True)
+    assert "repeated rows" in signals(find(doubled))
+
+
+def test_rows_that_always_repeat_are_no_fault():
+    names = ["level", "region"]
+    assert find(good()[names], PAST[names], schema=Schema.of(PAST[names]), time=None) == ()
+
+
+def test_rows_no_newer_than_those_known_are_watched():
+    (finding,) = find(frame(500, 9, after=4000))
+    assert (finding.signal, finding.severity) == ("stale rows", "watch")
+
+
+@pytest.mark.parametrize(("share", "severity"), [(1.0, "repair"), (0.1, "watch")])
+def test_rows_from_the_future_are_found(share, severity):
+    batch = good()
+    ahead = np.arange(len(batch)) < share * len(batch)
+    batch["when"] = batch["when"].mask(ahead, pd.Timestamp("2031-01-01"))
+    (finding,) = find(batch)
+    assert (finding.signal, finding.severity) == ("rows from the future", severity)
+
+
+def test_after_three_refusals_it_may_be_the_new_normal_and_a_person_is_asked():
+    batch = good()
+    broken = batch.assign(amount=batch["amount"] * 1000)
+    assert find(broken, refused_in_a_row=2)[0].severity == "repair"
+    found = find(broken, refused_in_a_row=3)
+    assert found[0].signal == "new normal?"
+    assert {f.severity for f in found} == {"watch"}
+
+
+def test_a_rolling_reference_keeps_the_latest_rows_and_samples_the_others():
+    recent = good(3000)
+    rolled = faults.rolling(PAST, recent, limit=4000)
+    assert len(rolled) == 4000
+    assert rolled["when"].is_monotonic_increasing
+    assert rolled["when"].tail(2000).tolist() == recent["when"].tail(2000).tolist()
+    assert rolled.equals(faults.rolling(PAST, recent, limit=4000))
+
+
+def test_an_empty_batch_is_no_fault_of_values():
+    assert find(good().head(0)) == ()
