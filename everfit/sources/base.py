@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from typing import ClassVar
 
 import pyarrow as pa
@@ -68,21 +69,26 @@ class Untyped(Source):
         self._types: dict[str, DataType] = {}
 
     @abstractmethod
-    def blocks(self) -> Iterator[Block]:
+    def blocks(self) -> Generator[Block, None, None]:
         """Yield the columns of some thousand rows at a time, as they were written."""
 
     @override
     def reader(self) -> pa.RecordBatchReader:
         blocks = self.blocks()
         typing = Typing(self.guesses, self._types)
-        first = typing.fit(next(blocks, {}))
+        try:
+            first = typing.fit(next(blocks, {}))
+        except BaseException:
+            blocks.close()
+            raise
 
         def batches() -> Iterator[pa.RecordBatch]:
-            yield first
-            for block in blocks:
-                batch = typing.fit(block)
-                if not typing.wider:
-                    yield batch
+            with closing(blocks):
+                yield first
+                for block in blocks:
+                    batch = typing.fit(block)
+                    if not typing.wider:
+                        yield batch
             if typing.wider:
                 self._types = typing.types
                 raise Widened(self.origin)
@@ -91,12 +97,13 @@ class Untyped(Source):
 
     @override
     def head(self, rows: int) -> pa.Table:
-        typing, kept, count = Typing(self.guesses, {}), [], 0
-        for block in self.blocks():
-            kept.append(block)
-            count += typing.fit(block).num_rows
-            if count >= rows:
-                break
+        typing, kept, count = Typing(self.guesses, {}), list[Block](), 0
+        with closing(self.blocks()) as blocks:
+            for block in blocks:
+                kept.append(block)
+                count += typing.fit(block).num_rows
+                if count >= rows:
+                    break
         if not kept:
             return pa.table({})
         return pa.Table.from_batches([typing.fit(block) for block in kept]).slice(0, rows)

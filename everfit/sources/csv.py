@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pyarrow as pa
 from pyarrow import csv
@@ -28,7 +28,7 @@ class Csv(Untyped):
         self._place = place
 
     @override
-    def blocks(self) -> Iterator[Block]:
+    def blocks(self) -> Generator[Block, None, None]:
         with self._place.reading():
             delimiter = self._delimiter()
             try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from itertools import islice
 from typing import Any
 
@@ -29,7 +29,7 @@ class JsonLines(Untyped):
         self._place = place
 
     @override
-    def blocks(self) -> Iterator[Block]:
+    def blocks(self) -> Generator[Block, None, None]:
         with self._place.reading(), self._place.lines() as lines:
             rows = self._rows(lines)
             while block := list(islice(rows, BLOCK)):

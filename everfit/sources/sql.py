@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +32,13 @@ class Sql(Untyped):
 
     def __init__(self, source: SqlSource, base: Path, secrets: Secrets | None) -> None:
         url = _url(source.url, secrets)
-        shown = url.set(username=None, password=None, query={}).render_as_string()
+        shown = sa.URL.create(url.get_backend_name(), host=url.host, port=url.port, database=url.database)
         super().__init__(f"{shown} query {hashlib.sha256(source.query.encode()).hexdigest()[:8]}")
         self._query = source.query
         self._url = _read_only_file(url, base) if url.get_backend_name() == "sqlite" else url
 
     @override
-    def blocks(self) -> Iterator[Block]:
+    def blocks(self) -> Generator[Block, None, None]:
         engine = self._engine()
         try:
             with self._connect(engine) as connection:
@@ -48,13 +48,13 @@ class Sql(Untyped):
 
     def _rows(self, connection: sa.Connection) -> Iterator[Block]:
         try:
-            result = connection.exec_driver_sql(self._query)
-            if not result.returns_rows:
-                raise SourceError(f"{self.origin} returns no rows.", do="Write a SELECT statement.")
-            names = check_names(list(result.keys()), self.origin)
-            for rows in result.partitions(ROWS):
-                columns = zip(*rows, strict=True)
-                yield {name: to_array(column) for name, column in zip(names, columns, strict=True)}
+            with connection.exec_driver_sql(self._query) as result:
+                if not result.returns_rows:
+                    raise SourceError(f"{self.origin} returns no rows.", do="Write a SELECT statement.")
+                names = check_names(list(result.keys()), self.origin)
+                for rows in result.partitions(ROWS):
+                    columns = zip(*rows, strict=True)
+                    yield {name: to_array(column) for name, column in zip(names, columns, strict=True)}
         except exc.SQLAlchemyError as cause:
             if isinstance(cause, exc.DBAPIError) and cause.connection_invalidated:
                 raise self._unreachable(cause) from self._harmless(cause)

@@ -30,6 +30,8 @@ def lake_type(field: pa.Field) -> DataType:
     held = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
     if pa.types.is_null(held):
         return NULL
+    if isinstance(held, pa.UuidType):
+        return STRING
     if pa.types.is_integer(held):
         return INT
     return {"boolean": BOOL, "number": DOUBLE, "string": STRING, "timestamp": MOMENT}[kind_of(field)]
@@ -45,6 +47,8 @@ def to_lake(array: Array, name: str) -> Array:
     wanted = lake_type(pa.field(name, array.type))
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
+    if isinstance(array.type, pa.UuidType):
+        array = pa.array([None if value is None else str(value) for value in array.to_pylist()], STRING)
     if pa.types.is_duration(array.type):
         array = pc.divide(array.cast(pa.duration("us"), safe=False).cast(INT).cast(DOUBLE), 1e6)
     if pa.types.is_timestamp(array.type) and array.type.tz:
