@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
 from everfit.errors import first_line
 from everfit.monitor.counts import RARE, numbers
-from everfit.monitor.drift import MOVED, ColumnDrift, Drift
+from everfit.monitor.drift import MOVED
 from everfit.monitor.findings import Record
+from everfit.monitor.moved import ColumnDrift, Drift
 from everfit.monitor.reference import PREDICTION
 from everfit.schema import Kind
 from everfit.spec import TaskType
@@ -29,7 +30,7 @@ from everfit.spec import TaskType
 os.environ.setdefault("DO_NOT_TRACK", "1")
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it imports names that numpy and pydantic have given up
-    from evidently import DataDefinition, Dataset, MulticlassClassification, Regression, Report
+    from evidently import BinaryClassification, DataDefinition, Dataset, MulticlassClassification, Regression, Report
     from evidently.legacy.calculations.stattests import StatTest, register_stattest
     from evidently.legacy.core import ColumnType
     from evidently.metrics import ValueDrift
@@ -39,6 +40,7 @@ MAX_ROWS = 20_000
 MAX_LEVELS = 30
 TEST = "everfit"
 _registered = Lock()
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -76,15 +78,30 @@ def write_report(
     names = tuple(column.column for column in shown)
     if not shown:
         return EvidentlySummary(left_out=left_out, degraded="no column can be drawn: there is nothing to compare")
+    written = _guarded(lambda: _columns(past, now, drift, shown, path))
+    if isinstance(written, Failure):
+        return EvidentlySummary(rows=len(now), left_out=left_out, degraded=f"Evidently failed: {written.why}")
+    performance = _guarded(lambda: _performance(past, now, target, task, path) if target and task else "")
+    if isinstance(performance, Failure):
+        left_out, performance = (*left_out, f"performance: {performance.why}"), ""
+    return EvidentlySummary(str(path), str(written), performance, len(now), names, left_out)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a part of the report could not be made."""
+
+    why: str
+
+
+def _guarded(make: Callable[[], T]) -> T | Failure:
+    """Make a part of the report; the report is a picture of the verdict, and never a condition for it."""
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            written = _columns(past, now, drift, shown, path)
-            performance = _performance(past, now, target, task, path) if target and task else ""
-    except Exception as cause:  # noqa: BLE001  the report is a picture of the verdict, never a condition for it
-        why = f"Evidently failed: {type(cause).__name__}: {first_line(cause)}"
-        return EvidentlySummary(rows=len(now), left_out=left_out, degraded=why)
-    return EvidentlySummary(str(path), str(written), performance, len(now), names, left_out)
+            return make()
+    except Exception as cause:  # noqa: BLE001  see above
+        return Failure(f"{type(cause).__name__}: {first_line(cause)}")
 
 
 def _columns(past: pd.DataFrame, now: pd.DataFrame, drift: Drift, shown: list[ColumnDrift], path: Path) -> Path:
@@ -111,13 +128,21 @@ def _performance(past: pd.DataFrame, now: pd.DataFrame, target: str, task: TaskT
         return ""
     number = task == "regression"
     kinds: dict[str, Kind] = dict.fromkeys(pair, "number" if number else "string")
-    roles: dict[str, Any] = {"regression": [Regression(target=target, prediction=PREDICTION)]}
-    if not number:
-        roles = {"classification": [MulticlassClassification(target=target, prediction_labels=PREDICTION)]}
+    sides = _as_drawn(past, now, kinds)
     beside = path.with_name(f"{path.stem}-performance.html")
-    preset = RegressionPreset() if number else ClassificationPreset()
-    _save([preset], _as_drawn(past, now, kinds), kinds, beside, **roles)
+    _save([RegressionPreset() if number else ClassificationPreset()], sides, kinds, beside, **_roles(sides, task))
     return str(beside)
+
+
+def _roles(sides: list[pd.DataFrame], task: TaskType) -> dict[str, Any]:
+    """Say which column is the truth; of two classes Evidently wants to know which one is meant."""
+    target, predicted = sides[0].columns
+    if task == "regression":
+        return {"regression": [Regression(target=target, prediction=predicted)]}
+    if task == "multiclass":
+        return {"classification": [MulticlassClassification(target=target, prediction_labels=predicted)]}
+    positive = max(label for side in sides for label in side[target])
+    return {"classification": [BinaryClassification(target=target, prediction_labels=predicted, pos_label=positive)]}
 
 
 def _save(metrics: list[Any], sides: list[pd.DataFrame], kinds: dict[str, Kind], path: Path, **roles: Any) -> Path:

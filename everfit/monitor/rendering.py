@@ -9,8 +9,8 @@ import numpy as np
 
 from everfit import pages
 from everfit.monitor.decision import Decision, Evidence, Verdict
-from everfit.monitor.drift import ColumnDrift, Drift
 from everfit.monitor.findings import Finding
+from everfit.monitor.moved import ColumnDrift, Drift
 
 SHOWN_COLUMNS = 100
 SHOWN_ROWS = 10

@@ -102,11 +102,11 @@ def test_with_labels_predictions_are_compared_with_them(evidently_report, tmp_pa
     rng = np.random.default_rng(0)
     before, after = (pd.DataFrame({"x": rng.normal(size=n), "y": truth(rng, n)}) for n in (1200, 600))
     before["_prediction"], after["_prediction"] = before["y"].to_numpy()[::-1], after["y"].to_numpy()
-    before.loc[:99, "_prediction"] = None
+    before["_prediction"] = before["_prediction"].astype(object).where(np.arange(1200) >= 100, None)
     found = drift.compare(before, after, columns=Schema.of(before[["x"]]), target="y")
     path = tmp_path / "report.html"
     summary = evidently_report.write_report(before, after, found, path, target="y", task=task)
-    assert summary.degraded == ""
+    assert (summary.degraded, summary.left_out) == ("", ())
     assert Path(summary.performance).stat().st_size > 1e6
     unlabelled = evidently_report.write_report(before, after.drop(columns="y"), found, path, target="y", task=task)
     assert unlabelled.performance == ""
