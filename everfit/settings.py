@@ -6,6 +6,7 @@ once it is read.
 """
 
 import os
+import re
 from pathlib import Path
 from typing import Self
 
@@ -39,9 +40,9 @@ class Settings(BaseSettings):
         derived = {
             "workspace": root,
             "home": home,
-            "ledger_url": self.ledger_url or f"sqlite:///{home / 'ledger.db'}",
+            "ledger_url": _with_driver(self.ledger_url) or f"sqlite:///{home / 'ledger.db'}",
             "lake_uri": self.lake_uri or str(home / "lake"),
-            "mlflow_uri": self.mlflow_uri or f"sqlite:///{home / 'mlflow.db'}",
+            "mlflow_uri": _with_driver(self.mlflow_uri) or f"sqlite:///{home / 'mlflow.db'}",
             "mlflow_artifacts": self.mlflow_artifacts or str(home / "artifacts"),
             "prefect_api": self.prefect_api or os.environ.get("PREFECT_API_URL", ""),
             "actor": self.actor or os.environ.get("USER", "") or "unknown",
@@ -76,3 +77,8 @@ class Settings(BaseSettings):
                 do="Make it writable, or set EVERFIT_HOME to a folder that is.",
             ) from cause
         return path
+
+
+def _with_driver(url: str) -> str:
+    """Name psycopg 3, which is what the `postgres` extra installs; a bare `postgresql://` would mean psycopg 2."""
+    return re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url)
