@@ -74,10 +74,10 @@ def judge(
     truth = np.asarray(y)
     weights = np.ones(len(truth)) if weight is None else np.asarray(weight, dtype="float64")
     facts: dict[str, Any] = {"metric": measure.name, "rows": len(truth), "rows_hash": rows_hash}
-    blockers = _degenerate(measure, truth, weights) or _unusable(predictions, len(truth), champion)
-    if blockers:
-        return Verdict(False, (), tuple(blockers), **facts)
     try:
+        blockers = _degenerate(measure, truth, weights) or _unusable(predictions, len(truth), champion)
+        if blockers:
+            return Verdict(False, (), tuple(blockers), **facts)
         return _weigh(_Case(measure, truth, weights, dict(predictions), ordered, seed), margin, stale, why_stale,
                       champion or "the champion", facts)  # fmt: skip
     except Exception as cause:  # noqa: BLE001  # the gate fails closed: whatever went wrong, nothing is promoted

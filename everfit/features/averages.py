@@ -37,7 +37,9 @@ class Averages(ByColumn):
         self.counts_ = [dict(zip(*_count(column), strict=True)) for column in levels.T]
         folds = KFold(min(self.folds, len(levels)), shuffle=True, random_state=0)
         self.encoder_ = TargetEncoder(target_type=KIND[self.task], cv=folds)
-        return np.hstack([self.encoder_.fit_transform(levels, np.asarray(y)), self._frequency(levels)])
+        means = self.encoder_.fit_transform(levels, np.asarray(y))
+        self.encoder_.set_params(cv=self.folds)  # its work is done, and a splitter is one more type to trust
+        return np.hstack([means, self._frequency(levels)])
 
     def transform(self, X: Any) -> np.ndarray:
         """Return the mean (or the overall mean, for new levels) and the frequency of each row's levels."""

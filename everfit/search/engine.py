@@ -193,24 +193,26 @@ class _Search:
         needed, rows = self._refit_seconds(self.best), 0
         if needed > 1.5 * left:
             rows = max(int(len(self.problem.y) * left / needed), len(self.problem.folds[0].train))
-        task = Task(REFIT, "fit", self.best.family, self.best.params | self.best.learnt, rows=rows)
-        outcome = self._wait(task, now + left)
+        family = self.problem.family(self.best.family)
+        times = (rows or len(self.problem.y)) / len(self.problem.folds[0].train)
+        params = self.best.params | (family.grown(self.best.learnt, times) if self.best.learnt else {})
+        outcome = self._wait(Task(REFIT, "fit", family.name, params, rows=rows), now + left)
         if outcome.status == "done":
             note = f"fitted on {rows:,} of {len(self.problem.y):,} rows, for lack of time" if rows else ""
-            return joblib.load(outcome.model), self.best, note
+            return joblib.load(outcome.model), replace(self.best, params=params, learnt={}), note
         assert self.kept is not None
         note = f"fitted on the rows of one fold, as the final fit did not succeed: {outcome.reason}"
         return joblib.load(self.kept.model), self.kept, note
 
     def _rescue(self) -> tuple[Any, Outcome, str]:
         """No trial was finished: fit something quick on few rows, or say why there is no model."""
+        reasons = [f"{each.family}: {each.reason}" for each in self.outcomes if each.status == "failed"]
         family = self.problem.families[0]
         task = Task(REFIT, "fit", family.name, family.quick(self.problem.job), rows=QUICK_ROWS)
         outcome = self._wait(task, clock.monotonic() + RESCUE)
         if outcome.status == "done":
-            note = "a quick fit on few rows: no trial was finished; give the search more time"
-            return joblib.load(outcome.model), outcome, note
-        reasons = [f"{each.family}: {each.reason}" for each in self.outcomes if each.status == "failed"]
+            why = f"every trial failed, such as {reasons[0]}" if reasons else "no trial was finished in time"
+            return joblib.load(outcome.model), outcome, f"a quick fit on few rows: {why}"
         if reasons:
             raise DataError("No candidate could be fitted.", details=reasons, do="Look at the reasons above.")
         raise BudgetSpent(

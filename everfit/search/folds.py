@@ -49,7 +49,7 @@ def sampled(rows: int, wanted: int, *, ordered: bool, seed: int) -> np.ndarray:
 
 
 def folds_of(
-    frame: pd.DataFrame,
+    rows: int,
     labels: np.ndarray | None,
     count: int,
     *,
@@ -59,10 +59,9 @@ def folds_of(
 ) -> list[Fold]:
     """Make folds: later rows validate earlier ones, groups stay whole, classes are spread evenly.
 
-    Without a group, rows with equal features are one, or a trial would be praised for what it has seen. `labels`
-    are the classes of a classification; a fold that could not learn two of them is left out.
+    `labels` are the classes of a classification; a fold that could not learn two of them is left out.
     """
-    made = _by_time(time, count) if time is not None else _spread(_units(frame, group), labels, count, seed)
+    made = _by_time(time, count) if time is not None else _spread(_units(rows, group), labels, count, seed)
     sound = [fold for fold in made if len(fold.valid) and len(fold.train) > 1 and _learnable(fold, labels)]
     if not sound:
         raise DataError(
@@ -91,14 +90,14 @@ def _by_time(when: np.ndarray, count: int) -> list[Fold]:
     ]
 
 
-def _units(frame: pd.DataFrame, group: np.ndarray | None) -> np.ndarray:
+def _units(rows: int, group: np.ndarray | None) -> np.ndarray:
     """Return for each row the number of the unit that it belongs to; rows without a group stand alone."""
     if group is None:
-        return pd.factorize(pd.util.hash_pandas_object(frame, index=False))[0]
+        return np.arange(rows)
     codes = pd.factorize(group)[0]
     alone = codes < 0
     codes[alone] = codes.max(initial=-1) + 1 + np.arange(alone.sum())
-    return codes if len(np.unique(codes)) > 1 else np.arange(len(frame))
+    return codes if len(np.unique(codes)) > 1 else np.arange(rows)
 
 
 def _spread(units: np.ndarray, labels: np.ndarray | None, count: int, seed: int) -> list[Fold]:

@@ -134,14 +134,12 @@ class Pool:
         return Outcome(task.number, task.family, task.params, status, reason, seconds=seconds)
 
     def drop(self) -> list[Task]:
-        """End all running tasks; return them."""
-        dropped = []
-        for at, worker in enumerate(self.workers):
-            if worker.task:
-                dropped.append(worker.task)
-                worker.kill()
-                self.workers[at] = self._hire()
-        return dropped
+        """End all running tasks, and return them; one worker is left."""
+        busy = [worker for worker in self.workers if worker.task]
+        for worker in busy:
+            worker.kill()
+        self.workers = [worker for worker in self.workers if worker.task is None][:1] or [self._hire()]
+        return [worker.task for worker in busy if worker.task]
 
     def close(self) -> None:
         """End all workers."""

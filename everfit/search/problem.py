@@ -65,17 +65,15 @@ def prepare(
     frame = conformer(plan).transform(given.frame).reset_index(drop=True)
     job = Job(task, metric.name, effort.rows, len(plan.used), classes, len(plan.of("categorical")), seed)
     weight = None if given.weight is None else np.asarray(given.weight, dtype="float64")
-    folds = _folds(given, frame, y, effort, classifies=job.classifies, seed=seed)
+    folds = _folds(given, y, effort, classifies=job.classifies, seed=seed)
     return Problem(plan, frame, y, weight, folds, job, metric, positive, tuple(families))
 
 
-def _folds(
-    given: Given, frame: pd.DataFrame, y: np.ndarray, effort: Effort, *, classifies: bool, seed: int
-) -> list[Fold]:
+def _folds(given: Given, y: np.ndarray, effort: Effort, *, classifies: bool, seed: int) -> list[Fold]:
     pick = sampled(len(y), effort.rows, ordered=given.time is not None, seed=seed)
     time, group = (None if part is None else np.asarray(part)[pick] for part in (given.time, given.group))
     labels = y[pick] if classifies else None
-    made = folds_of(frame.iloc[pick], labels, effort.folds, time=_as_number(time), group=group, seed=seed)
+    made = folds_of(len(pick), labels, effort.folds, time=_as_number(time), group=group, seed=seed)
     return [Fold(pick[fold.train], pick[fold.valid]) for fold in made]
 
 
@@ -90,7 +88,7 @@ def how_judged(problem: Problem, given: Given) -> str:
     """Say in words which rows score a trial."""
     count = len(problem.folds)
     rows = len(problem.folds[0].train) + len(problem.folds[0].valid)
-    kind = "equal rows stay together" if given.group is None else "groups stay whole"
+    kind = "rows fall at random" if given.group is None else "groups stay whole"
     kind = kind if given.time is None else "later rows judge earlier ones"
     whole = problem.job.rows == len(problem.y)
     part = "" if whole else f", on a sample of {problem.job.rows:,} of {len(problem.y):,} rows"

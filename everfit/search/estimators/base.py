@@ -62,6 +62,10 @@ class Family(ABC):
     def defaults(self, job: Job) -> Params:
         """Return the parameters to start from."""
 
+    def grown(self, learnt: Params, times: float) -> Params:
+        """Return what early stopping learnt, adjusted to so many times the rows that it learnt it from."""
+        return learnt
+
     def quick(self, job: Job) -> Params:
         """Return parameters for a fit that must not take long, without early stopping."""
         return self.defaults(job)

@@ -32,6 +32,10 @@ class HistBoosting(Family):
         }
         return params | ({"loss": "absolute_error"} if job.metric in ("mae", "mape") else {})
 
+    def grown(self, learnt: Params, times: float) -> Params:
+        """Return more rounds for more rows, as boosting overfits later on them."""
+        return learnt | {"rounds": round(learnt["rounds"] * times**0.3)}
+
     def quick(self, job: Job) -> Params:
         """Return the defaults for eighty rounds."""
         return self.defaults(job) | {"rounds": 80}
