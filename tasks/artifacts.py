@@ -38,12 +38,13 @@ def key_of(model: str, kind: str) -> str:
 
 def publish_markdown(model: str, kind: str, title: str, markdown: str) -> None:
     """Publish a text under `<model>-<kind>`."""
-    _publish(create_markdown_artifact, key=key_of(model, kind), markdown=_bounded(markdown), description=title)
+    publish_report(model, kind, title, markdown)
 
 
 def publish_report(model: str, kind: str, title: str, markdown: str, page: Path | str = "") -> None:
     """Publish a text that ends with the way to the full page."""
-    publish_markdown(model, kind, title, _bounded(markdown) + (f"\n\n{_pointer(Path(page))}" if page else ""))
+    text = _bounded(markdown) + (f"\n\n{_pointer(Path(page))}" if page else "")
+    _publish(create_markdown_artifact, key=key_of(model, kind), markdown=text, description=title)
 
 
 def publish_table(model: str, kind: str, rows: Sequence[Mapping[str, Any]], title: str = "") -> None:

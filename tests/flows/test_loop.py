@@ -1,0 +1,132 @@
+"""The whole loop on a simulated stream, with every real component: one workspace, lived through once."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from everfit import scaffold
+from everfit.errors import ValidationStopped
+from everfit.lake import Lake
+from everfit.ledger import Ledger
+from everfit.settings import Settings
+from everfit.simulation import rentals
+
+MODEL = "rentals"
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Iterator[SimpleNamespace]:
+    """Train, predict, watch two good weeks, a faulty one and one after the change; keep what each said."""
+    from flows.monitor import monitor
+    from flows.predict import predict
+    from flows.train import train
+
+    before = Path.cwd()
+    os.chdir(tmp_path_factory.mktemp("loop"))
+    settings = Settings()
+    save(rentals(0, 52), "history")
+    scaffold.create(settings, MODEL, "history.parquet", "rentals", time="hour", budget="30s", force=False)
+    path = settings.models / f"{MODEL}.yaml"
+    text = path.read_text().replace("{holdout: 0.2}", "{holdout: 2d}")
+    path.write_text(text.replace("{budget: 30s}", "{budget: 30s, trials: 2, estimators: [lightgbm, linear]}"))
+    told: dict[str, Any] = {"train": train(MODEL)}
+    told["predict"] = predict(MODEL, save(rentals(52, 7).drop(columns="rentals"), "next"), "predicted.parquet")
+    told["fine"] = monitor(MODEL, save(rentals(52, 7), "week-1"))
+    told["again"] = monitor(MODEL, "week-1.parquet")
+    told["rows"] = monitor(MODEL, save(rentals(59, 7, fault="rows"), "week-2"))
+    with pytest.raises(ValidationStopped) as stop:
+        monitor(MODEL, save(rentals(73, 7, fault="unit"), "fahrenheit"))
+    told["fault"] = stop.value.result
+    told["retrain"] = monitor(MODEL, save(rentals(73, 7), "week-4"))
+    told["cooldown"] = monitor(MODEL, save(rentals(80, 7), "week-5"))
+    yield SimpleNamespace(settings=settings, told=told, ledger=Ledger(settings.ledger_url), lake=Lake(settings))
+    os.chdir(before)
+
+
+def save(frame: pd.DataFrame, name: str) -> str:
+    """Write a batch and return its file name."""
+    frame.to_parquet(f"{name}.parquet", index=False)
+    return f"{name}.parquet"
+
+
+def test_the_first_model_is_promoted_because_it_beats_the_dummy_and_nobody_was_there(story):
+    trained = story.told["train"]
+    assert (trained["version"], trained["promoted"], trained["champion"]) == (1, True, 1)
+    assert trained["scores"]["challenger"]["high"] < trained["scores"]["dummy"]["low"]
+    assert any("there is no champion" in reason for reason in trained["reasons"])
+
+
+def test_a_training_says_what_it_learnt_from_and_how_long_each_step_took(story):
+    trained = story.told["train"]
+    assert trained["data"]["rows"] == 52 * 24 * 6
+    assert list(trained["seconds"]) == [
+        "ingest", "validate", "land", "build_features", "search", "evaluate", "register", "promote",
+    ]  # fmt: skip
+    json.dumps(trained, allow_nan=False)
+
+
+def test_predictions_are_written_beside_their_rows_and_kept_in_the_lake(story):
+    written = pd.read_parquet("predicted.parquet")
+    assert story.told["predict"]["rows"] == len(written) == 7 * 24 * 6
+    assert written["prediction"].notna().all()
+    assert len(story.lake.predictions(MODEL)) == len(written)
+
+
+def test_a_week_like_the_others_starts_nothing(story):
+    assert story.told["fine"]["action"] == "none"
+    assert story.told["fine"]["verdict"] in ("fine", "watch")
+    assert story.told["fine"]["retraining"] is None
+
+
+def test_the_same_batch_is_judged_once(story):
+    assert story.told["again"]["decision"] == story.told["fine"]["decision"]
+    assert sum(b.origin.endswith("week-1.parquet") for b in story.lake.batches(MODEL)) == 1
+
+
+def test_broken_rows_go_to_quarantine_and_good_plus_quarantined_is_what_came(story):
+    (week,) = [b for b in story.lake.batches(MODEL) if b.origin.endswith("week-2.parquet")]
+    assert (week.good + week.quarantined, week.quarantined) == (7 * 24 * 6, 40)
+    assert story.told["rows"]["action"] == "none"
+
+
+def test_a_batch_in_another_unit_is_refused_whole_and_recorded_as_a_data_fault(story):
+    fault = story.told["fault"]
+    assert (fault["verdict"], fault["action"]) == ("data fault: repair the feed", "repair")
+    assert any("temperature" in reason for reason in fault["reasons"])
+    assert not any(b.origin.endswith("fahrenheit.parquet") for b in story.lake.batches(MODEL))
+    assert len(story.lake.quarantine(MODEL)) >= 7 * 24 * 6
+
+
+def test_after_the_change_the_model_retrains_itself_and_the_challenger_takes_over(story):
+    verdict = story.told["retrain"]
+    assert (verdict["verdict"], verdict["action"]) == ("retrain", "retrain")
+    assert any("mean loss" in reason for reason in verdict["reasons"])
+    retraining = verdict["retraining"]
+    assert (retraining["promoted"], retraining["version"], retraining["champion"]) == (True, 2, 2)
+    assert retraining["scores"]["challenger"]["value"] < retraining["scores"]["champion"]["value"]
+
+
+def test_the_next_alarm_is_held_back_by_the_cooldown(story):
+    assert any("cooldown" in blocker for blocker in story.told["cooldown"]["blockers"])
+    assert story.told["cooldown"]["retraining"] is None
+
+
+def test_every_decision_is_in_the_ledger_and_its_chain_holds(story):
+    kinds = [entry.kind for entry in story.ledger.entries(MODEL)]
+    assert kinds.count("promoted") == 2
+    assert kinds.count("retrain_wanted") == kinds.count("retrain_started") == kinds.count("retrain_finished") == 1
+    assert kinds.count("drift_judged") == 5
+    assert story.ledger.verify().ok
+
+
+def test_reports_are_where_the_verdict_says(story):
+    page = Path(story.told["retrain"]["report"])
+    assert "retrain" in page.read_text().lower()
+    assert list(page.parent.glob("data-*.html"))
+    assert list(page.parent.glob("evidently-*.html"))
