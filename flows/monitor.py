@@ -41,7 +41,7 @@ def monitor(model: str, data: str = "") -> Any:
 
 
 def _follow(spec: ModelSpec, batch: Batch, *, declared: bool) -> Watched:
-    """Judge one batch, and land it if it is sound. What was decided about it before is not decided again."""
+    """Judge one batch, and land it if it is sound; what was decided about it before is not decided again."""
     if decided := recall(spec, batch):
         return decided
     try:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from everfit.lake import Batch
+from everfit.lake import Batch, Lake
 from everfit.ledger import Ledger
 from everfit.monitor import rendering
 from everfit.monitor.decision import Decision
@@ -38,7 +38,7 @@ def decide(spec: ModelSpec, seen: Seen) -> Watched:
     ledger, evidence = Ledger(settings.ledger_url), seen.evidence
     decision = weigh(evidence, spec.monitor, spec.retrain, spec.promotion)
     path = settings.reports(spec.name) / f"drift-{evidence.batch[:12]}.html"
-    page = rendering.page(path, evidence, decision, seen.drift, evidently=seen.evidently)
+    page = rendering.page(path, evidence, decision, seen.moved, evidently=seen.evidently)
     reason = "; ".join(decision.reasons)
     facts = {
         "verdict": decision.verdict,
@@ -54,7 +54,7 @@ def decide(spec: ModelSpec, seen: Seen) -> Watched:
         spec.name,
         "drift-verdict",
         f"{spec.name}: {decision.verdict}",
-        rendering.markdown(evidence, decision, seen.drift),
+        rendering.markdown(evidence, decision, seen.moved),
         page,
     )
     say(f"{decision.verdict}: {reason}")
@@ -62,13 +62,15 @@ def decide(spec: ModelSpec, seen: Seen) -> Watched:
 
 
 def recall(spec: ModelSpec, batch: Batch) -> Watched | None:
-    """Return what was decided about this batch for the present champion, if it was; a broken one is looked at again."""
-    ledger = Ledger(Settings().ledger_url)
+    """Return what was decided about a batch for the present champion, once it has landed; None if more is to do."""
+    settings = Settings()
+    ledger = Ledger(settings.ledger_url)
+    if not Lake(settings).known(spec.name, batch.digest):
+        return None
     for entry in reversed(ledger.entries(spec.name, kinds=["drift_judged"])):
         evidence = entry.facts["evidence"]
         if evidence["batch"] == batch.digest and evidence["champion"] == ledger.champion(spec.name):
-            decision = Decision.from_dict(entry.facts["decision"])
-            return None if decision.action == "repair" else Watched(batch.digest, decision, entry.facts["page"])
+            return Watched(batch.digest, Decision.from_dict(entry.facts["decision"]), entry.facts["page"])
     return None
 
 

@@ -30,7 +30,7 @@ class Seen:
     """The evidence about one batch, and what its page shows beside it."""
 
     evidence: Evidence
-    drift: drift.Drift | None = None
+    moved: drift.Drift | None = None
     evidently: str = ""
 
 

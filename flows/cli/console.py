@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from everfit.errors import EverfitError
@@ -28,17 +29,19 @@ class _Lines(logging.Handler):
         super().__init__(logging.INFO)
         self.status = status
 
+    def listen_to(self, loggers: list[logging.Logger]) -> None:
+        """Print what these loggers say."""
+        for logger in loggers:
+            logger.addHandler(self)
+
     def emit(self, record: logging.LogRecord) -> None:
         """Show one record; Prefect's own bookkeeping lines stay in its UI."""
-        text = record.getMessage()
+        text, step = record.getMessage(), getattr(record, "step", "")
         if getattr(record, "passing", False):
             self.status.update(text)
-        elif getattr(record, "step", "") or record.levelno >= logging.WARNING:
-            if record.levelno >= logging.ERROR:
-                return  # a failure is printed once, at the end, in full
-            err.print(
-                f"[dim]{getattr(record, 'step', ''):>10}[/]  {text}", style="yellow" if record.levelno > 20 else ""
-            )
+        elif record.levelno < logging.ERROR and (step or record.levelno == logging.WARNING):  # errors come at the end
+            style = "yellow" if record.levelno == logging.WARNING else ""
+            err.print(f"[dim]{step:>14}[/]  {escape(text)}", style=style, soft_wrap=True)
 
 
 @contextmanager
@@ -51,7 +54,7 @@ def progress(title: str) -> Iterator[Callable[[], None]]:
     with err.status(title) as status:
         lines = _Lines(status)
         try:
-            yield lambda: [logger.addHandler(lines) for logger in loggers].clear()
+            yield lambda: lines.listen_to(loggers)
         finally:
             for logger in loggers:
                 logger.removeHandler(lines)
