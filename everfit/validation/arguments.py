@@ -139,6 +139,21 @@ def _bad_regexes(kwargs: dict[str, Any]) -> Iterator[Mistake]:
     for n, pattern in enumerate(kwargs.get("regex_list") or ()):
         if problem := regexes.trouble(pattern):
             yield ("regex_list", n), f"the pattern {_short(pattern)} {problem}"
+    for pattern in _patterns(kwargs.get("json_schema")):
+        if problem := regexes.trouble(pattern):
+            yield ("json_schema",), f"the pattern {_short(pattern)} {problem}"
+
+
+def _patterns(schema: Any) -> Iterator[str]:
+    """Yield the patterns that a JSON Schema holds, also as keys of patternProperties."""
+    if isinstance(schema, dict):
+        if isinstance(schema.get("pattern"), str):
+            yield schema["pattern"]
+        keyed = schema.get("patternProperties")
+        yield from keyed if isinstance(keyed, dict) else ()
+    parts = schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ()
+    for part in parts:
+        yield from _patterns(part)
 
 
 def _bad_condition(condition: Any, at: tuple[str | int, ...] = ("row_condition",)) -> Iterator[Mistake]:

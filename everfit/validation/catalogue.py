@@ -121,6 +121,8 @@ def _tidy(key: str, part: dict[str, Any]) -> dict[str, Any]:
         return {"enum": ["great_expectations", None]}
     if key == "value_set":
         return {"type": "array", "items": SCALAR, "minItems": 1, "description": "The values to compare with."}
+    if key == "value_pairs_set":
+        return {"type": "array", "items": {"type": "array", "minItems": 2, "maxItems": 2}, "minItems": 1}
     if key in ("column_list", "column_set"):
         return {"type": "array", "items": {"type": "string"}, "minItems": 1, "description": "Names of columns."}
     options = [option for option in part.get("anyOf", []) if option != {"type": "object"}]

@@ -129,7 +129,7 @@ def _plain(value: Any) -> Any:
 def _import(path: Path) -> tuple[str, ...]:
     """Import one file and return the types that it registered."""
     if path not in _imported:
-        before = set(list_registered_expectation_implementations())
+        before = _registered()
         spec = importlib.util.spec_from_file_location(f"everfit_custom_{path.stem}", path)
         if spec is None or spec.loader is None:
             raise SuiteError(f"{path} cannot be imported.")
@@ -142,13 +142,17 @@ def _import(path: Path) -> tuple[str, ...]:
             raise SuiteError(
                 f"{path}{_line(cause, path)} is broken: {text}", do="Repair it, or take it away."
             ) from None
-        added = tuple(sorted(set(list_registered_expectation_implementations()) - before))
+        added = tuple(name for name, form in _registered().items() if before.get(name) is not form)
         if not added:
             raise SuiteError(
                 f"{path} defines no new expectation.", do="Give its class a name of its own, or take it away."
             )
         _imported[path] = added
     return _imported[path]
+
+
+def _registered() -> dict[str, type[Expectation]]:
+    return {name: get_expectation_impl(name) for name in sorted(list_registered_expectation_implementations())}
 
 
 def _line(cause: BaseException, path: Path) -> str:

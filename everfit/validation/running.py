@@ -111,7 +111,7 @@ class _Run:
         }
 
     def _result(self, rule: Rule, answer: dict[str, Any]) -> Result:
-        hidden = bool(self.suite.personal & set(rule.columns))
+        hidden = rule.level != "table" and bool(self.suite.personal & set(rule.columns))
         seen = wording.observed(rule.type, _fitting(answer, rule, hidden=hidden))
         return Result(
             suite=self.suite.name,
@@ -199,6 +199,6 @@ def _hide(why: str, hidden: bool) -> str:
 
 
 def _why_lost(lost: worker.WorkerLost, rules: Sequence[Rule]) -> str:
-    suspects = sorted({rule.column for rule in rules if "regex" in rule.type})
+    suspects = sorted({rule.column for rule in rules if "regex" in rule.type or "json_schema" in rule.type})
     hint = f" Look first at the patterns for {', '.join(suspects[:3])}." if suspects else ""
     return f"{lost}{hint}"

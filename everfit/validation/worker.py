@@ -38,7 +38,7 @@ class Worker:
 
     def __init__(self) -> None:
         ours, theirs = Pipe()
-        self.pid, self.stamp, self._pipe = os.getpid(), "", ours
+        self.pid, self.imported, self._pipe = os.getpid(), dict[Path, str](), ours
         command = [sys.executable, "-c", BOOT.format(path=sys.path, handle=theirs.fileno())]
         self._process = subprocess.Popen(
             command,
@@ -77,7 +77,7 @@ class Worker:
     def _receive(self, limit: float) -> Any:
         try:
             if not self._pipe.poll(limit):
-                raise self._lost(f"it did not answer within {limit:g} s")
+                raise self._lost(f"it did not answer within {limit:.0f} s")
             answer = _read(self._pipe)
         except (EOFError, OSError) as cause:
             raise self._lost("it ended unexpectedly, perhaps for want of memory") from cause
@@ -97,15 +97,17 @@ _current: Worker | None = None
 def warm_up() -> None:
     """Start the process in the background and return at once."""
     with _lock:
-        _take("")
+        _take({})
 
 
 def ask(question: str, *, custom: tuple[Path, ...] = (), limit: float = 600.0, **arguments: Any) -> Any:
-    """Ask the process, starting it if need be. A changed custom expectation starts a new one."""
-    stamp = hashlib.sha256(b"\0".join(path.read_bytes() for path in custom)).hexdigest() if custom else ""
+    """Ask the process, starting it if need be, and anew when a file that it has imported was changed since."""
+    digests = {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in custom}
     with _lock:
-        worker = _take(stamp)
-        return worker.ask(question, {**arguments, "custom": custom}, limit)
+        worker = _take(digests)
+        answer = worker.ask(question, {**arguments, "custom": custom}, limit)
+        worker.imported |= digests
+        return answer
 
 
 def stop() -> None:
@@ -117,15 +119,15 @@ def stop() -> None:
         _current = None
 
 
-def _take(stamp: str) -> Worker:
+def _take(digests: dict[Path, str]) -> Worker:
     global _current
-    outdated = _current is not None and bool(stamp) and _current.stamp not in ("", stamp)
-    if _current is not None and (outdated or not _current.alive):
-        _current.stop()
-        _current = None
+    if _current is not None:
+        changed = any(_current.imported.get(path, digest) != digest for path, digest in digests.items())
+        if changed or not _current.alive:
+            _current.stop()
+            _current = None
     if _current is None:
         _current = Worker()
-    _current.stamp = stamp or _current.stamp
     return _current
 
 
