@@ -1,0 +1,168 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from everfit import registry
+from everfit.errors import InputError, PromotionRefused, Unavailable
+from everfit.registry import files
+from everfit.registry.vendor import MlflowClient
+from everfit.settings import Settings
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory, migrated, candidate):
+    """A workspace with three registered versions; each test has its own ledger."""
+    settings = Settings(workspace=tmp_path_factory.mktemp("three"), actor="ann")
+    settings.folder()
+    (settings.home / "mlflow.db").write_bytes(migrated.read_bytes())
+    for number in range(3):
+        registry.register(settings, replace(candidate, run_key=f"run-{number}"))
+    return settings
+
+
+@pytest.fixture
+def settings(three, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    client = MlflowClient(tracking_uri=three.mlflow_uri)
+    for name in aliases(three):
+        client.delete_registered_model_alias("bike", name)
+    client.set_registered_model_alias("bike", "challenger", "3")
+    return Settings(**{**three.model_dump(), "ledger_url": f"sqlite:///{tmp_path / 'ledger.db'}"})
+
+
+def aliases(settings):
+    found = MlflowClient(tracking_uri=settings.mlflow_uri).get_registered_model("bike").aliases
+    return {name: int(version) for name, version in found.items()}
+
+
+def promote(settings, ledger, version, expected, **more):
+    return registry.promote(settings, ledger, "bike", version, expected=expected, reason="better", **more)
+
+
+def test_a_promotion_moves_the_ledger_and_then_the_aliases(settings, ledger):
+    assert promote(settings, ledger, 1, None).to_dict() == {
+        "model": "bike",
+        "champion": 1,
+        "replaced": None,
+        "changed": True,
+        "sentence": "bike: v1 became the first champion: better",
+    }
+    promote(settings, ledger, 2, 1)
+    assert ledger.champion("bike") == registry.champion(settings, ledger, "bike") == 2
+    assert aliases(settings) == {"champion": 2, "previous": 1, "challenger": 3}
+    promote(settings, ledger, 3, 2)
+    assert aliases(settings) == {"champion": 3, "previous": 2}
+
+
+def test_a_promotion_that_lost_the_race_changes_nothing(settings, ledger):
+    promote(settings, ledger, 1, None)
+    promote(settings, ledger, 2, 1)
+    with pytest.raises(PromotionRefused, match="v2 is champion"):
+        promote(settings, ledger, 3, 1)
+    assert ledger.champion("bike") == 2
+    assert aliases(settings)["champion"] == 2
+
+
+def test_a_promotion_asked_for_twice_happens_once(settings, ledger):
+    promote(settings, ledger, 1, None, subject="run-1")
+    again = promote(settings, ledger, 1, None, subject="run-1")
+    assert not again.changed
+    assert "v1 is champion already, promoted on" in again.sentence
+    assert len(ledger.entries("bike")) == 1
+
+
+def test_a_damaged_version_is_never_promoted(settings, ledger, candidate):
+    broken = registry.register(settings, replace(candidate, model="broken", run_key="broken"))
+    Path(broken.folder, files.MODEL).write_bytes(b"")
+    with pytest.raises(InputError, match="broken v1 was altered"):
+        registry.promote(settings, ledger, "broken", 1, expected=None, reason="better")
+    assert ledger.champion("broken") is None
+
+
+def test_a_version_that_does_not_exist_is_never_promoted(settings, ledger):
+    with pytest.raises(InputError, match="bike has no version 9"):
+        promote(settings, ledger, 9, None)
+    assert ledger.entries() == []
+
+
+def test_aliases_that_a_crash_left_behind_are_put_right(settings, ledger):
+    promote(settings, ledger, 1, None)
+    ledger.swap_champion("bike", expected=1, new=2, actor="ann")  # and here the process died
+    assert aliases(settings)["champion"] == 1
+    assert registry.sync_aliases(settings, ledger, "bike") == {"champion": 2, "previous": 1, "challenger": 3}
+    assert aliases(settings) == {"champion": 2, "previous": 1, "challenger": 3}
+
+
+def test_a_promotion_repeated_after_such_a_crash_finishes_it(settings, ledger):
+    ledger.swap_champion("bike", expected=None, new=1, actor="ann")
+    assert not promote(settings, ledger, 1, None).changed
+    assert aliases(settings)["champion"] == 1
+
+
+def test_aliases_of_a_model_that_mlflow_does_not_know_are_nobodys(settings, ledger):
+    assert registry.sync_aliases(settings, ledger, "taxi") == {}
+
+
+def test_somebody_elses_aliases_are_left_alone(settings, ledger):
+    MlflowClient(tracking_uri=settings.mlflow_uri).set_registered_model_alias("bike", "holiday", "1")
+    promote(settings, ledger, 1, None)
+    assert aliases(settings)["holiday"] == 1
+
+
+def test_a_rollback_brings_the_previous_champion_back(settings, ledger):
+    promote(settings, ledger, 1, None)
+    promote(settings, ledger, 2, 1)
+    back = registry.rollback(settings, "bike", reason="it was worse")
+    assert (back.champion, back.replaced, back.changed) == (1, 2, True)
+    assert back.sentence == "bike: back to v1 from v2: it was worse"
+    assert (aliases(settings)["champion"], "previous" in aliases(settings)) == (1, False)
+
+
+def test_a_second_rollback_goes_no_further_and_says_so(settings, ledger):
+    for before, version in ((None, 1), (1, 2), (2, 3)):
+        promote(settings, ledger, version, before)
+    registry.rollback(settings, "bike", reason="worse")
+    for expected in (None, 3):
+        again = registry.rollback(settings, "bike", reason="worse", expected=expected)
+        assert (again.champion, again.changed) == (2, False)
+        assert "v2 is champion already, rolled back to on" in again.sentence
+    assert registry.rollback(settings, "bike", reason="worse", to=2).changed is False
+    assert registry.rollback(settings, "bike", reason="worse still", to=1).champion == 1
+
+
+def test_a_rollback_of_a_champion_that_was_replaced_meanwhile_is_refused(settings, ledger):
+    for before, version in ((None, 1), (1, 2), (2, 3)):
+        promote(settings, ledger, version, before)
+    with pytest.raises(PromotionRefused, match="v3 is champion"):
+        registry.rollback(settings, "bike", reason="worse", expected=2)
+    assert ledger.champion("bike") == 3
+
+
+def test_a_rollback_needs_somewhere_to_go(settings, ledger):
+    with pytest.raises(InputError, match="bike has no champion yet"):
+        registry.rollback(settings, "bike", reason="worse")
+    promote(settings, ledger, 1, None)
+    with pytest.raises(InputError, match="nothing to go back to"):
+        registry.rollback(settings, "bike", reason="worse")
+    with pytest.raises(InputError, match="v3 was never champion"):
+        registry.rollback(settings, "bike", reason="worse", to=3)
+
+
+def test_a_person_promotes_what_waits_for_approval(settings, ledger):
+    with pytest.raises(InputError, match="no version waits for approval"):
+        registry.promote_by_hand(settings, "bike", reason="looks right")
+    ledger.once("approval_wanted", "bike", "v2", actor="everfit", facts={"version": 2})
+    assert registry.promote_by_hand(settings, "bike", reason="looks right").champion == 2
+    with pytest.raises(InputError, match="no version waits for approval"):
+        registry.promote_by_hand(settings, "bike", reason="looks right")
+    assert registry.promote_by_hand(settings, "bike", 3, reason="looks right").replaced == 2
+
+
+def test_a_promotion_while_mlflow_is_down_is_finished_when_it_is_back(settings, ledger):
+    down = settings.model_copy(update={"mlflow_uri": "http://127.0.0.1:1"})
+    with pytest.raises(Unavailable, match=r"MLflow at http://127\.0\.0\.1:1"):
+        promote(down, ledger, 1, None)
+    assert ledger.champion("bike") == 1  # decided, and loadable; only the alias is late
+    assert promote(settings, ledger, 1, None).changed is False
+    assert aliases(settings)["champion"] == 1
