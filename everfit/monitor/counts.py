@@ -48,6 +48,13 @@ class Compared:
     psi: float
 
 
+def sample(frame: pd.DataFrame, rows: int, seed: int = 0) -> pd.DataFrame:
+    """Return at most so many rows, drawn by the seed, in the order that they had."""
+    if len(frame) <= rows:
+        return frame
+    return frame.iloc[np.sort(np.random.default_rng(seed).choice(len(frame), rows, replace=False))]
+
+
 def numbers(column: pd.Series) -> Floats:
     """Return floats with NaN for null, whatever the dtype: nullable, bool, or objects such as decimals."""
     return column.to_numpy(dtype=float, na_value=np.nan)

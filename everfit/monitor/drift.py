@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from everfit.monitor.counts import Binned, Compared, Counts, contrast, count
+from everfit.monitor.counts import Binned, Compared, Counts, contrast, count, sample
 from everfit.monitor.findings import finite
 from everfit.monitor.moved import ColumnDrift, Drift
 from everfit.monitor.reference import HELDOUT, PREDICTION, SCORE
@@ -47,27 +47,26 @@ def compare(
         short = "the batch has" if sizes[1] <= sizes[0] else "the reference has"
         why = f"not enough rows to judge: {short} {min(sizes):,} rows, {min_rows:,} are needed"
         return Drift(False, why, level, *sizes)
-    sample = _bounded(current, seed)
-    past = _bounded(reference, seed)
+    past, now = sample(reference, MAX_ROWS, seed), sample(current, MAX_ROWS, seed)
     weights = importance or {}
-    tested = [_judge(past, sample, c.name, c.kind) for c in columns.columns]
+    tested = [_judge(past, now, c.name, c.kind) for c in columns.columns]
     judged = [replace(c, importance=weights.get(c.column)) for c in _corrected(tested, level)]
     heldout = past[past[HELDOUT].astype(bool)] if HELDOUT in past else past
-    score = SCORE if SCORE in sample and SCORE in past else PREDICTION
+    score = SCORE if SCORE in now and SCORE in past else PREDICTION
     error, why = 0.0, "judged on all rows"
-    if len(sample) < len(current):
-        error = 0.98 / float(np.sqrt(len(sample)))
-        why = f"judged on {len(sample):,} of {len(current):,} rows: shares ± {error:.2%}"
+    if len(now) < len(current):
+        error = 0.98 / float(np.sqrt(len(now)))
+        why = f"judged on {len(now):,} of {len(current):,} rows: shares ± {error:.2%}"
     return Drift(
         True,
         why,
         level,
         *sizes,
-        sampled=len(sample),
+        sampled=len(now),
         error=error,
         columns=tuple(judged),
-        prediction=_other(heldout, sample, score, level, min_rows),
-        target=_other(past, sample, target, level, min_rows) if target else None,
+        prediction=_other(heldout, now, score, level, min_rows),
+        target=_other(past, now, target, level, min_rows) if target else None,
     )
 
 
@@ -78,13 +77,6 @@ class _Tested:
     column: ColumnDrift
     values: float | None = None
     nulls: float | None = None
-
-
-def _bounded(frame: pd.DataFrame, seed: int) -> pd.DataFrame:
-    if len(frame) <= MAX_ROWS:
-        return frame
-    chosen = np.random.default_rng(seed).choice(len(frame), MAX_ROWS, replace=False)
-    return frame.iloc[np.sort(chosen)]
 
 
 def _judge(reference: pd.DataFrame, current: pd.DataFrame, name: str, kind: Kind) -> _Tested:

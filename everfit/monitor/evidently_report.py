@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from everfit.errors import first_line
-from everfit.monitor.counts import RARE, numbers
+from everfit.monitor.counts import RARE, numbers, sample
 from everfit.monitor.drift import MOVED
 from everfit.monitor.findings import Record
 from everfit.monitor.moved import ColumnDrift, Drift
@@ -72,7 +72,7 @@ def write_report(
     task, `<path>-performance.html` compares predictions with labels. Never raises: a failure of Evidently or of the
     disk is a summary with `degraded`, and the verdict stands without the report.
     """
-    past, now = (_sample(frame, seed) for frame in (reference, current))
+    past, now = (sample(frame, MAX_ROWS, seed) for frame in (reference, current))
     shown = [column for column in _judged(drift) if _drawable(column, past, now)]
     left_out = tuple(column.column for column in _judged(drift) if column not in shown)
     names = tuple(column.column for column in shown)
@@ -208,9 +208,3 @@ def _few(column: pd.Series, levels: pd.Index[Any]) -> pd.Series:
     values = column.astype(object).where(column.notna(), None).reset_index(drop=True)
     texts = values.map(str, na_action="ignore")
     return texts.where(texts.isin(levels) | texts.isna(), RARE).astype(object)
-
-
-def _sample(frame: pd.DataFrame, seed: int) -> pd.DataFrame:
-    if len(frame) <= MAX_ROWS:
-        return frame
-    return frame.iloc[np.sort(np.random.default_rng(seed).choice(len(frame), MAX_ROWS, replace=False))]

@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-import numpy as np
 import pandas as pd
 
 from everfit.monitor import fault_columns, fault_rows
+from everfit.monitor.counts import sample
 from everfit.monitor.findings import Finding, Severity
 from everfit.schema import Change, Schema
 from everfit.spec import Outcome, SchemaPolicy
@@ -21,6 +21,7 @@ from everfit.spec import Outcome, SchemaPolicy
 NEW_NORMAL = 3
 ENOUGH = 50
 LIMIT = 20_000
+MAX_ROWS = 200_000
 SEVERITIES: dict[Outcome, Severity] = {"allow": "fine", "warn": "watch", "block": "repair"}
 
 
@@ -47,7 +48,7 @@ def find(
     rows = fault_rows.find(reference, current, usable, time=time, now=now)
     if min(len(reference), len(current)) < ENOUGH:
         return (*structure, *rows)
-    values = fault_columns.find(reference, current, usable.without([time or ""]))
+    values = fault_columns.find(reference, sample(current, MAX_ROWS), usable.without([time or ""]))
     if refused_in_a_row >= NEW_NORMAL and values:
         return (*structure, *rows, *_new_normal(values, refused_in_a_row))
     return (*structure, *rows, *values)
@@ -59,8 +60,7 @@ def rolling(reference: pd.DataFrame, recent: pd.DataFrame, *, limit: int = LIMIT
     if len(joined) <= limit:
         return joined
     cut = len(joined) - limit // 2
-    older = np.sort(np.random.default_rng(seed).choice(cut, limit - limit // 2, replace=False))
-    return joined.iloc[np.concatenate([older, np.arange(cut, len(joined))])].reset_index(drop=True)
+    return pd.concat([sample(joined.iloc[:cut], limit - limit // 2, seed), joined.iloc[cut:]], ignore_index=True)
 
 
 def _matters(change: Change, current: pd.DataFrame) -> bool:
