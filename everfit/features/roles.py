@@ -105,6 +105,8 @@ def _column(name: str, values: pd.Series, data: Wanted) -> ColumnPlan:
 
 def _time(name: str, values: pd.Series, kind: casts.Kind) -> ColumnPlan:
     form = casts.date_format(values) if kind == "string" else ""
+    if kind != "nested" and values.nunique() < 2:
+        return ColumnPlan(name, "dropped", kind, "it never changes")
     if kind == "timestamp" or form:
         return ColumnPlan(name, "date", "timestamp", "its calendar repeats; the time itself never does", form, True)
     return ColumnPlan(name, "dropped", kind, "it orders the rows and has no calendar")

@@ -40,7 +40,7 @@ class Bench:
                 warnings.simplefilter("ignore")
                 outcome = self._score(task) if task.kind == "score" else self._fit(task)
         except (Exception, MemoryError) as cause:  # noqa: BLE001  # a failed trial is a line of the leaderboard
-            reason = f"{type(cause).__name__}: {first_line(cause)}"
+            reason = type(cause).__name__ + (f": {first_line(cause)}" if str(cause) else "")
             outcome = Outcome(task.number, task.family, task.params, "failed", reason)
         return replace(outcome, seconds=time.perf_counter() - began)
 

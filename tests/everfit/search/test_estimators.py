@@ -1,0 +1,117 @@
+"""What every family of estimators must do."""
+
+import json
+import warnings
+
+import numpy as np
+import optuna
+import pytest
+from sklearn.base import clone
+
+from everfit.search.estimators import BASELINE, FAMILIES, Job, Rows, family
+from everfit.spec import Family as Names
+
+CHANCE = np.random.default_rng(0)
+N = 90
+X = CHANCE.normal(size=(N, 4))
+X[:, 0] = CHANCE.integers(0, 3, N)
+SIGNAL = X[:, 1] + (X[:, 0] == 2)
+ANSWERS = {
+    "regression": SIGNAL,
+    "binary": np.where(SIGNAL > 0, "yes", "no"),
+    "multiclass": np.array(["low", "mid", "top"])[np.digitize(SIGNAL, [-0.3, 0.8])],
+}
+METRICS = {"regression": "mae", "binary": "roc_auc", "multiclass": "log_loss"}
+
+
+@pytest.fixture(params=ANSWERS)
+def job(request):
+    return Job(request.param, METRICS[request.param], N, 4, {"multiclass": 3}.get(request.param, 2), categories=1)
+
+
+@pytest.fixture
+def data(job):
+    y = ANSWERS[job.task]
+    return Rows(X[:60], y[:60], np.ones(60)), Rows(X[60:], y[60:], np.ones(30))
+
+
+def sampled(member, job, seed=0):
+    trial = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed)).ask()
+    return member.space(trial, job)
+
+
+@pytest.mark.parametrize("member", [*FAMILIES, BASELINE], ids=lambda member: member.name)
+class TestEveryFamily:
+    def test_learns_and_says_the_original_labels(self, member, job, data):
+        train, valid = data
+        model = member.build(member.defaults(job), job)
+        member.fit(model, member.defaults(job), train, job, valid)
+        said = model.predict(valid.X)
+        if job.classifies:
+            assert list(model.classes_) == sorted(set(train.y))
+            assert set(said) <= set(train.y)
+            np.testing.assert_allclose(model.predict_proba(valid.X).sum(axis=1), 1)
+        if member is not BASELINE:
+            right = np.corrcoef(said, valid.y)[0, 1] if not job.classifies else np.mean(said == valid.y)
+            assert right > 0.5
+
+    def test_gives_the_same_for_the_same_seed(self, member, job, data):
+        train, valid = data
+        first, second = (member.build(member.defaults(job), job) for _ in range(2))
+        for model in (first, second):
+            member.fit(model, member.defaults(job), train, job, valid)
+        np.testing.assert_array_equal(first.predict(valid.X), second.predict(valid.X))
+
+    def test_what_it_learnt_by_stopping_early_fits_without_validation_rows(self, member, job, data):
+        train, valid = data
+        params = member.defaults(job)
+        learnt = member.fit(member.build(params, job), params, train, job, valid)
+        params = params | (member.grown(learnt, 1.5) if learnt else {})
+        model = member.build(params, job)
+        assert member.fit(model, params, train, job) == {}
+        assert len(model.predict(valid.X)) == 30
+
+    def test_its_defaults_and_its_space_have_the_same_parameters(self, member, job, data):
+        params = sampled(member, job)
+        assert set(params) == set(member.defaults(job))
+        assert json.loads(json.dumps(params)) == params
+
+    def test_its_defaults_lie_within_its_space(self, member, job, data):
+        study = optuna.create_study()
+        study.enqueue_trial(member.defaults(job))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert member.space(study.ask(), job) == member.defaults(job)
+
+    @pytest.mark.parametrize("seed", [1, 2])
+    def test_fits_whatever_its_space_gives(self, member, job, data, seed):
+        train, valid = data
+        params = sampled(member, job, seed)
+        model = member.build(params, job)
+        member.fit(model, params, train, job, valid)
+        assert len(model.predict(valid.X)) == 30
+
+    def test_a_quick_fit_is_one(self, member, job, data):
+        train, valid = data
+        model = member.build(member.quick(job), job)
+        member.fit(model, member.quick(job), train, job)
+        assert len(model.predict(valid.X)) == 30
+
+    def test_ten_rows_and_one_column_are_enough(self, member, job, data):
+        train, _ = data
+        few = Rows(train.X[:10, 1:2], train.y[:10])
+        one = Job(job.task, job.metric, 10, 1, job.classes)
+        model = member.build(member.defaults(one), one)
+        member.fit(model, member.defaults(one), few, one)
+        assert len(model.predict(few.X)) == 10
+
+    def test_uses_one_thread_and_the_vendors_own_class(self, member, job, data):
+        model = member.build(member.defaults(job), job)
+        assert type(model).__module__.split(".")[0] in ("sklearn", "lightgbm")
+        assert model.get_params().get("n_jobs", 1) in (1, None)
+        clone(model)
+
+
+def test_the_model_file_may_name_exactly_these_families():
+    assert {member.name for member in FAMILIES} == set(Names.__args__)
+    assert all(family(member.name) is member for member in FAMILIES)

@@ -1,0 +1,210 @@
+import json
+import os
+import pickle
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from everfit import evaluation
+from everfit.errors import DataError
+from everfit.search import Progress
+from everfit.search.estimators import family
+from everfit.spec import Search
+from tests.everfit.search.conftest import table
+from tests.everfit.search.troublemakers import TROUBLE, Fails, Hangs, Spawns
+
+LINEAR = family("linear")
+
+
+@pytest.mark.parametrize("task", ["regression", "binary", "multiclass"])
+def test_the_best_is_fitted_and_beats_the_constant_guess(run, task):
+    found = run(task=task, spec=Search(trials=6))
+    new = table(task, seed=1)
+    measure = evaluation.metric(evaluation.default_metric(task))
+    score = measure.score(new["y"].to_numpy(), evaluation.predict(found.best, new, task))
+    baseline = next(row for row in found.leaderboard if row.status == "baseline")
+    assert measure.gain(score) > measure.gain(baseline.score)
+    assert found.stopped_by == "trials"
+    assert list(found.best.named_steps) == ["conform", "features", "model"]
+    if task != "regression":
+        assert list(found.best.classes_) == sorted(set(new["y"]))
+
+
+def test_the_leaderboard_ranks_the_defaults_of_every_family_and_the_dummy(run):
+    found = run(spec=Search(trials=6))
+    ranked = [row for row in found.leaderboard if row.rank]
+    assert [row.rank for row in ranked] == list(range(1, len(ranked) + 1))
+    assert [row.score for row in ranked] == sorted(row.score for row in ranked)
+    assert {row.family for row in found.leaderboard} == {
+        "dummy", "linear", "lightgbm", "hist_boosting", "extra_trees", "random_forest",
+    }  # fmt: skip
+    best = ranked[0]
+    assert best.low < best.score < best.high
+    assert best.predict_ms > 0
+    assert best.fit_seconds > 0
+    assert len(found.trials) == 6
+    assert json.loads(found.trials["params"][0])
+    pickle.loads(pickle.dumps(found.leaderboard))
+
+
+def test_one_row_from_json_is_predicted_as_in_the_batch(run):
+    frame = table("binary")
+    found = run(frame, task="binary", spec=Search(trials=1, estimators=("lightgbm",)))
+    batch = found.best.predict_proba(frame)
+    rows = json.loads(frame.to_json(orient="records", date_format="iso"))
+    for at in (0, 1, 2, 3, 4):
+        np.testing.assert_array_equal(found.best.predict_proba(pd.DataFrame([rows[at]]))[0], batch[at])
+
+
+def test_the_same_seed_and_number_of_trials_give_the_same_whatever_the_workers(run):
+    one = run(spec=Search(trials=9, seed=3), workers=1)
+    two = run(spec=Search(trials=9, seed=3), workers=2)
+    facts = ["number", "family", "status", "score", "params", "folds"]
+    pd.testing.assert_frame_equal(one.trials[facts], two.trials[facts])
+    np.testing.assert_array_equal(one.best.predict(table()), two.best.predict(table()))
+
+
+def test_another_seed_tries_something_else(run):
+    one, two = (run(spec=Search(trials=8, seed=seed, estimators=("linear",))) for seed in (1, 2))
+    assert one.trials["params"].tolist()[1:] != two.trials["params"].tolist()[1:]
+
+
+def test_trials_that_raise_crash_or_devour_memory_are_lines_of_the_leaderboard(run):
+    found = run(families=(LINEAR, *TROUBLE), spec=Search(trials=5))
+    reasons = {row.family: row.reason for row in found.leaderboard if row.status == "failed"}
+    assert reasons == {
+        "raises": "ZeroDivisionError: nothing to share",
+        "exits": "its process ended by itself (exit code 7)",
+        "segfaults": "its process was ended by SIGSEGV",
+        "devours": "MemoryError",
+    }
+    assert found.family == "linear"
+
+
+def test_a_trial_that_hangs_is_killed_and_the_budget_is_kept(run):
+    began = time.monotonic()
+    found = run(families=(LINEAR, Hangs()), budget=6, spec=Search())
+    assert time.monotonic() - began < 6 + 5
+    assert found.stopped_by == "budget"
+    assert found.family == "linear"
+    late = next(row for row in found.leaderboard if row.family == "hangs")
+    assert (late.status, late.rank, late.score) == ("timed out", None, None)
+
+
+def test_what_a_trial_started_ends_with_it(run):
+    run(families=(LINEAR, Spawns()), budget=4, spec=Search())
+    assert "sleep 4217" not in subprocess.run(["ps", "ax"], capture_output=True, text=True, check=True).stdout
+
+
+def test_when_every_trial_fails_the_reasons_are_the_error(run):
+    with pytest.raises(DataError, match="nothing to share"):
+        run(families=(TROUBLE[0],), spec=Search(trials=2))
+
+
+def test_when_the_final_fit_fails_the_best_of_a_fold_is_returned(run):
+    found = run(families=(Fails(),), spec=Search(trials=1))
+    assert "not on all rows" in found.note
+    assert np.isfinite(found.best.predict(table())).all()
+
+
+def test_when_no_trial_is_finished_in_time_there_is_still_a_model(run):
+    found = run(budget=0.01, spec=Search())
+    assert found.note.startswith("a quick fit on few rows")
+    assert np.isfinite(found.best.predict(table())).all()
+    assert found.score is None
+
+
+def test_stop_returns_the_best_so_far(run):
+    seen: list[Progress] = []
+    found = run(on_progress=seen.append, stop=lambda: bool(seen and seen[-1].done >= 2), spec=Search(), budget=60)
+    assert found.stopped_by == "asked"
+    assert found.seconds < 50
+    assert seen[-1].best_family
+    assert seen[-1].allowed == 60
+
+
+def test_rows_without_an_answer_are_left_aside(run):
+    frame = table()
+    frame.loc[::3, "y"] = None
+    assert np.isfinite(run(frame, spec=Search(trials=1)).score)
+
+
+def test_time_group_and_weight_reach_the_trials(run):
+    frame = table("binary")
+    said = {
+        "time": run(frame, task="binary", spec=Search(trials=2), time=frame["t"].to_numpy()).how,
+        "group": run(frame, task="binary", spec=Search(trials=2), group=frame["g"].to_numpy()).how,
+        "weight": run(frame, task="binary", spec=Search(trials=2), weight=frame["w"].to_numpy()).how,
+    }
+    assert "later rows judge earlier ones" in said["time"]
+    assert "groups stay whole" in said["group"]
+    assert "fall at random" in said["weight"]
+
+
+def test_weights_change_what_is_learnt(run):
+    frame = table()
+    spec = Search(trials=1, estimators=("linear",))
+    plain, heavy = (run(frame, spec=spec, weight=w) for w in (None, np.where(frame["a"] > 0, 1.0, 0.01)))
+    assert not np.allclose(plain.best.predict(frame), heavy.best.predict(frame))
+
+
+def test_nothing_to_learn_from_is_said_before_anything_starts(run):
+    frame = table()[["t", "y"]].assign(t=pd.Timestamp("2024"), constant=1)
+    with pytest.raises(DataError, match="No column is left") as caught:
+        run(frame)
+    assert any("it is always 1" in line for line in caught.value.details)
+
+
+SCRIPT = """
+import sys
+print("main runs")
+import pandas as pd, numpy as np
+from everfit import evaluation, features, search
+from everfit.spec import Data, Search
+from tests.everfit.search.conftest import table
+from pathlib import Path
+frame = table()
+print("searching", flush=True)
+found = search.run(frame, frame["y"], plan=features.plan(frame, Data(source="x", target="y")), task="regression",
+                   metric=evaluation.metric("mae"), spec=Search({spec}), folder=Path(sys.argv[1]), workers=2{more})
+print(found.family)
+"""
+
+
+def start(tmp_path, spec, more=""):
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT.format(spec=spec, more=more))
+    env = {**os.environ, "PYTHONPATH": os.getcwd()}  # noqa: PTH109
+    return subprocess.Popen(
+        [sys.executable, str(script), str(tmp_path / "work")], stdout=subprocess.PIPE, text=True, env=env
+    )
+
+
+def test_a_script_without_a_main_guard_is_not_run_again_by_its_workers(tmp_path):
+    process = start(tmp_path, "trials=2, estimators=('linear',)")
+    out, _ = process.communicate(timeout=120)
+    assert process.returncode == 0
+    assert out.splitlines() == ["main runs", "searching", "linear"]
+
+
+def test_workers_of_a_search_that_was_killed_end_and_leave_no_files(tmp_path):
+    process = start(tmp_path, "", ", budget=600, on_progress=lambda p: print('tick', flush=True)")
+    while process.stdout.readline() != "tick\n":
+        assert process.poll() is None
+    assert list((tmp_path / "work").iterdir())
+    process.kill()
+    process.communicate()
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and (list((tmp_path / "work").iterdir()) or _workers_of(process.pid)):
+        time.sleep(0.2)
+    assert list((tmp_path / "work").iterdir()) == []
+    assert _workers_of(process.pid) == []
+
+
+def _workers_of(pid):
+    out = subprocess.run(["ps", "-eo", "ppid,args"], capture_output=True, text=True, check=True).stdout
+    return [line for line in out.splitlines() if line.split()[0] == str(pid)]
