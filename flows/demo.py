@@ -11,7 +11,7 @@ from rich.rule import Rule
 
 from everfit import scaffold
 from everfit.errors import ValidationStopped
-from everfit.ledger import Ledger
+from everfit.ledger import Entry, Ledger
 from everfit.settings import Settings
 from everfit.simulation import CHANGE, Fault, rentals
 from flows.cli import console
@@ -31,6 +31,15 @@ WEEKS: tuple[tuple[str, int, Fault | None, str], ...] = (
     ("week-4", 73, None, f"the same week, repaired; but on {CHANGE:%d %B} the world changed"),
     ("week-5", 80, None, "the week after"),
 )
+
+SAYINGS: dict[str, str] = {
+    "ingested": "took in",
+    "refused_batch": "refused",
+    "drift_judged": "judged",
+    "retrain_started": "retrained",
+    "promotion_refused": "kept",
+    "promoted": "promoted",
+}
 
 
 def tell(folder: Path) -> None:
@@ -95,16 +104,25 @@ def _chapter(title: str, command: str) -> None:
 
 
 def _timeline(settings: Settings) -> None:
-    ledger = Ledger(settings.ledger_url)
-    entries = [e for e in ledger.entries(MODEL) if e.kind not in ("validated", "registered", "retrain_started")]
+    entries = [entry for entry in Ledger(settings.ledger_url).entries(MODEL) if entry.kind in SAYINGS]
+    rows = [[f"{entry.at:%H:%M:%S}", SAYINGS[entry.kind], _short(entry)] for entry in entries]
     console.out.print()
-    rows = [[f"{e.at:%H:%M:%S}", e.kind.replace("_", " "), e.summary] for e in entries]
-    console.table("What happened (everfit history rentals)", ["UTC", "what", "why"], rows)
-    reports = sorted(settings.reports(MODEL).glob("*.html"))
-    for title, path in (
-        ("data reports", [p for p in reports if p.name.startswith("data-")]),
-        ("drift reports", [p for p in reports if p.name.startswith("drift-")]),
+    console.table("What happened", ["UTC", "", ""], rows)
+    judged = [entry for entry in entries if entry.kind == "drift_judged" and entry.facts["verdict"] == "retrain"]
+    refused = [entry for entry in entries if entry.kind == "refused_batch"]
+    trained = Ledger(settings.ledger_url).entries(MODEL, kinds=["registered"])
+    for title, where in (
+        ("drift report", judged[-1].facts["page"] if judged else ""),
+        ("data report", refused[-1].facts["page"] if refused else ""),
+        ("MLflow run", f"{trained[-1].facts['run']} in {settings.mlflow_uri}" if trained else ""),
+        ("ledger", f"{settings.home / 'ledger.db'} (everfit history {MODEL}, everfit audit verify)"),
+        ("to look around", f"cd {settings.workspace} && everfit up"),
     ):
-        console.out.print(f"{title}: " + (str(path[-1]) if path else "none"), soft_wrap=True, markup=False)
-    console.out.print(f"ledger: {settings.home / 'ledger.db'}", soft_wrap=True, markup=False)
-    console.out.print(f"To look around: cd {settings.workspace} && everfit up", soft_wrap=True, markup=False)
+        console.out.print(f"{title:>15}: {where or 'none'}", soft_wrap=True, markup=False)
+
+
+def _short(entry: Entry) -> str:
+    """Say what happened in half a line; the ledger has the whole."""
+    text = entry.reason if entry.kind == "drift_judged" else entry.summary
+    verdict = f"{entry.facts['verdict'].partition(':')[0]}: " if entry.kind == "drift_judged" else ""
+    return verdict + (text if len(text) < 90 else text[:89] + "…")

@@ -1,5 +1,7 @@
 """Bring in what a source holds, once, as files that nothing changes any more."""
 
+from typing import cast
+
 from prefect.blocks.system import Secret
 
 from everfit.lake import Batch, Lake
@@ -28,4 +30,4 @@ def ingest(spec: ModelSpec, data: str = "") -> tuple[Batch, ...]:
 
 def secret(block: str) -> str:
     """Return the value of a Prefect Secret block, for sources that refer to one."""
-    return str(Secret.load(block, _sync=True).get())
+    return str(cast("Secret[str]", Secret.load(block)).get())

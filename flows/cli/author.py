@@ -67,7 +67,7 @@ def draft(name: SuiteName, data: Data, time: Time = None, force: Force = False) 
 
 
 @suite.command()
-def test(name: SuiteName, data: Data, as_json: Json = False) -> None:
+def test(name: SuiteName, data: Data, as_json: Json = False) -> None:  # noqa: PT028 - a command, not a test
     """Run a suite on data and show what passes."""
     from everfit import checkup
     from flows.cli import console

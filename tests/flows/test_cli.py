@@ -1,0 +1,168 @@
+"""The commands as a person meets them: one clear error, a fitting exit code, and nothing half-written."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from everfit.simulation import rentals
+from flows import cli
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty workspace with a file of data in it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("EVERFIT_HOME", raising=False)
+    rentals(0, 14).to_parquet("rentals.parquet", index=False)
+    return tmp_path
+
+
+@pytest.fixture
+def everfit(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., SimpleNamespace]:
+    """Run a command in this process; returns its exit code, stdout and stderr."""
+
+    def run(*words: str) -> SimpleNamespace:
+        monkeypatch.setattr(sys, "argv", ["everfit", *words])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        out, err = capsys.readouterr()
+        return SimpleNamespace(code=stop.value.code or 0, out=out, err=err)
+
+    return run
+
+
+NEW = ("new", "bike", "--data", "rentals.parquet", "--target", "rentals", "--time", "hour")
+
+
+def test_new_writes_a_model_file_and_a_suite_that_check_finds_right(everfit, here):
+    assert everfit(*NEW).code == 0
+    checked = everfit("check", "bike", "--json")
+    assert checked.code == 0
+    assert json.loads(checked.out)["ok"] is True
+    assert {path.name for path in here.rglob("*.yaml")} == {"bike.yaml"}
+
+
+def test_new_replaces_nothing_unless_it_is_told_to(everfit, here):
+    everfit(*NEW)
+    model = here / "deployments/models/bike.yaml"
+    model.write_text("name: mine\n")
+    refused = everfit(*NEW)
+    assert refused.code == 2
+    assert "--force" in refused.err
+    assert model.read_text() == "name: mine\n"
+    assert everfit(*NEW, "--force").code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("new", "bike", "--data", "rentals.parquet", "--target", "rental"), "Did you mean 'rentals'?"),
+        (
+            ("new", "bike", "--data", "rentals.parquet", "--target", "rentals", "--time", "hours"),
+            "Did you mean 'hour'?",
+        ),
+        (("new", "bike", "--data", "rental.parquet", "--target", "rentals"), "rentals.parquet"),
+        (("new", "Bike!", "--data", "rentals.parquet", "--target", "rentals"), "not a name for a model"),
+        (("train", "bike"), "everfit new bike"),
+        (("predict", "bike", "--input", "a.csv", "--output", "b.csv"), "everfit new bike"),
+        (("history", "--at", "yesterday"), "is not a time"),
+        (("suite", "test", "bike", "--data", "rentals.parquet"), "bike"),
+    ],
+)
+def test_a_wrong_word_is_an_error_that_says_what_to_do(everfit, here, words, said):
+    ended = everfit(*words)
+    assert ended.code == 2
+    assert said in ended.err
+    assert "Traceback" not in ended.err
+    assert ended.out == ""
+    assert not list(here.rglob("*.yaml"))
+
+
+def test_a_typo_in_the_model_file_is_found_before_anything_starts(everfit, here):
+    everfit(*NEW)
+    model = here / "deployments/models/bike.yaml"
+    model.write_text(model.read_text().replace("retrain:", "retrian:"))
+    ended = everfit("train", "bike")
+    assert ended.code == 2
+    assert "Did you mean 'retrain'?" in ended.err
+    assert "bike.yaml:" in ended.err
+    assert not (here / ".everfit" / "prefect").exists()
+
+
+@pytest.mark.parametrize(
+    ("write", "said"),
+    [
+        (lambda p: p.write_bytes(b""), "0 bytes"),
+        (lambda p: p.write_text("PAR1 and then nothing"), "Parquet"),
+        (lambda p: rentals(0, 14).iloc[:0].to_parquet(p), "no rows"),
+        (lambda p: rentals(0, 14).assign(rentals=None).to_parquet(p), "rentals"),
+        (lambda p: rentals(0, 14).assign(rentals=1).to_parquet(p), "rentals"),
+        (lambda p: rentals(0, 14).iloc[:2].to_parquet(p), "2 row"),
+    ],
+    ids=["empty", "corrupt", "header only", "target all null", "constant target", "two rows"],
+)
+def test_data_that_no_model_can_learn_from_are_one_clear_error(everfit, here, write, said):
+    write(here / "rentals.parquet")
+    ended = everfit(*NEW)
+    assert ended.code == 2
+    assert said.lower() in ended.err.lower()
+    assert "Traceback" not in ended.err
+    assert not list(here.rglob("*.yaml"))
+
+
+def test_a_sample_that_breaks_a_critical_rule_ends_with_three(everfit, here):
+    everfit(*NEW)
+    rentals(0, 14, fault="unit").to_parquet("rentals.parquet", index=False)
+    ended = everfit("check", "bike")
+    assert ended.code == 3
+    assert "temperature" in ended.out
+
+
+def test_a_suite_can_be_drafted_and_tried(everfit):
+    assert everfit("suite", "draft", "mine", "--data", "rentals.parquet", "--time", "hour").code == 0
+    tried = everfit("suite", "test", "mine", "--data", "rentals.parquet", "--json")
+    assert tried.code == 0
+    assert json.loads(tried.out)["rows"] == 14 * 24 * 6
+    rentals(0, 14, fault="unit").to_parquet("bad.parquet", index=False)
+    assert everfit("suite", "test", "mine", "--data", "bad.parquet").code == 3
+
+
+def test_the_history_of_nothing_is_empty_and_its_ledger_is_whole(everfit):
+    assert json.loads(everfit("history", "--json").out)["entries"] == []
+    assert everfit("audit", "verify").code == 0
+
+
+def test_a_home_that_cannot_be_made_is_said_so(everfit, here, monkeypatch):
+    everfit(*NEW)
+    (here / "taken").write_text("a file, not a folder")
+    monkeypatch.setenv("EVERFIT_HOME", str(here / "taken"))
+    ended = everfit("train", "bike")
+    assert ended.code == 2
+    assert "cannot be written" in ended.err
+
+
+def test_a_prefect_api_that_does_not_answer_ends_with_six(everfit, monkeypatch):
+    everfit(*NEW)
+    monkeypatch.setenv("EVERFIT_PREFECT_API", "http://127.0.0.1:9/api")
+    ended = everfit("train", "bike")
+    assert ended.code == 6
+    assert "127.0.0.1:9" in ended.err
+
+
+def test_help_imports_nothing_heavy():
+    heavy = {"prefect", "mlflow", "evidently", "pandas", "numpy", "sklearn", "optuna", "pydantic", "great_expectations"}
+    code = f"import sys, flows.cli; print([name for name in {heavy!r} if name in sys.modules])"
+    seen = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert seen.stdout.strip() == "[]"
+
+
+def test_the_schema_of_a_model_file_names_every_part(everfit):
+    schema = json.loads(everfit("schema").out)
+    assert {"name", "data", "suites", "search", "promotion", "monitor", "retrain"} <= set(schema["properties"])
