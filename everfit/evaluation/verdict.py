@@ -68,7 +68,8 @@ def judge(
     The caller leaves out rows that the champion was trained on. The first model needs to be better than the dummy;
     any later one also better than the champion, or, while that is `stale`, not worse by more than `margin` of its
     score. A `champion` that is named but gave no predictions refuses, as does anything that cannot be computed:
-    only the absence of a champion promotes without one.
+    only the absence of a champion promotes without one. Say `ordered` when the rows are in the order of time: then
+    neighbours are resampled together.
     """
     measure = metric_named(metric) if isinstance(metric, str) else metric
     truth = np.asarray(y)
