@@ -29,17 +29,18 @@ def prepare(settings: Settings) -> None:
 
     Safe from many processes at once.
     """
-    with locked(settings.folder() / "mlflow.lock"):
-        _reach(settings)
-        with translated(settings):
-            MlflowClient(tracking_uri=settings.mlflow_uri).search_experiments(max_results=1)
+    client(settings)
     import_module("everfit.registry.registering")
 
 
 def client(settings: Settings) -> MlflowClient:
     """Return a client of this workspace's MLflow, with its database ready."""
-    prepare(settings)
-    return MlflowClient(tracking_uri=settings.mlflow_uri)
+    with locked(settings.folder() / "mlflow.lock"):
+        _reach(settings)
+        with translated(settings):
+            asked = MlflowClient(tracking_uri=settings.mlflow_uri)
+            asked.search_experiments(max_results=1)
+    return asked
 
 
 def fetch(settings: Settings, model: str, version: int) -> Version:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from everfit.registry import files, shelf, trust
+from everfit.registry import files, shelf
 from everfit.registry.records import Loaded, Version
 from everfit.settings import Settings
 
@@ -29,6 +29,8 @@ def verify(settings: Settings, model: str, version: int) -> None:
 
 def load(settings: Settings, model: str, version: int) -> Loaded:
     """Return a version, ready to predict. Nothing of it is read before its digests fit, and nothing is unpickled."""
+    from everfit.registry import trust  # with all of scikit-learn, which a rollback need not wait for
+
     known, what = find(settings, model, version), f"{model} v{version}"
     found = files.checked(Path(known.folder), known.digests, what)
     return Loaded(

@@ -12,8 +12,9 @@ import numpy as np
 from everfit import features
 from everfit.errors import InputError, first_line
 from everfit.registry import files, trust
+from everfit.registry.flavours import sklearn
 from everfit.registry.records import Candidate
-from everfit.registry.vendor import ColSpec, DataType, MlflowException, Model, ModelSignature, Schema, sklearn
+from everfit.registry.vendor import ColSpec, DataType, MlflowException, Model, ModelSignature, Schema
 
 TYPES = {
     "number": DataType.double,

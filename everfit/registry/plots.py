@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,6 @@ from matplotlib.figure import Figure
 from everfit.registry.records import Candidate
 
 PREDICTION = "_prediction"
-MOST_BARS = 15
 MOST_CLASSES = 20
 MOST_POINTS = 2_000
 
@@ -31,8 +31,12 @@ def draw(candidate: Candidate, best: pd.Series[float], folder: Path) -> None:
 
 
 def leaderboard(figure: Figure, candidate: Candidate) -> bool:
-    """Show each family's best score with its interval."""
-    rows = [row for row in candidate.leaderboard if row.get("score") is not None][:MOST_BARS][::-1]
+    """Show each family's first row on the board, which is its best, with its interval."""
+    best: dict[str, Mapping[str, Any]] = {}
+    for row in candidate.leaderboard:
+        if row.get("score") is not None:
+            best.setdefault(str(row.get("family", "")), row)
+    rows = [*best.values()][::-1]
     if not rows:
         return False
     axes = figure.subplots()
@@ -44,7 +48,7 @@ def leaderboard(figure: Figure, candidate: Candidate) -> bool:
     spread = [[max(v - low, 0) for v, (low, _) in zip(values, known, strict=True)]]
     spread.append([max(high - v, 0) for v, (_, high) in zip(values, known, strict=True)])
     axes.errorbar(values, range(len(rows)), xerr=spread, fmt="o", capsize=3)
-    axes.set_yticks(range(len(rows)), [str(row.get("family", "")) for row in rows])
+    axes.set_yticks(range(len(rows)), [*best][::-1])
     axes.set_xlabel(candidate.metric)
     axes.set_title("Leaderboard")
     return True

@@ -1,6 +1,6 @@
 """MLflow, imported quietly: its environment is read once, as it is imported, so it is set here first.
 
-Whatever the registry uses of MLflow comes from this module.
+Whatever the registry uses of MLflow comes from this module and, what takes longer to import, from `flavours`.
 """
 
 import logging
@@ -19,8 +19,6 @@ for _name, _value in {
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # MLflow warns of type hints of its own
-    import mlflow.pyfunc as pyfunc  # `from mlflow` it would be loaded, and warn, only later
-    from mlflow import sklearn
     from mlflow.artifacts import download_artifacts
     from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
     from mlflow.exceptions import MlflowException
@@ -47,6 +45,4 @@ __all__ = [
     "RunTag",
     "Schema",
     "download_artifacts",
-    "pyfunc",
-    "sklearn",
 ]

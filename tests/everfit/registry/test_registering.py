@@ -1,4 +1,5 @@
 import json
+import multiprocessing
 import os
 import warnings
 from dataclasses import replace
@@ -13,7 +14,8 @@ from sklearn.pipeline import Pipeline
 from everfit import registry
 from everfit.errors import InputError, Unavailable
 from everfit.registry import package, registering
-from everfit.registry.vendor import MlflowClient, pyfunc
+from everfit.registry.flavours import pyfunc
+from everfit.registry.vendor import MlflowClient
 
 
 class Strange(RegressorMixin, BaseEstimator):
@@ -126,6 +128,24 @@ def test_registering_again_under_the_same_key_is_the_same_version(settings, cand
     again = registry.register(settings, candidate)
     assert again == replace(first, new=False)
     assert statuses(client) == ["FINISHED"]
+
+
+def test_two_processes_that_register_the_same_training_make_one_version(settings, candidate):
+    fork = multiprocessing.get_context("fork")
+    said = fork.SimpleQueue()
+
+    def race():
+        version = registry.register(settings, candidate)
+        said.put((version.number, version.new))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # a fork beside threads, which the children never need
+        racers = [fork.Process(target=race) for _ in range(2)]
+        for racer in racers:
+            racer.start()
+    assert sorted(said.get() for _ in racers) == [(1, False), (1, True)]
+    for racer in racers:
+        racer.join()
 
 
 def test_without_a_key_every_training_is_its_own_version(settings, candidate):
