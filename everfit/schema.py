@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -66,6 +66,10 @@ class Schema:
         """Return the schema less some columns."""
         gone = set(names)
         return Schema(tuple(column for column in self.columns if column.name not in gone))
+
+    def only(self, names: Collection[str | None]) -> Schema:
+        """Return the schema of some columns, in its own order."""
+        return Schema(tuple(column for column in self.columns if column.name in names))
 
     def changes(self, came: Schema) -> tuple[Change, ...]:
         """Classify how `came` differs from this schema: removed, added, retyped, or only reordered."""

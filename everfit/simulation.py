@@ -21,7 +21,7 @@ Fault = Literal["rows", "unit"]
 def rentals(first_day: int, days: int, *, seed: int = 7, fault: Fault | None = None) -> pd.DataFrame:
     """Return hourly rows of `days` days from `first_day` after START; the same arguments give the same rows.
 
-    `fault="rows"` breaks a few rows (a sensor that says -999, stations without a name); `fault="unit"` sends the
+    `fault="rows"` breaks a few rows (a sensor that says -999, rows without a time); `fault="unit"` sends the
     temperature of the whole batch in Fahrenheit.
     """
     hours = pd.date_range(START + timedelta(days=first_day), periods=days * 24, freq="h")
@@ -64,5 +64,5 @@ def _break(frame: pd.DataFrame, dice: np.random.Generator, fault: Fault | None) 
     if fault == "rows":
         hit = dice.choice(len(frame), size=len(frame) // 25, replace=False)
         frame.loc[hit[::2], "wind"] = -999.0
-        frame.loc[hit[1::2], "station"] = None
+        frame.loc[hit[1::2], "hour"] = pd.NaT
     return frame

@@ -47,45 +47,55 @@ def watch(spec: ModelSpec, checked: Checked) -> Seen:
     """Gather every signal about a batch that passed its suites; nothing is decided here."""
     settings = Settings()
     champion = _champion(spec, settings, checked.batch)
-    loaded, batch = champion.loaded, Lake(settings).read(checked.batch)
+    lake = Lake(settings)
+    batch = lake.read(checked.batch)
     frame = in_time(spec, batch[~batch["_row"].isin(list(checked.broken))])
-    inputs = loaded.schema.without(set(loaded.schema.names) - set(loaded.card["inputs"]))
-    broken = faults.find(
-        faults.rolling(loaded.reference, champion.since),
-        frame,
-        schema=inputs,
-        time=spec.data.time if spec.data.time in inputs.names else None,
-        refused_in_a_row=_refused_in_a_row(Ledger(settings.ledger_url), spec.name),
-    )
+    landed = lake.known(spec.name, checked.batch.digest)  # then its rows are known rows, and it was sound
+    broken = () if landed else _faults(spec, settings, champion, frame)
     if any(finding.severity == "repair" for finding in broken):
         return Seen(_evidence(spec, settings, checked.batch, champion, broken, frame))
-    now = _with_predictions(loaded, frame)
-    moved = drift.compare(
-        loaded.reference,
-        now,
-        columns=inputs,
-        level=spec.monitor.significance,
-        min_rows=spec.monitor.min_rows,
-        target=spec.data.target if spec.data.target in frame else None,
-    )
     page = settings.reports(spec.name) / f"evidently-{checked.batch.digest[:12]}.html"
-    report = evidently_report.write_report(loaded.reference, now, moved, page)
-    before, latest = _losses(spec, loaded, champion.since), _losses(spec, loaded, frame)
+    moved, report = _drift(spec, champion.loaded, frame, page)
+    before, latest = (_losses(spec, champion.loaded, rows) for rows in (champion.since, frame))
     worse = performance.compare(
-        heldout_losses(loaded.reference),
+        heldout_losses(champion.loaded.reference),
         np.concatenate([before, latest]),
         level=spec.monitor.significance,
         min_increase=spec.monitor.loss_increase,
         min_labels=spec.monitor.min_labels,
         recent=len(latest),
     )
-    findings = (*broken, *moved.findings(), worse)
     say(f"{len(frame):,} rows: {worse.text}")
-    return Seen(
-        _evidence(spec, settings, checked.batch, champion, findings, frame, labels=len(before) + len(latest)),
-        moved,
-        report.degraded or Path(report.html).name,
+    findings, labels = (*broken, *moved.findings(), worse), len(before) + len(latest)
+    return Seen(_evidence(spec, settings, checked.batch, champion, findings, frame, labels), moved, report)
+
+
+def _faults(spec: ModelSpec, settings: Settings, champion: _Champion, frame: pd.DataFrame) -> tuple[Finding, ...]:
+    loaded = champion.loaded
+    return faults.find(
+        faults.rolling(loaded.reference, champion.since),
+        frame,
+        schema=loaded.schema.only({*loaded.card["inputs"], spec.data.time}),
+        time=spec.data.time,
+        now=datetime.now(UTC),
+        on_change=spec.data.on_change,
+        refused_in_a_row=_refused_in_a_row(Ledger(settings.ledger_url), spec.name),
     )
+
+
+def _drift(spec: ModelSpec, loaded: registry.Loaded, frame: pd.DataFrame, page: Path) -> tuple[drift.Drift, str]:
+    """Compare inputs, predictions and labels with the champion's past; return it with Evidently's file name."""
+    now, target = _with_predictions(loaded, frame), spec.data.target
+    moved = drift.compare(
+        loaded.reference,
+        now,
+        columns=loaded.schema.only(set(loaded.card["inputs"]) - {spec.data.time}),
+        level=spec.monitor.significance,
+        min_rows=spec.monitor.min_rows,
+        target=target if target in frame else None,
+    )
+    report = evidently_report.write_report(loaded.reference, now, moved, page, target=target, task=loaded.task)
+    return moved, report.degraded or Path(report.html).name
 
 
 def refused(spec: ModelSpec, batch: Batch, stop: ValidationStopped) -> Seen:
