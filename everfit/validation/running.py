@@ -85,7 +85,8 @@ class _Run:
         asked = [n for n in range(len(rules)) if n not in answers]
         calls = [frames.call(rules[n].type, rules[n].kwargs, self.frame, self.now) for n in asked]
         try:
-            found = self._ask(calls) if calls else []
+            positions = [at for at, n in enumerate(asked) if rules[n].on_fail == "quarantine"]
+            found = self._ask(calls, positions) if calls else []
         except worker.WorkerLost as lost:
             found = [{"state": "error", "why": _why_lost(lost, rules)}] * len(calls)
         except EverfitError as error:
@@ -93,11 +94,16 @@ class _Run:
         answers |= dict(zip(asked, found, strict=True))
         return [answers[n] for n in range(len(rules))]
 
-    def _ask(self, calls: list[tuple[str, dict[str, Any]]]) -> list[dict[str, Any]]:
+    def _ask(self, calls: list[tuple[str, dict[str, Any]]], name_rows: list[int]) -> list[dict[str, Any]]:
         if self.limit <= 0:
             raise worker.WorkerLost("The time for validation was over before this suite began.")
         answers: list[dict[str, Any]] = worker.ask(
-            "judge", custom=custom.files(self.suite.custom), limit=self.limit, frame=self.frame, calls=calls
+            "judge",
+            custom=custom.files(self.suite.custom),
+            limit=self.limit,
+            frame=self.frame,
+            calls=calls,
+            name_rows=name_rows,
         )
         return answers
 

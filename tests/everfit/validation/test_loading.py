@@ -1,9 +1,10 @@
 import json
+from pathlib import Path
 
 import pytest
 
 from everfit.errors import SuiteError
-from everfit.validation import load_suite, load_suites
+from everfit.validation import load_suite, load_suites, suite_names
 
 RULE = "expectations:\n- type: expect_column_values_to_be_between\n  kwargs: {column: age, min_value: 0}\n"
 
@@ -168,3 +169,8 @@ def test_several_broken_suites_are_told_together(suites):
 def test_a_missing_column_is_the_datas_fault_where_a_rule_is_about_its_existence(suites):
     folder = suites(one("{column: gone}", "expect_column_to_exist"))
     assert load_suite("s", folder, ["age"]).rules[0].column == "gone"
+
+
+def test_every_suite_of_the_repository_loads():
+    folder = Path(__file__).parents[3] / "expectations"
+    assert all(load_suite(name, folder).rules for name in suite_names(folder))
