@@ -65,13 +65,12 @@ def lost_runs() -> "AutomationCore":
     from prefect.events.actions import ChangeFlowRunState
     from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 
-    ends = ["Completed", "Failed", "Cancelled", "Crashed", "Suspended", "Paused", "Cancelling", "Scheduled"]
     return AutomationCore(
         name="everfit: mark lost runs as crashed",
         description="A run that stops sending heartbeats was killed, or its machine stopped.",
         trigger=EventTrigger(
             after={"prefect.flow-run.heartbeat"},
-            expect={"prefect.flow-run.heartbeat", *(f"prefect.flow-run.{end}" for end in ends)},
+            expect={"prefect.flow-run.*"},  # whatever its end is called; a suspended one waits for a person
             match={"prefect.resource.id": ["prefect.flow-run.*"]},
             match_related={"prefect.resource.role": "flow", "prefect.resource.name": FLOWS},
             for_each={"prefect.resource.id"},

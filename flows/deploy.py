@@ -87,14 +87,23 @@ def deploy(settings: Settings, *, entrypoints: Mapping[Flow, str] = ENTRYPOINTS)
     """Bring the Prefect server in step with the model files. They run only while `everfit up` or a runner does."""
     planned = plan(settings)
     with api(settings):
-        asyncio.run(apply(settings, planned, entrypoints))
+        apply(settings, planned, entrypoints)
     return planned
 
 
-async def apply(
+def apply(
     settings: Settings, planned: Sequence[Planned], entrypoints: Mapping[Flow, str] = ENTRYPOINTS
 ) -> dict[Planned, UUID]:
-    """Create what is missing, change what differs, remove what no model file asks for any more."""
+    """Create what is missing, change what differs, remove what no model file asks for any more.
+
+    The Prefect API must be connected (`flows.server.api`).
+    """
+    return asyncio.run(_apply(settings, planned, entrypoints))
+
+
+async def _apply(
+    settings: Settings, planned: Sequence[Planned], entrypoints: Mapping[Flow, str]
+) -> dict[Planned, UUID]:
     from prefect.client.orchestration import get_client
     from prefect.flows import load_flow_from_entrypoint
 

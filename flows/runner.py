@@ -18,12 +18,14 @@ from uuid import UUID
 from everfit.errors import EverfitError
 from everfit.settings import Settings
 from flows import deploy
+from flows.apart import apart
 from flows.server import api, call
 
 if TYPE_CHECKING:
     from prefect.runner import Runner
 
 POLL = 2.0
+ENDED = "already in terminal state"  # a last heartbeat that came after the end means nothing
 LOOK = 10.0  # seconds between two looks at the model files and at failed automations
 
 
@@ -66,7 +68,8 @@ async def _redeploy(
 ) -> None:
     """Apply the model files. A patient one keeps what runs when a file that is being edited has a mistake."""
     try:
-        ids = await deploy.apply(settings, deploy.plan(settings), entrypoints)
+        planned = deploy.plan(settings)
+        ids = await asyncio.to_thread(apart, deploy.apply, settings, planned, entrypoints)
     except EverfitError as mistake:
         if not patient:
             raise
@@ -118,7 +121,9 @@ def report_failures(url: str, since: datetime) -> datetime:
     with suppress(OSError):
         for event in call(f"{url}/events/filter", wanted)["events"]:
             name = event["resource"].get("prefect.resource.name", "an automation")
-            _say(f"automation failed: {name}: {event['payload'].get('reason', event['payload'])}")
+            why = str(event["payload"].get("reason", event["payload"]))
+            if ENDED not in why:
+                _say(f"automation failed: {name}: {why}")
         return until
     return since
 

@@ -19,6 +19,7 @@ from rich.table import Table
 from everfit.errors import Unavailable
 from everfit.settings import Settings
 from flows import leash, server
+from flows.apart import apart
 from flows.deploy import ENTRYPOINTS, Flow, Planned, plan
 from tasks import addresses
 
@@ -93,13 +94,15 @@ def up(settings: Settings, *, entrypoints: Mapping[Flow, str] = ENTRYPOINTS) -> 
 @contextmanager
 def _stoppable() -> Iterator[None]:
     """Let SIGTERM end things as Ctrl-C does, and neither be an error."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signs = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)  # SIGINT is ignored in what a script put into background
+    before = [signal.signal(sign, signal.default_int_handler) for sign in signs]
     try:
         yield
     except KeyboardInterrupt:
         pass
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for sign, handler in zip(signs, before, strict=True):
+            signal.signal(sign, handler)
 
 
 @contextmanager
@@ -125,9 +128,7 @@ def _parts(settings: Settings, entrypoints: Mapping[Flow, str]) -> Iterator[tupl
 
 
 def _mlflow(settings: Settings) -> Part:
-    from everfit import registry
-
-    registry.prepare(settings)  # two processes that create its database at once crash
+    apart(_prepare_mlflow, settings)  # two processes that create its database at once crash
     environment = {
         "MLFLOW_BACKEND_STORE_URI": settings.mlflow_uri,
         "MLFLOW_DEFAULT_ARTIFACT_ROOT": settings.mlflow_artifacts,
@@ -138,6 +139,12 @@ def _mlflow(settings: Settings) -> Part:
     return _part(
         settings, "mlflow", environment, lambda port: _module("mlflow", "server", *_at(port), "--workers", "1")
     )
+
+
+def _prepare_mlflow(settings: Settings) -> None:
+    from everfit import registry
+
+    registry.prepare(settings)
 
 
 def _reports(settings: Settings) -> Part:

@@ -1,5 +1,6 @@
 import asyncio
 import time
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -154,8 +155,6 @@ def test_an_interval_really_makes_runs_and_those_that_were_missed_are_one(add_mo
 
 
 def test_an_automation_whose_action_failed_is_said_aloud(prefect_api, capsys):
-    from datetime import UTC, datetime
-
     since = datetime.now(UTC)
     failed = events._event("prefect.automation.action.failed", "x", uuid4().hex, {"reason": "no such deployment"})
     call(f"{prefect_api}/events", [failed])
@@ -170,9 +169,7 @@ def test_an_automation_whose_action_failed_is_said_aloud(prefect_api, capsys):
     assert "automation failed: x: no such deployment" in told[-1]
 
 
-def test_a_run_whose_heartbeat_stops_is_marked_as_crashed(monkeypatch, prefect_api):
-    from datetime import timedelta
-
+def test_a_run_whose_heartbeat_stops_is_marked_as_crashed_unless_it_ended_under_whatever_name(monkeypatch, prefect_api):
     from prefect import flow
     from prefect.client.orchestration import get_client
 
@@ -180,20 +177,28 @@ def test_a_run_whose_heartbeat_stops_is_marked_as_crashed(monkeypatch, prefect_a
     def train():
         return None
 
-    async def lose() -> str:
+    async def begin_two():
         async with get_client() as client:
             monkeypatch.setattr(automations, "LOST", timedelta(seconds=10))
             await automations.apply(client, [automations.lost_runs()], owner="everfit:test")
             await asyncio.sleep(1)
-            run = await client.create_flow_run(train)
-            return str(run.id)
+            return [await client.create_flow_run(train) for _ in range(2)]
 
-    lost = asyncio.run(lose())
-    call(f"{prefect_api}/flow_runs/{lost}/set_state", {"state": {"type": "RUNNING"}, "force": True})
-    flow_id = call(f"{prefect_api}/flow_runs/{lost}")["flow_id"]
-    related = [{"prefect.resource.id": f"prefect.flow.{flow_id}", "prefect.resource.role": "flow",
-                "prefect.resource.name": "train"}]  # fmt: skip
-    beat = events._event("prefect.flow-run.heartbeat", "train", lost, {}) | {"related": related}
-    call(f"{prefect_api}/events", [beat | {"resource": {"prefect.resource.id": f"prefect.flow-run.{lost}"}}])
-    state = until(lambda: (s := call(f"{prefect_api}/flow_runs/{lost}")["state"])["type"] == "CRASHED" and s, 60)
-    assert "no heartbeat" in state["message"]
+    def emit(run, what):
+        flow_of = {"prefect.resource.role": "flow", "prefect.resource.name": "train",
+                   "prefect.resource.id": f"prefect.flow.{run.flow_id}"}  # fmt: skip
+        about = {"prefect.resource.id": f"prefect.flow-run.{run.id}"}
+        event = events._event(f"prefect.flow-run.{what}", "train", str(run.id), {})
+        call(f"{prefect_api}/events", [event | {"resource": about, "related": [flow_of]}])
+
+    def state(run):
+        return call(f"{prefect_api}/flow_runs/{run.id}")["state"]
+
+    lost, ended = asyncio.run(begin_two())
+    for run in (lost, ended):
+        call(f"{prefect_api}/flow_runs/{run.id}/set_state", {"state": {"type": "RUNNING"}, "force": True})
+        emit(run, "heartbeat")
+    emit(ended, "Promoted")
+    assert until(lambda: state(lost)["type"] == "CRASHED", 60)
+    assert "no heartbeat" in state(lost)["message"]
+    assert state(ended)["type"] == "RUNNING"

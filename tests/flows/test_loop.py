@@ -45,7 +45,7 @@ def story(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Iterato
     told["fault"] = stop.value.result
     told["retrain"] = monitor(MODEL, save(rentals(73, 7), "week-4"))
     told["cooldown"] = monitor(MODEL, save(rentals(80, 7), "week-5"))
-    yield SimpleNamespace(settings=settings, told=told, ledger=Ledger(settings.ledger_url), lake=Lake(settings))
+    yield SimpleNamespace(settings=settings, told=told, ledger=Ledger.of(settings), lake=Lake(settings))
     os.chdir(before)
 
 

@@ -1,0 +1,93 @@
+"""One decision, exactly one retraining: when the event is lost, comes twice, or the process dies in between."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from everfit import scaffold
+from everfit.ledger import Ledger
+from everfit.settings import Settings
+from everfit.simulation import rentals
+
+MODEL = "rentals"
+# A monitor run that is killed after its decision is in the ledger and before anybody was told.
+KILLED = """
+import os, signal
+from flows import monitor
+monitor.start_wanted = lambda spec: os.kill(os.getpid(), signal.SIGKILL)
+monitor.monitor("rentals", "week-4.parquet")
+"""
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Iterator[SimpleNamespace]:
+    """A workspace with a champion, found among very few candidates."""
+    from flows.train import train
+
+    before = Path.cwd()
+    os.chdir(tmp_path_factory.mktemp("once"))
+    settings = Settings()
+    rentals(0, 52).to_parquet("history.parquet", index=False)
+    scaffold.create(settings, MODEL, "history.parquet", "rentals", time="hour", budget="60s", force=False)
+    path = settings.models / f"{MODEL}.yaml"
+    text = path.read_text().replace("{holdout: 0.2}", "{holdout: 2d}")
+    path.write_text(text.replace("{budget: 60s}", "{budget: 60s, trials: 1, estimators: [linear]}"))
+    train(MODEL)
+    yield SimpleNamespace(settings=settings, ledger=Ledger.of(settings), api=prefect_api)
+    os.chdir(before)
+
+
+def kinds(ledger: Ledger, decision: str) -> list[str]:
+    """Return what the ledger holds about one retraining, in order."""
+    about = [entry for entry in ledger.entries(MODEL) if entry.kind.startswith("retrain_")]
+    return [entry.kind for entry in about if entry.subject.partition("#")[0] == decision]
+
+
+def test_a_decision_whose_event_was_lost_is_made_good_by_the_next_monitor_run(here):
+    from flows.monitor import monitor
+
+    here.ledger.once("retrain_wanted", MODEL, "lost", actor="a run that died", reason="the world changed")
+    rentals(52, 7).to_parquet("week-1.parquet", index=False)
+    result = monitor(MODEL, "week-1.parquet")
+    assert result["retraining"]["decision"] == "lost"
+    assert kinds(here.ledger, "lost") == ["retrain_wanted", "retrain_started", "retrain_finished"]
+
+
+def test_a_run_that_is_started_twice_for_one_decision_trains_once(here):
+    from flows.train import train
+
+    here.ledger.once("retrain_wanted", MODEL, "doubled", actor="a run", reason="the world changed")
+    versions = len(here.ledger.entries(MODEL, kinds=["registered"]))
+    assert train(MODEL, reason="by event", decision="doubled") is not None
+    assert train(MODEL, reason="by the same event again", decision="doubled") is None
+    assert len(here.ledger.entries(MODEL, kinds=["registered"])) == versions + 1
+    assert kinds(here.ledger, "doubled") == ["retrain_wanted", "retrain_started", "retrain_finished"]
+
+
+def test_a_decision_that_nobody_asked_for_trains_nothing(here):
+    from flows.train import train
+
+    assert train(MODEL, reason="a forged event", decision="never-heard-of") is None
+
+
+def test_a_process_that_dies_between_ledger_and_event_has_its_retraining_done_once_by_the_next_run(here):
+    from flows.monitor import monitor
+
+    rentals(73, 7).to_parquet("week-4.parquet", index=False)
+    path = here.settings.models / f"{MODEL}.yaml"
+    path.write_text(path.read_text().replace("cooldown: 1d", "cooldown: 1s"))
+    env = os.environ | {"PREFECT_API_URL": here.api}
+    died = subprocess.run([sys.executable, "-c", KILLED], env=env, capture_output=True, text=True, check=False)
+    assert died.returncode == -9, died.stderr
+    (wanted,) = here.ledger.wanted(MODEL)
+    result = monitor(MODEL, "week-4.parquet")
+    assert (result["decision"], result["retraining"]["decision"]) == (wanted.subject, wanted.subject)
+    again = monitor(MODEL, "week-4.parquet")
+    assert again["retraining"] is None
+    assert kinds(here.ledger, wanted.subject) == ["retrain_wanted", "retrain_started", "retrain_finished"]
+    assert here.ledger.verify().ok
