@@ -11,7 +11,8 @@ import pandas as pd
 from everfit.errors import DataError
 from everfit.validation import frames
 from everfit.validation.editors import SCHEMA_ID
-from everfit.validation.proposals import Proposal, Sample, of_column, of_table, personal
+from everfit.validation.proposals import of_column, of_table, personal
+from everfit.validation.sample import Proposal, Sample
 
 HEAD = """\
 # yaml-language-server: $schema={schema}

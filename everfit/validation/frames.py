@@ -8,6 +8,7 @@ from pandas.api import types
 
 from everfit.spec import parse_duration
 
+BOOKKEEPING = ("_batch", "_row")  # the lake's own columns; no rule about the table may count them
 MOMENTS = ("min_value", "max_value")
 TEXT = frozenset({"str", "string", "object", "object_", "String", "StringDtype"})
 MOMENT = frozenset({"datetime64", "datetime64[ns]", "datetime64[us]", "datetime", "Timestamp"})
@@ -15,8 +16,9 @@ OF_TYPE, IN_TYPES = "expect_column_values_to_be_of_type", "expect_column_values_
 
 
 def plain(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the batch with a fresh row order 0, 1, ... and with the types of the lake."""
-    columns = {str(name): _plain(frame.iloc[:, n].reset_index(drop=True)) for n, name in enumerate(frame.columns)}
+    """Return the batch as it came, with a fresh row order 0, 1, ... and with the types of the lake."""
+    came = frame.drop(columns=[name for name in BOOKKEEPING if name in frame.columns])
+    columns = {str(name): _plain(came.iloc[:, n].reset_index(drop=True)) for n, name in enumerate(came.columns)}
     return pd.DataFrame(columns, index=pd.RangeIndex(len(frame)))
 
 

@@ -85,6 +85,11 @@ def test_rows_are_known_by_position_whatever_their_index_was():
     assert list(judge(frame, rule(on_fail="quarantine")).broken) == [9]
 
 
+def test_the_columns_of_the_lake_are_not_counted():
+    frame = people(1, 2).assign(_row=[0, 1], _batch="x")
+    assert judge(frame, rule("expect_table_column_count_to_equal", level="table", kwargs={"value": 2})).ok
+
+
 def test_a_share_that_may_break_still_sends_the_broken_rows_away():
     kwargs = {"column": "age", "min_value": 0, "mostly": 0.5}
     report = judge(people(*range(9), -1), rule(on_fail="quarantine", kwargs=kwargs))
