@@ -104,13 +104,13 @@ def _chapter(title: str, command: str) -> None:
 
 
 def _timeline(settings: Settings) -> None:
-    entries = [entry for entry in Ledger(settings.ledger_url).entries(MODEL) if entry.kind in SAYINGS]
+    entries = [entry for entry in Ledger.of(settings).entries(MODEL) if entry.kind in SAYINGS]
     rows = [[f"{entry.at:%H:%M:%S}", SAYINGS[entry.kind], _short(entry)] for entry in entries]
     console.out.print()
     console.table("What happened", ["UTC", "", ""], rows)
     judged = [entry for entry in entries if entry.kind == "drift_judged" and entry.facts["verdict"] == "retrain"]
     refused = [entry for entry in entries if entry.kind == "refused_batch"]
-    trained = Ledger(settings.ledger_url).entries(MODEL, kinds=["registered"])
+    trained = Ledger.of(settings).entries(MODEL, kinds=["registered"])
     for title, where in (
         ("drift report", judged[-1].facts["page"] if judged else ""),
         ("data report", refused[-1].facts["page"] if refused else ""),

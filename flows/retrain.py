@@ -22,7 +22,7 @@ def start_wanted(spec: ModelSpec) -> list[dict[str, Any]]:
     by a later run. Whatever was started twice, the claim in the ledger lets only one run act on a decision.
     """
     settings = Settings()
-    ledger = Ledger(settings.ledger_url)
+    ledger = Ledger.of(settings)
     return [_start(spec, settings, ledger, entry) for entry in ledger.wanted(spec.name)]
 
 

@@ -33,6 +33,6 @@ def train(model: str, reason: str = "asked by hand", decision: str = "") -> Any:
         prepared = build_features(spec, land(spec, checks, declared=True))
         found = search(spec, prepared)
         judged = evaluate(spec, prepared, found, decision)
-        version = register(spec, prepared, found, judged, reason=reason, decision=decision)
+        version = register(spec, prepared, found, judged, reason=reason)
         outcome = promote(spec, version, judged, prepared)
     return Completed(name=outcome.state, message=outcome.sentence, data=outcome.to_dict(seconds))

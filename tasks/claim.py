@@ -18,7 +18,7 @@ def claim(spec: ModelSpec, decision: str) -> Iterator[bool]:
     either: the decision stays wanted. Without a decision (a run by hand or by calendar) there is nothing to hold.
     """
     settings = Settings()
-    ledger = Ledger(settings.ledger_url)
+    ledger = Ledger.of(settings)
     if not decision:
         yield True
         return

@@ -35,7 +35,7 @@ class Watched:
 def decide(spec: ModelSpec, seen: Seen) -> Watched:
     """Weigh the evidence, write evidence and decision to the ledger, and ask for a retraining if one is due."""
     settings = Settings()
-    ledger, evidence = Ledger(settings.ledger_url), seen.evidence
+    ledger, evidence = Ledger.of(settings), seen.evidence
     decision = weigh(evidence, spec.monitor, spec.retrain, spec.promotion)
     path = settings.reports(spec.name) / f"drift-{evidence.batch[:12]}.html"
     page = rendering.page(path, evidence, decision, seen.moved, evidently=seen.evidently)
@@ -64,7 +64,7 @@ def decide(spec: ModelSpec, seen: Seen) -> Watched:
 def recall(spec: ModelSpec, batch: Batch) -> Watched | None:
     """Return what was decided about a batch for the present champion, once it has landed; None if more is to do."""
     settings = Settings()
-    ledger = Ledger(settings.ledger_url)
+    ledger = Ledger.of(settings)
     if not Lake(settings).known(spec.name, batch.digest):
         return None
     for entry in reversed(ledger.entries(spec.name, kinds=["drift_judged"])):

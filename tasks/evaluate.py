@@ -30,7 +30,7 @@ def evaluate(spec: ModelSpec, prepared: Prepared, found: search.Searched, decisi
     A champion is stale when a drift `decision` asked for this run, or when its time is over.
     """
     settings = Settings()
-    ledger, rows, target = Ledger(settings.ledger_url), read_rows(spec, prepared.snapshot), spec.data.target
+    ledger, rows, target = Ledger.of(settings), read_rows(spec, prepared.snapshot), spec.data.target
     champion = ledger.champion(spec.name)
     test, predictions = rows.test, {}
     if champion is not None:

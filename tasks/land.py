@@ -17,7 +17,7 @@ def land(spec: ModelSpec, checks: Sequence[Checked], *, declared: bool = False) 
     `declared` batches come from the model's own source: other content at the same place corrects what came before.
     """
     settings = Settings()
-    lake, ledger = Lake(settings), Ledger(settings.ledger_url)
+    lake, ledger = Lake(settings), Ledger.of(settings)
     for checked in checks:
         refused = "; ".join(checked.refused)
         landed = lake.land(checked.batch, checked.broken, refused=refused, replace_origin=declared)

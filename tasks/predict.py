@@ -50,7 +50,7 @@ def predict(spec: ModelSpec, batches: Sequence[Batch], output: str) -> Scored:
     if target.suffix not in WRITERS:
         raise InputError(f"Predictions cannot be written to '{output}'.", do="Name a .parquet or a .csv file.")
     settings = Settings()
-    lake, ledger = Lake(settings), Ledger(settings.ledger_url)
+    lake, ledger = Lake(settings), Ledger.of(settings)
     version = registry.require_champion(ledger, spec.name)
     champion = registry.load(settings, spec.name, version)
     parts: list[pd.DataFrame] = []

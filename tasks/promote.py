@@ -63,7 +63,7 @@ class Outcome:
 def promote(spec: ModelSpec, version: registry.Version, judged: Judged, prepared: Prepared) -> Outcome:
     """Swap the champion in the ledger, and only then the aliases; the swap fails if another one came in between."""
     settings = Settings()
-    ledger, verdict = Ledger(settings.ledger_url), judged.verdict
+    ledger, verdict = Ledger.of(settings), judged.verdict
     facts = {"version": version.number, "champion": judged.champion, **verdict.to_dict()}
     why = "; ".join((*verdict.blockers, *verdict.reasons))
     state, subject = "Champion kept", f"v{version.number}"

@@ -20,17 +20,16 @@ from tasks.steps import say, seconds_so_far, step
 
 @step
 def register(
-    spec: ModelSpec, prepared: Prepared, found: search.Searched, judged: Judged, *, reason: str, decision: str = ""
+    spec: ModelSpec, prepared: Prepared, found: search.Searched, judged: Judged, *, reason: str
 ) -> registry.Version:
-    """Register one version; the same training, run again after a crash, is the same version."""
+    """Register one version; a step that is tried again in the same run finds the one that it made."""
     settings, rows = Settings(), read_rows(spec, prepared.snapshot)
     schema = Schema.of(rows.train.drop(columns=["_batch", "_row"]))
-    run_key = decision or str(flow_run.id)
     version = registry.register(
         settings,
         registry.Candidate(
             model=spec.name,
-            run_key=run_key,
+            run_key=str(flow_run.id),
             pipeline=found.best,
             task=prepared.task,
             target=spec.data.target,
@@ -58,7 +57,7 @@ def register(
         "schema": schema.to_dict(),
         "data": asdict(prepared.snapshot),
     }
-    Ledger(settings.ledger_url).once(
+    Ledger.of(settings).once(
         "registered", spec.name, f"v{version.number}", actor=settings.actor, reason=reason, facts=facts
     )
     publish_link(spec.name, "mlflow-run", mlflow_link(settings, version.experiment, version.run), "MLflow run")

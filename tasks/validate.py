@@ -46,7 +46,7 @@ def validate(spec: ModelSpec, batches: Sequence[Batch], *, again: bool = False) 
     the quarantine whole, and is tried again when it comes again, since the rule may have been the mistake.
     """
     settings = Settings()
-    lake, ledger = Lake(settings), Ledger(settings.ledger_url)
+    lake, ledger = Lake(settings), Ledger.of(settings)
     checks = [_check(spec, settings, batch) for batch in batches if again or not lake.known(spec.name, batch.digest)]
     if not checks:
         say("nothing new to check")
@@ -89,7 +89,7 @@ def _check(spec: ModelSpec, settings: Settings, batch: Batch) -> Checked:
 
 def _schema_changes(spec: ModelSpec, settings: Settings, came: Schema) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Compare a batch's columns with those that the champion learnt from; without one, anything goes."""
-    expected = champion_schema(Ledger(settings.ledger_url), spec.name)
+    expected = champion_schema(Ledger.of(settings), spec.name)
     if expected is None:
         return (), ()
     changes = expected.changes(came)
@@ -107,7 +107,7 @@ def champion_schema(ledger: Ledger, model: str) -> Schema | None:
 
 def _stop(spec: ModelSpec, settings: Settings, refused: list[Checked]) -> ValidationStopped:
     """Put the refused batches into quarantine, whole, and say why the run stops."""
-    lake, ledger = Lake(settings), Ledger(settings.ledger_url)
+    lake, ledger = Lake(settings), Ledger.of(settings)
     for checked in refused:
         why = "; ".join(checked.refused)
         lake.land(checked.batch, {}, refused=why)

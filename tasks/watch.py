@@ -79,7 +79,7 @@ def _faults(spec: ModelSpec, settings: Settings, champion: _Champion, frame: pd.
         time=spec.data.time,
         now=datetime.now(UTC),
         on_change=spec.data.on_change,
-        refused_in_a_row=_refused_in_a_row(Ledger(settings.ledger_url), spec.name),
+        refused_in_a_row=_refused_in_a_row(Ledger.of(settings), spec.name),
     )
 
 
@@ -106,7 +106,7 @@ def refused(spec: ModelSpec, batch: Batch, stop: ValidationStopped) -> Seen:
 
 
 def _champion(spec: ModelSpec, settings: Settings, batch: Batch) -> _Champion:
-    lake, version = Lake(settings), registry.require_champion(Ledger(settings.ledger_url), spec.name)
+    lake, version = Lake(settings), registry.require_champion(Ledger.of(settings), spec.name)
     loaded = registry.load(settings, spec.name, version)
     learnt = lake.snapshot(spec.name, loaded.card["snapshot"]["version"])
     since = lake.since(learnt, but=batch.digest)
@@ -148,7 +148,7 @@ def _evidence(
     frame: pd.DataFrame,
     labels: int = 0,
 ) -> Evidence:
-    ledger, loaded = Ledger(settings.ledger_url), champion.loaded
+    ledger, loaded = Ledger.of(settings), champion.loaded
     swaps = ledger.entries(spec.name, kinds=["promoted", "rolled_back"])
     retrainings = ledger.entries(spec.name, kinds=["retrain_wanted", "retrain_finished", "retrain_failed"])
     ended = {entry.subject: entry for entry in retrainings if entry.kind != "retrain_wanted"}

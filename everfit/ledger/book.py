@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import sqlalchemy as sa
 
@@ -15,6 +15,7 @@ from everfit.ledger.entries import Entry, Kind
 from everfit.ledger.holders import Holder
 from everfit.ledger.page import Page
 from everfit.ledger.store import LEDGER, Store
+from everfit.settings import Settings
 
 LEASE = timedelta(hours=24)
 
@@ -36,6 +37,13 @@ class Ledger:
         self._store = Store(url)
         beside = self._store.file and self._store.file.with_name(f"{self._store.file.name}.anchor")
         self._anchor = anchor or beside
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Open the ledger of a workspace. Its anchor, which shows a cut-off end, lies in the home of this machine."""
+        return cls(
+            settings.ledger_url, anchor=None if "sqlite" in settings.ledger_url else settings.folder() / "ledger.anchor"
+        )
 
     def record(
         self,

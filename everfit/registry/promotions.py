@@ -60,7 +60,7 @@ def promote(
 
 def promote_by_hand(settings: Settings, model: str, version: int | None = None, *, reason: str) -> Outcome:
     """Make a version champion by a person's word; without a version, the one that waits for approval."""
-    ledger = Ledger(settings.ledger_url)
+    ledger = Ledger.of(settings)
     chosen = _waiting(ledger, model) if version is None else version
     return promote(settings, ledger, model, chosen, expected=ledger.champion(model), reason=reason)
 
@@ -73,7 +73,7 @@ def rollback(
     Going further back takes `to`. With `expected`, only that champion is rolled back. Raise InputError when there
     is nothing to go back to or its files are damaged, PromotionRefused when another champion took over meanwhile.
     """
-    ledger = Ledger(settings.ledger_url)
+    ledger = Ledger.of(settings)
     now, swaps = require_champion(ledger, model), _swaps(ledger, model)
     done = swaps[-1].kind == "rolled_back" and (expected in (None, swaps[-1].facts["replaced"]))
     if now == to or (to is None and done):

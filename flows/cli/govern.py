@@ -1,5 +1,6 @@
 """Commands about who decided what: promote, rollback, history, audit."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -47,7 +48,7 @@ def history(
     from everfit.ledger import Ledger
     from flows.cli import console
 
-    ledger = Ledger(settings().ledger_url)
+    ledger = Ledger.of(settings())
     when = moment(at)
     entries = ledger.entries(name, at=when)[-limit:]
     champion = ledger.champion(name, at=when) if name else None
@@ -66,11 +67,14 @@ def verify(as_json: Json = False) -> None:
     from everfit.ledger import Ledger
     from flows.cli import console
 
-    found = Ledger(settings().ledger_url).verify()
+    found = Ledger.of(settings()).verify()
     if as_json:
-        console.print_json({"ok": found.ok, "entries": found.rows, "first_bad": found.first_bad, "why": found.why})
+        console.print_json(asdict(found))
     elif found.ok:
-        console.out.print(f"The ledger is whole: {found.rows} entries, each one fits the one before it.")
+        seen = "" if found.anchored else " There is no anchor on this machine: a cut-off end would not be seen."
+        console.out.print(
+            f"The ledger is whole: {found.rows} entries, each fits the one before it. Head: {found.head}.{seen}"
+        )
     else:
         console.err.print(f"The ledger was altered at entry {found.first_bad}: {found.why}", style="bold red")
     raise typer.Exit(0 if found.ok else 1)

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def halves(path: Path, when: str | None, batches: int) -> list[pd.DataFrame]:
     frame = frame.sort_values(when, kind="stable") if when else frame.sample(frac=1, random_state=0)
     cut, rest = len(frame) // 2, len(frame) - len(frame) // 2
     ends = [cut + rest * i // batches for i in range(batches + 1)]
-    return [frame.iloc[:cut], *(frame.iloc[a:b] for a, b in zip(ends[:-1], ends[1:], strict=True))]
+    return [frame.iloc[:cut], *(frame.iloc[a:b] for a, b in pairwise(ends))]
 
 
 def live(said: str, budget: str, batches: int) -> None:
