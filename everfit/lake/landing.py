@@ -11,16 +11,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import BinaryIO
+from functools import partial
+from typing import Any, BinaryIO
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from everfit.errors import EverfitError
+from everfit.lake.columns import ROW
 from everfit.lake.records import Batch, Landed
-from everfit.lake.table import ROW, Change, State, Table
-from everfit.sources.types import INT, STRING
+from everfit.lake.state import State
+from everfit.lake.table import Change, Table
+from everfit.sources.types import STRING
 
 REASON = "_reason"
 EARLIER = "did not pass when the batch first landed"
@@ -64,7 +67,8 @@ class Landing:
             "replaced": sorted(old),
         }
         marks = {name: state.mark(name) + 1 for name in (digest, *old)}
-        return Change(digest, self._schema, self._good_rows, old, marks, facts)
+        whole = None if self.reasons else self.staged
+        return Change(digest, self._schema, self._good_rows, whole, old, marks, facts)
 
     def _settle(self, batches: State) -> None:
         """Put every row that is not in the table into quarantine, unless somebody has."""
@@ -73,9 +77,9 @@ class Landing:
         def decide(state: State) -> Change | None:
             if state.mark(digest) == mark:
                 return None
-            good = batches.dataset([digest]).to_table(columns=[ROW])[ROW]
-            drop = frozenset({digest})
-            return Change(digest, self._with_reason, lambda: self._rest(good, EARLIER), drop, {digest: mark})
+            good = batches.dataset([digest]).to_table(columns=[ROW])[ROW].to_numpy()
+            rest = partial(self._rest, self._positions(good), EARLIER) if len(good) < self.batch.rows else None
+            return Change(digest, self._with_reason, rest, drop=frozenset({digest}), marks={digest: mark})
 
         self.quarantine.commit(self._with_reason, decide)
 
@@ -91,13 +95,14 @@ class Landing:
             seen_before.append(digest in state.counts)
             if state.mark(digest) > mark:
                 return None
-            nothing = pa.chunked_array([], INT)
             facts = {"batch": digest, "origin": self.batch.origin, "rows": self.batch.rows, "refused": self.refused}
+            everything = partial(self._rest, self._positions([]), self.refused)
             drop = frozenset({digest})
-            rest = lambda: self._rest(nothing, self.refused)  # noqa: E731
-            return Change(digest, self._with_reason, rest, drop, {digest: mark}, facts)
+            return Change(digest, self._with_reason, everything, drop=drop, marks={digest: mark}, facts=facts)
 
         state, _ = self.quarantine.commit(self._with_reason, decide)
+        if state.mark(digest) > mark:  # it has just landed elsewhere
+            return outcome(self.batch, self.batches.state(), state, new=False)
         landed = outcome(self.batch, batches, state, new=not seen_before[0])
         return replace(landed, refused=self.refused)
 
@@ -105,14 +110,20 @@ class Landing:
     def _with_reason(self) -> pa.Schema:
         return self._schema.append(pa.field(REASON, STRING))
 
-    def _good_rows(self) -> Iterator[pa.RecordBatch]:
-        broken = pa.array(sorted(self.reasons), INT)
-        for part in self._parts():
-            yield part.filter(pc.invert(pc.is_in(part.column(ROW), value_set=broken))) if len(broken) else part
+    def _positions(self, listed: Any) -> Any:
+        """Return a mask over the rows of the batch that is true at the listed positions."""
+        mask = np.zeros(self.batch.rows, dtype=bool)
+        mask[np.asarray(listed, dtype="int64")] = True
+        return mask
 
-    def _rest(self, good: pa.ChunkedArray, otherwise: str) -> Iterator[pa.RecordBatch]:
+    def _good_rows(self) -> Iterator[pa.RecordBatch]:
+        broken = self._positions(list(self.reasons))
         for part in self._parts():
-            rest = part.filter(pc.invert(pc.is_in(part.column(ROW), value_set=good)))
+            yield part.filter(pa.array(~broken[part.column(ROW).to_numpy()]))
+
+    def _rest(self, good: Any, otherwise: str) -> Iterator[pa.RecordBatch]:
+        for part in self._parts():
+            rest = part.filter(pa.array(~good[part.column(ROW).to_numpy()]))
             reasons = [self.reasons.get(row, otherwise) for row in rest.column(ROW).to_pylist()]
             yield rest.append_column(REASON, pa.array(reasons, STRING))
 

@@ -12,7 +12,9 @@ import pandas as pd
 import pyarrow as pa
 
 from everfit.errors import InputError
-from everfit.lake.table import BATCH, ROW, Change, State, Table
+from everfit.lake.columns import BATCH, ROW
+from everfit.lake.state import State
+from everfit.lake.table import Change, Table
 from everfit.sources.types import INT, MOMENT, STRING, lake_schema, to_lake
 
 VERSION, AT, KEY, ORDER = "_version", "_at", "_key", "_order"

@@ -14,11 +14,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from everfit.errors import EverfitError, InputError, SourceError
+from everfit.lake.columns import BATCH, ROW, write_rows
 from everfit.lake.records import Batch
-from everfit.lake.table import BATCH, ROW, conform
 from everfit.schema import Schema
 from everfit.sources import Source, Widened
 from everfit.sources.base import no_rows
@@ -87,12 +86,12 @@ class _Written:
         self._digest = Digest(reader.schema)
 
     def take(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Count and hash some rows as they came, and return them as they are stored."""
+        """Count and hash some rows as they came, and return them numbered."""
         self._digest.update(batch)
         self._count_infinite(batch)
         positions = pa.array(np.arange(self.rows, self.rows + batch.num_rows), INT)
         self.rows += batch.num_rows
-        return conform(batch.append_column(pa.field(ROW, INT), positions), self.schema)
+        return batch.append_column(pa.field(ROW, INT), positions)
 
     def _count_infinite(self, batch: pa.RecordBatch) -> None:
         for column, values in zip(batch.schema, batch.columns, strict=True):
@@ -116,15 +115,13 @@ def _write(source: Source, half: Path, known: pa.Schema | None) -> _Written:
 
 def _one_pass(source: Source, half: Path, known: pa.Schema | None) -> _Written:
     reader = source.reader()
-    if taken := [name for name in reader.schema.names if name in RESERVED]:
+    if taken := [name for name in reader.schema.names if name.lower() in RESERVED]:
         raise SourceError(
             f"{source.origin} has a column named {taken[0]}, which the lake needs itself.", do="Rename it."
         )
     written = _Written(reader, _adopted(reader.schema, known, source.typed))
     with half.open("wb") as out:
-        with pq.ParquetWriter(out, written.schema, compression="zstd", compression_level=1) as writer:
-            for batch in reader:
-                writer.write_batch(written.take(batch))
+        write_rows(out, written.schema, map(written.take, reader))
         out.flush()
         os.fsync(out.fileno())
     if not written.rows:

@@ -12,10 +12,12 @@ import pyarrow.parquet as pq
 
 from everfit.errors import DataError, EverfitError, InputError
 from everfit.lake import said
+from everfit.lake.columns import BATCH, ROW
 from everfit.lake.landing import REASON, Landing, is_live, outcome
 from everfit.lake.records import Batch, Landed, LandedBatch, Snapshot
 from everfit.lake.staging import stage
-from everfit.lake.table import BATCH, ROW, State, Table
+from everfit.lake.state import State
+from everfit.lake.table import Table
 from everfit.schema import kind_of
 from everfit.settings import Settings
 from everfit.sources import Source
@@ -183,7 +185,9 @@ def _part(batch: Batch, state: State | None, columns: list[str] | None) -> pa.Ta
         raise _gone(batch)
     kinds = batch.schema.to_dict()
     names = [*(columns or kinds), ROW]
-    table = state.dataset([batch.digest]).to_table(columns=names)
+    spelt = {name.lower(): name for name in state.schema.names}
+    table = state.dataset([batch.digest]).to_table(columns=[spelt[name.lower()] for name in names])
+    table = table.rename_columns(names)
     fields = [
         c if kinds.get(c.name, kind_of(c)) == kind_of(c) else c.with_type(TYPES[kinds[c.name]]) for c in table.schema
     ]

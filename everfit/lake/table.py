@@ -7,16 +7,15 @@ commit. So a batch is replaced without touching the others, counted without read
 from __future__ import annotations
 
 import json
+import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.dataset as pads
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, Field, Transaction
@@ -25,9 +24,9 @@ from deltalake.fs import DeltaStorageHandler
 from deltalake.transaction import AddAction, RemoveAction
 
 from everfit.errors import EverfitError, InputError, Unavailable, first_line
-from everfit.sources.types import DOUBLE, INT, NULL, STRING, join, widen
+from everfit.lake.columns import BATCH, merge, stored, write_rows
+from everfit.lake.state import File, State
 
-BATCH, ROW = "_batch", "_row"
 ATTEMPTS = 50
 # A snapshot must stay readable for as long as a model lives, so nothing ever expires by itself.
 KEEP = {
@@ -38,67 +37,19 @@ KEEP = {
 
 
 @dataclass(frozen=True)
-class File:
-    """One data file of a table, as the log names it."""
-
-    path: str
-    size: int
-    batch: str
-    rows: int
-
-
-@dataclass(frozen=True)
 class Change:
-    """What one commit does: drop some batches, add one, and remember it under app transaction ids."""
+    """What one commit does: drop some batches, add one, and remember it under app transaction ids.
+
+    `ready` is a Parquet file of exactly these rows, which is copied when its columns are those of the table.
+    """
 
     batch: str
     schema: pa.Schema
     rows: Callable[[], Iterable[pa.RecordBatch]] | None
+    ready: BinaryIO | None = None
     drop: frozenset[str] = frozenset()
     marks: Mapping[str, int] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
-
-
-class State:
-    """A table at one version."""
-
-    def __init__(self, table: DeltaTable) -> None:
-        self._table = table
-        self.version: int = table.version()
-        self.schema: pa.Schema = pa.schema(table.schema().to_arrow())
-
-    def mark(self, name: str) -> int:
-        """Return the number that the last commit about `name` left; 0 when there is none."""
-        return self._table.transaction_version(name) or 0
-
-    @property
-    def files(self) -> list[File]:
-        """The data files, ordered by batch."""
-        listed = pa.table(self._table.get_add_actions(flatten=True))
-        columns = (listed[name].to_pylist() for name in ("path", "size_bytes", f"partition.{BATCH}", "num_records"))
-        return sorted((File(*row) for row in zip(*columns, strict=True)), key=lambda file: (file.batch, file.path))
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """How many rows of each batch are in the table, by digest and in its order."""
-        counts: dict[str, int] = {}
-        for file in self.files:
-            counts[file.batch] = counts.get(file.batch, 0) + file.rows
-        return counts
-
-    def dataset(self, batches: Iterable[str] | None = None) -> pads.Dataset:
-        """Return the rows, or those of some batches, ordered by batch and by row."""
-        wanted = None if batches is None else set(batches)
-        whole = self._table.to_pyarrow_dataset()
-        batch_of = {file.path: file.batch for file in self.files}
-        parts = [p for p in whole.get_fragments() if wanted is None or batch_of[p.path] in wanted]
-        parts.sort(key=lambda part: (batch_of[part.path], part.path))
-        return pads.FileSystemDataset(parts, whole.schema, whole.format, whole.filesystem)
-
-    def history(self) -> list[dict[str, Any]]:
-        """Return the facts of every commit that brought a batch, oldest first, with its version and time."""
-        found = [entry for entry in reversed(self._table.history()) if "facts" in entry]
-        return [{**json.loads(e["facts"]), "version": e["version"], "at": e["timestamp"]} for e in found]
 
 
 class Table:
@@ -141,7 +92,7 @@ class Table:
         except TableNotFoundError:
             pass
         try:
-            return DeltaTable.create(self.uri, _stored(schema), partition_by=[BATCH], configuration=KEEP)
+            return DeltaTable.create(self.uri, stored(schema), partition_by=[BATCH], configuration=KEEP)
         except DeltaError:
             return DeltaTable(self.uri)  # another process has just made it
 
@@ -168,9 +119,9 @@ class Table:
         stays = [batch for batch in state.counts if batch not in change.drop] if rewrite else []
         try:
             if change.rows is not None:
-                adds += self._write(change.batch, schema, change.rows())
+                adds += self._write(change.batch, schema, change.rows, change.ready)
             for batch in stays:
-                adds += self._write(batch, schema, state.dataset([batch]).to_batches())
+                adds += self._write(batch, schema, state.dataset([batch]).to_batches)
         except BaseException:
             self._discard(add.path for add in adds)
             raise
@@ -193,17 +144,20 @@ class Table:
             ),
         )
 
-    def _write(self, batch: str, schema: pa.Schema, rows: Iterable[pa.RecordBatch]) -> list[AddAction]:
+    def _write(
+        self,
+        batch: str,
+        schema: pa.Schema,
+        rows: Callable[[], Iterable[pa.RecordBatch]],
+        ready: BinaryIO | None = None,
+    ) -> list[AddAction]:
         """Write one data file; none when there is no row."""
-        stored = pa.schema([column for column in schema if column.name != BATCH])
-        path, count = f"{BATCH}={batch}/{uuid.uuid4().hex}.parquet", 0
-        system = self._files()
+        held = pa.schema([column for column in schema if column.name != BATCH])
+        path = f"{BATCH}={batch}/{uuid.uuid4().hex}.parquet"
         try:
-            with system.open_output_stream(path) as out:
-                with pq.ParquetWriter(out, stored, compression="zstd", compression_level=1) as writer:
-                    for part in rows:
-                        writer.write_batch(conform(part, stored))
-                        count += part.num_rows
+            with self._files().open_output_stream(path, buffer_size=4 << 20) as out:
+                fits = ready is not None and _fits(pq.read_schema(ready), held)
+                count = _copy(ready, out) if ready is not None and fits else write_rows(out, held, rows())
                 size = out.tell()
         except BaseException:
             self._discard([path])
@@ -240,41 +194,20 @@ class Table:
             ) from cause
 
 
-def merge(old: pa.Schema, new: pa.Schema) -> pa.Schema:
-    """Return the columns of both in types that hold the values of both; new columns come last."""
-    types = {column.name: column.type for column in old}
-    for column in new:
-        types[column.name] = join(types.get(column.name, NULL), column.type)
-    return _stored(pa.schema(list(types.items())))
-
-
-def conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    """Return the rows with exactly these columns; what is missing is null."""
-    have = set(batch.schema.names)
-    columns = [
-        widen(batch.column(column.name), column.type) if column.name in have else pa.nulls(batch.num_rows, column.type)
-        for column in schema
-    ]
-    return pa.record_batch(columns, schema=schema)
-
-
-def without_rows(batch: pa.RecordBatch, broken: pa.Array) -> pa.RecordBatch:
-    """Return the rows whose position is not among `broken`."""
-    return batch.filter(pc.invert(pc.is_in(batch.column(ROW), value_set=broken)))
-
-
-def _stored(schema: pa.Schema) -> pa.Schema:
-    """A column without any value so far is stored as double: Delta has no type for nothing."""
-    typed = pa.schema([pa.field(c.name, DOUBLE if c.type == NULL else c.type) for c in schema])
-    for name, kind in ((ROW, INT), (BATCH, STRING)):
-        if name not in typed.names:
-            typed = typed.append(pa.field(name, kind))
-    return typed
-
-
 def _remove(file: File) -> RemoveAction:
     return RemoveAction(file.path, True, _now(), file.size, {BATCH: file.batch})
 
 
 def _now() -> int:
     return int(time.time() * 1000)
+
+
+def _fits(ready: pa.Schema, table: pa.Schema) -> bool:
+    """Whether a file can be a table's as it is; columns that it lacks are null then."""
+    return all(column.name in table.names and table.field(column.name).type == column.type for column in ready)
+
+
+def _copy(ready: BinaryIO, out: Any) -> int:
+    ready.seek(0)
+    shutil.copyfileobj(ready, out, 1 << 20)
+    return int(pq.read_metadata(ready).num_rows)

@@ -97,8 +97,10 @@ def widen(array: Array, wanted: DataType) -> Array:
 
 
 def duplicates(names: Iterable[str]) -> list[str]:
-    """Return the names that are there more than once, each once, in order."""
-    return [name for name, times in Counter(names).items() if times > 1]
+    """Return the names that are there more than once, in order; capitals make no difference, as in Delta Lake."""
+    listed = list(names)
+    times = Counter(name.lower() for name in listed)
+    return list(dict.fromkeys(name for name in listed if times[name.lower()] > 1))
 
 
 def _cast(text: Array, wanted: DataType) -> Array | None:

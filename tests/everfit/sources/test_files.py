@@ -256,6 +256,7 @@ def test_a_sample_of_many_files_goes_on_until_it_has_enough(tmp_path):
         ("d.csv", b"\n\n", "is empty"),
         ("d.csv", b"a,b\n", "holds no rows"),
         ("d.csv", b"a,b,a\n1,2,3\n", "more than one column named 'a'"),
+        ("d.csv", b"a,b,A\n1,2,3\n", "more than one column named 'a', 'A'"),
         ("d.csv", b"a,b\n1,2\n1,2,3\n", "is not a table of values"),
         ("d.csv", "a\nd\xe9j\xe0\n".encode("latin-1"), "is not UTF-8 text"),
         ("d.csv.gz", b"not packed", "cannot be read"),

@@ -1,0 +1,66 @@
+"""Read a Delta table at one version."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.dataset as pads
+from deltalake import DeltaTable
+
+from everfit.lake.columns import BATCH
+
+
+@dataclass(frozen=True)
+class File:
+    """One data file of a table, as the log names it."""
+
+    path: str
+    size: int
+    batch: str
+    rows: int
+
+
+class State:
+    """A table at one version."""
+
+    def __init__(self, table: DeltaTable) -> None:
+        self._table = table
+        self.version: int = table.version()
+        self.schema: pa.Schema = pa.schema(table.schema().to_arrow())
+
+    def mark(self, name: str) -> int:
+        """Return the number that the last commit about `name` left; 0 when there is none."""
+        return self._table.transaction_version(name) or 0
+
+    @property
+    def files(self) -> list[File]:
+        """The data files, ordered by batch."""
+        listed = pa.table(self._table.get_add_actions(flatten=True))
+        columns = (listed[name].to_pylist() for name in ("path", "size_bytes", f"partition.{BATCH}", "num_records"))
+        return sorted((File(*row) for row in zip(*columns, strict=True)), key=lambda file: (file.batch, file.path))
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many rows of each batch are in the table, by digest and in its order."""
+        counts: dict[str, int] = {}
+        for file in self.files:
+            counts[file.batch] = counts.get(file.batch, 0) + file.rows
+        return counts
+
+    def dataset(self, batches: Iterable[str] | None = None) -> pads.Dataset:
+        """Return the rows, or those of some batches, ordered by batch and by row."""
+        wanted = None if batches is None else set(batches)
+        whole = self._table.to_pyarrow_dataset()
+        batch_of = {file.path: file.batch for file in self.files}
+        parts = [p for p in whole.get_fragments() if wanted is None or batch_of[p.path] in wanted]
+        parts.sort(key=lambda part: (batch_of[part.path], part.path))
+        return pads.FileSystemDataset(parts, whole.schema, whole.format, whole.filesystem)
+
+    def history(self) -> list[dict[str, Any]]:
+        """Return the facts of every commit that brought a batch, oldest first, with its version and time."""
+        found = [entry for entry in reversed(self._table.history()) if "facts" in entry]
+        return [{**json.loads(e["facts"]), "version": e["version"], "at": e["timestamp"]} for e in found]
