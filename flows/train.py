@@ -5,6 +5,7 @@ from typing import Any
 from prefect import flow
 from prefect.states import Completed
 
+from everfit.search import warm_up
 from everfit.settings import Settings
 from everfit.spec import load_spec
 from tasks.build_features import build_features
@@ -26,6 +27,7 @@ def train(model: str, reason: str = "asked by hand", decision: str = "") -> Any:
     `decision` names the drift decision that asked for this run; each is acted on exactly once.
     """
     spec = load_spec(model, Settings().models)
+    warm_up()
     with stopwatch() as seconds, claim(spec, decision) as mine:
         if not mine:
             return Completed(name="Skipped", message=f"decision {decision} is being acted on, or was", data=None)

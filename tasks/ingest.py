@@ -4,6 +4,7 @@ from typing import cast
 
 from prefect.blocks.system import Secret
 
+from everfit import validation
 from everfit.lake import Batch, Lake
 from everfit.settings import Settings
 from everfit.sources import open_source
@@ -19,6 +20,7 @@ def ingest(spec: ModelSpec, data: str = "") -> tuple[Batch, ...]:
     """
     settings = Settings()
     lake = Lake(settings)
+    validation.warm_up()  # what judges the rows starts in a process of its own while they are read
     batches = []
     for source in open_source(data or spec.data.source, base=settings.workspace, secrets=secret):
         batch = lake.stage(spec.name, source)

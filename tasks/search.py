@@ -1,9 +1,10 @@
 """Look for the best pipeline within the budget."""
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from time import monotonic
 
-from everfit import evaluation
+from everfit import evaluation, registry
 from everfit import search as engine
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
@@ -11,43 +12,61 @@ from tasks.artifacts import Progress, publish_table
 from tasks.build_features import Prepared, read_rows
 from tasks.steps import say, step
 
+PAUSE = 10.0  # seconds between two lines of the log
+
 
 @step
 def search(spec: ModelSpec, prepared: Prepared) -> engine.Searched:
-    """Search on the training side only; the leaderboard lists what failed as well."""
-    rows = read_rows(spec, prepared.snapshot).train
-    shown = Progress(spec.name, "search-progress")
-    spoken = monotonic()
+    """Search on the training side only; the leaderboard lists what failed as well.
 
-    def follow(seen: engine.Progress) -> None:
-        nonlocal spoken
+    The registry is made ready beside it: one that cannot be reached ends the search at once, not after it.
+    """
+    rows, data, settings = read_rows(spec, prepared.snapshot).train, spec.data, Settings()
+    with ThreadPoolExecutor(1) as beside:
+        tell = _Teller(spec.name, beside.submit(registry.prepare, settings))
+        found = engine.run(
+            rows,
+            rows[data.target],
+            plan=prepared.plan,
+            task=prepared.task,
+            metric=evaluation.metric(prepared.metric, prepared.task),
+            spec=spec.search,
+            time=evaluation.times_of(rows[data.time]) if data.time else None,
+            group=rows[data.group].to_numpy() if data.group else None,
+            weight=rows[data.weight].to_numpy() if data.weight else None,
+            positive=prepared.positive,
+            folder=settings.folder("search"),
+            on_progress=tell,
+        )
+    publish_table(spec.name, "leaderboard", [asdict(row) for row in found.leaderboard], f"{spec.name}: leaderboard")
+    tried = sum(row.status != "baseline" for row in found.leaderboard)
+    won = f"{found.family} won among {tried} candidates in {found.seconds:.0f} s, {found.how}"
+    tell.end(won)
+    say(f"{won}; {found.note}" if found.note else won)
+    return found
+
+
+class _Teller:
+    """Say how far the search is: all the time to the spinner and the progress bar, now and then in the log."""
+
+    def __init__(self, model: str, registry_ready: Future[None]) -> None:
+        self._bar = Progress(model, "search-progress")
+        self._registry_ready = registry_ready
+        self._spoken = monotonic()
+
+    def __call__(self, seen: engine.Progress) -> None:
+        if self._registry_ready.done():
+            self._registry_ready.result()
         text = told(seen)
         say(text, passing=True)
-        shown.update(seen.seconds / seen.allowed, text)
-        if monotonic() - spoken > 10:
-            spoken = monotonic()
+        self._bar.update(seen.seconds / seen.allowed, text)
+        if monotonic() - self._spoken > PAUSE:
+            self._spoken = monotonic()
             say(text)
 
-    data = spec.data
-    found = engine.run(
-        rows,
-        rows[data.target],
-        plan=prepared.plan,
-        task=prepared.task,
-        metric=evaluation.metric(prepared.metric, prepared.task),
-        spec=spec.search,
-        time=evaluation.times_of(rows[data.time]) if data.time else None,
-        group=rows[data.group].to_numpy() if data.group else None,
-        weight=rows[data.weight].to_numpy() if data.weight else None,
-        positive=prepared.positive,
-        folder=Settings().folder("search"),
-        on_progress=follow,
-    )
-    publish_table(spec.name, "leaderboard", [asdict(row) for row in found.leaderboard], f"{spec.name}: leaderboard")
-    shown.update(1.0, f"{found.family} won in {found.seconds:.0f} s")
-    tried = sum(row.status != "baseline" for row in found.leaderboard)
-    say(f"{found.family} won among {tried} candidates in {found.seconds:.0f} s, {found.how}. {found.note}".rstrip())
-    return found
+    def end(self, text: str) -> None:
+        """Fill the bar."""
+        self._bar.update(1.0, text)
 
 
 def told(seen: engine.Progress) -> str:
