@@ -113,7 +113,7 @@ async def _apply(
         for item in planned:
             ids[item] = await _upsert(client, settings, item, flows[item.flow], entrypoints[item.flow])
         await _remove_others(client, settings, set(ids.values()))
-        await automations.apply(client, _automations(ids), owner=workspace_tag(settings))
+        await automations.apply(client, _automations(ids), owner=workspace_mark(settings))
     return ids
 
 
@@ -123,7 +123,7 @@ async def _upsert(client: "PrefectClient", settings: Settings, item: Planned, fl
     from prefect.exceptions import ObjectNotFound
 
     wanted = _definition(settings, item, flow, entrypoint)
-    version = automations.digest(wanted)
+    version = f"{workspace_mark(settings)}.{automations.digest(wanted)}"
     with suppress(ObjectNotFound):
         there = await client.read_deployment_by_name(f"{flow.name}/{item.model}")
         if there.version == version:
@@ -141,7 +141,7 @@ def _definition(settings: Settings, item: Planned, flow: Any, entrypoint: str) -
     return {
         "name": item.model,
         "description": _describe(settings, item),
-        "tags": [*item.tags, workspace_tag(settings)],
+        "tags": list(item.tags),
         "schedules": _schedules(settings, item),
         "concurrency_limit": 1,
         "concurrency_options": {"collision_strategy": clash},
@@ -178,15 +178,16 @@ def _describe(settings: Settings, item: Planned) -> str:
 async def _remove_others(client: "PrefectClient", settings: Settings, kept: set[UUID]) -> None:
     from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTags
 
-    ours = DeploymentFilter(tags=DeploymentFilterTags(all_=[workspace_tag(settings)]))
-    for deployment in await client.read_deployments(deployment_filter=ours):
-        if deployment.id not in kept:
+    tagged = DeploymentFilter(tags=DeploymentFilterTags(all_=[automations.TAG]))
+    for deployment in await client.read_deployments(deployment_filter=tagged):
+        ours = (deployment.version or "").startswith(f"{workspace_mark(settings)}.")
+        if ours and deployment.id not in kept:
             await client.delete_deployment(deployment.id)
 
 
-def workspace_tag(settings: Settings) -> str:
+def workspace_mark(settings: Settings) -> str:
     """Tell our deployments from another workspace's on the same server: who shares a ledger is one workspace."""
-    return f"{automations.TAG}:{automations.digest(settings.ledger_url)}"
+    return automations.digest(settings.ledger_url)
 
 
 def _automations(ids: Mapping[Planned, UUID]) -> list["AutomationCore"]:

@@ -57,7 +57,7 @@ def publish_table(model: str, kind: str, rows: Sequence[Mapping[str, Any]], titl
 def publish_link(model: str, kind: str, link: str, text: str, title: str = "") -> None:
     """Publish a link; nothing when there is no address to go to."""
     if link.startswith("http"):
-        _publish(create_link_artifact, key=key_of(model, kind), link=link, link_text=text, description=title)
+        _publish(create_link_artifact, key=key_of(model, kind), link=link, link_text=text, description=title or text)
 
 
 class Progress:
