@@ -115,8 +115,8 @@ def _champion(spec: ModelSpec, settings: Settings, batch: Batch) -> _Champion:
 
 def _with_predictions(loaded: registry.Loaded, frame: pd.DataFrame) -> pd.DataFrame:
     predicted = evaluation.predict(loaded.pipeline, frame, loaded.task, loaded.card["positive"])
-    said = frame.assign(**{PREDICTION: predicted.values})
-    return said if predicted.score is None else said.assign(**{SCORE: predicted.score})
+    said = {PREDICTION: predicted.values} | ({} if predicted.score is None else {SCORE: predicted.score})
+    return pd.concat([frame, pd.DataFrame(said, index=frame.index)], axis=1)
 
 
 def _losses(spec: ModelSpec, loaded: registry.Loaded, frame: pd.DataFrame) -> Losses:
