@@ -115,6 +115,8 @@ def as_truth(values: pd.Series) -> pd.Series:
 def as_text(values: pd.Series) -> pd.Series:
     """Write every value as text: whole floats as integers, so that 5, 5.0 and '5' are one level."""
     values = _plain(values)
+    if isinstance(values.dtype, pd.StringDtype):
+        return pd.Series(values.to_numpy(dtype=object, na_value=np.nan), index=values.index, dtype=object)
     texts = np.asarray(values, dtype=object)
     return pd.Series([_text(value) for value in texts], index=values.index, dtype=object)
 

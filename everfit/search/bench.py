@@ -17,9 +17,10 @@ from everfit.errors import first_line
 from everfit.features import conformer, encoder
 from everfit.search.estimators import BASELINE, Params, Rows
 from everfit.search.predicted import Predicted, predict
-from everfit.search.tasks import Outcome, Problem, Task
+from everfit.search.tasks import Outcome, Problem, Task, Whole
 
 PROBLEM = "problem.joblib"
+WHOLE = "whole.joblib"
 BASE = -1  # the number of the baseline, which is no trial
 BAGS = 10
 
@@ -52,6 +53,7 @@ class Bench:
         first: Params = {}
         for at in range(len(problem.folds)):
             train, valid = self._sides(family.style, at)
+            train = train.take(_some(len(train.y), task.rows)) if task.rows else train
             began = time.perf_counter()
             job = replace(problem.job, rows=len(train.y))
             model = family.build(task.params, job)
@@ -102,11 +104,11 @@ class Bench:
         """Fit on all rows, or on so many of them as the task allows, evenly spaced."""
         problem, family = self.problem, self.problem.family(task.family)
         began = time.perf_counter()
-        count = len(problem.frame)
-        rows = np.linspace(0, count - 1, task.rows).astype(int) if 0 < task.rows < count else np.arange(count)
-        y, weight = problem.y[rows], None if problem.weight is None else problem.weight[rows]
+        whole: Whole = joblib.load(self.folder / WHOLE, mmap_mode="r")
+        rows = _some(len(whole.y), task.rows)
+        y, weight = whole.y[rows], None if whole.weight is None else whole.weight[rows]
         features = encoder(problem.plan, family.style, problem.job.task)
-        X = features.fit_transform(problem.frame.iloc[rows], y)
+        X = features.fit_transform(whole.frame.iloc[rows], y)
         job = replace(problem.job, rows=len(rows))
         model = family.build(task.params, job)
         family.fit(model, task.params, Rows(X, y, weight), job)
@@ -174,6 +176,11 @@ def baseline(problem: Problem) -> Outcome:
     return Outcome(BASE, BASELINE.name, {}, "baseline", "", tuple(scores), score, low, high, 0.0, 0.0, 0.0, seconds)
 
 
+def _some(count: int, wanted: int) -> np.ndarray:
+    """Return evenly spaced positions, all of them when none are asked for."""
+    return np.linspace(0, count - 1, wanted).astype(int) if 0 < wanted < count else np.arange(count)
+
+
 def _seen(valid: Rows, train: Rows, classifies: bool) -> Rows | None:
     """Return the validation rows that early stopping can use: those of classes that were learnt."""
     if not classifies:
@@ -181,8 +188,7 @@ def _seen(valid: Rows, train: Rows, classifies: bool) -> Rows | None:
     known = np.isin(valid.y, np.unique(train.y))
     if known.all():
         return valid
-    weight = None if valid.weight is None else valid.weight[known]
-    return Rows(valid.X[known], valid.y[known], weight) if known.any() else None
+    return valid.take(known) if known.any() else None
 
 
 def _middle(learnt: Sequence[Params]) -> Params:

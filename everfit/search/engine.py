@@ -21,10 +21,10 @@ import pandas as pd
 from everfit.errors import BudgetSpent, DataError
 from everfit.features import Plan
 from everfit.search import board, pool
-from everfit.search.bench import BASE, PROBLEM, baseline
+from everfit.search.bench import BASE, PROBLEM, WHOLE, baseline
 from everfit.search.estimators import FAMILIES, Family
 from everfit.search.predicted import Metric
-from everfit.search.problem import Given, how_judged, prepare
+from everfit.search.problem import Given, conformed, how_judged, prepare
 from everfit.search.records import Progress, Searched
 from everfit.search.study import Study
 from everfit.search.tasks import Outcome, Problem, Task
@@ -34,7 +34,8 @@ GRACE = 2.0  # seconds that the final fit may take beyond the budget, before the
 RESCUE = 8.0  # seconds for a quick model when the budget ended without one; imports may be among them
 QUICK_ROWS = 2000
 TICK = 0.25
-REFIT = -2  # the number of the final fit, which is no trial
+REFIT, SCOUT = -2, -3  # numbers of the final and of the first fit, which are no trials
+SCOUT_CELLS = 300_000
 
 Ended = Literal["budget", "trials", "asked"]
 
@@ -76,7 +77,8 @@ def run(
         joblib.dump(problem, place / PROBLEM)
         hands = pool.Pool(workers or len(os.sched_getaffinity(0)), place)
         try:
-            search = _Search(problem, study, hands, began, allowed, on_progress, stop)
+            errands = _Errands(place, given, plan, task)
+            search = _Search(problem, len(given.frame), study, hands, errands, began, allowed, on_progress, stop)
             return replace(search.run(), how=how_judged(problem, given))
         finally:
             hands.close()
@@ -93,12 +95,34 @@ def _folder(parent: Path | None) -> Iterator[Path]:
         shutil.rmtree(place, ignore_errors=True)
 
 
+class _Errands(threading.Thread):
+    """What this process does while the workers are busy: lay out all rows for the final fit, import its classes."""
+
+    def __init__(self, place: Path, given: Given, plan: Plan, task: str) -> None:
+        super().__init__(daemon=True)
+        self.place, self.given, self.plan, self.task_type = place, given, plan, task
+        self.failed: Exception | None = None
+
+    def run(self) -> None:
+        try:
+            joblib.dump(conformed(self.given, self.plan, self.task_type), self.place / WHOLE)
+            importlib.import_module(pool.PRELOAD)
+        except Exception as cause:  # noqa: BLE001  # it belongs to the thread that waits
+            self.failed = cause
+
+    def wait(self) -> None:
+        """Wait until all is done; raise what went wrong."""
+        self.join()
+        if self.failed is not None:
+            raise self.failed
+
+
 class _Search:
     def __init__(
-        self, problem: Problem, study: Study, hands: pool.Pool, began: float, allowed: float,
-        on_progress: Callable[[Progress], None] | None, stop: Callable[[], bool] | None,
+        self, problem: Problem, rows: int, study: Study, hands: pool.Pool, errands: _Errands, began: float,
+        allowed: float, on_progress: Callable[[Progress], None] | None, stop: Callable[[], bool] | None,
     ) -> None:  # fmt: skip
-        self.problem, self.study, self.hands = problem, study, hands
+        self.problem, self.rows, self.study, self.hands, self.errands = problem, rows, study, hands, errands
         self.began, self.allowed, self.deadline = began, allowed, began + allowed
         self.on_progress, self.stop = on_progress, stop
         self.outcomes: list[Outcome] = []
@@ -106,10 +130,10 @@ class _Search:
         self.kept: Outcome | None = None  # the best whose model, of one fold, lies on disk
 
     def run(self) -> Searched:
-        imports = threading.Thread(target=importlib.import_module, args=(pool.PRELOAD,), daemon=True)
+        self._scout()
         self._hand_out()
         self.outcomes.append(baseline(self.problem))
-        imports.start()  # the model has to be loaded here in the end; meanwhile this process only waits
+        self.errands.start()
         ended = self._ended()
         while ended is None:
             for outcome in self.hands.results(TICK):
@@ -120,14 +144,21 @@ class _Search:
         for task in self.hands.drop():
             why = "it still ran when the search ended"
             self._note(Outcome(task.number, task.family, task.params, "timed out", why))
-        imports.join()
+        self.errands.wait()
         best, chosen, note = self._finish()
         return Searched(
             best, chosen.family, chosen.params | chosen.learnt, chosen.score,
             board.leaderboard(self.outcomes, greater=self.problem.metric.greater),
-            board.trials([each for each in self.outcomes if each.number != BASE]),
+            board.trials([each for each in self.outcomes if each.number >= 0]),
             clock.monotonic() - self.began, ended, "", note,
         )  # fmt: skip
+
+    def _scout(self) -> None:
+        """Let the first model be one of few rows where the defaults take their time, unless all must be repeatable."""
+        if self.study.most is None and len(self.problem.y) > SCOUT_CELLS / max(1, len(self.problem.plan.used)):
+            family = self.problem.families[0]
+            params = family.quick(self.problem.job)
+            self.hands.give(Task(SCOUT, "score", family.name, params, rows=QUICK_ROWS), self.deadline)
 
     def _hand_out(self) -> None:
         while self.hands.idle and self._ended() is None:
@@ -153,12 +184,16 @@ class _Search:
 
     def _refit_seconds(self, outcome: Outcome) -> float:
         """Estimate the final fit from the measured one of a fold, with some slack."""
-        share = len(self.problem.y) / len(self.problem.folds[0].train)
-        return 0.2 + 1.15 * share * ((outcome.fit_seconds or 0.0) + outcome.encode_seconds)
+        learnt = len(self.problem.folds[0].train)
+        fit = (outcome.fit_seconds or 0.0) * self.rows / (QUICK_ROWS if outcome.number == SCOUT else learnt)
+        return 0.2 + 1.15 * (fit + outcome.encode_seconds * self.rows / learnt)
 
     def _note(self, outcome: Outcome) -> None:
+        if outcome.number == SCOUT:
+            outcome = replace(outcome, reason=outcome.reason or f"a first quick fit on {QUICK_ROWS:,} rows")
+        else:
+            self.study.tell(outcome)
         self.outcomes.append(outcome)
-        self.study.tell(outcome)
         if outcome.status == "done" and self._better(outcome, self.best):
             self.best = outcome
         if outcome.model and outcome.status == "done" and self._better(outcome, self.kept):
@@ -192,13 +227,13 @@ class _Search:
         left = max(self.deadline - now, 0.0) + GRACE
         needed, rows = self._refit_seconds(self.best), 0
         if needed > 1.5 * left:
-            rows = max(int(len(self.problem.y) * left / needed), len(self.problem.folds[0].train))
+            rows = max(int(self.rows * left / needed), QUICK_ROWS)
         family = self.problem.family(self.best.family)
-        times = (rows or len(self.problem.y)) / len(self.problem.folds[0].train)
+        times = (rows or self.rows) / len(self.problem.folds[0].train)
         params = self.best.params | (family.grown(self.best.learnt, times) if self.best.learnt else {})
         outcome = self._wait(Task(REFIT, "fit", family.name, params, rows=rows), now + left)
         if outcome.status == "done":
-            note = f"fitted on {rows:,} of {len(self.problem.y):,} rows, for lack of time" if rows else ""
+            note = f"fitted on {rows:,} of {self.rows:,} rows, for lack of time" if rows else ""
             return joblib.load(outcome.model), replace(self.best, params=params, learnt={}), note
         assert self.kept is not None
         note = f"fitted on the rows of one fold, as the final fit did not succeed: {outcome.reason}"
@@ -217,7 +252,7 @@ class _Search:
             raise DataError("No candidate could be fitted.", details=reasons, do="Look at the reasons above.")
         raise BudgetSpent(
             f"The {self.allowed:g} seconds allowed ended before one model was fitted.",
-            why=f"{len(self.problem.y):,} rows and {len(self.problem.plan.used)} columns need more.",
+            why=f"{self.rows:,} rows and {len(self.problem.plan.used)} columns need more.",
             do="Give search.budget more time.",
         )
 

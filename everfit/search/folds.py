@@ -9,8 +9,9 @@ import pandas as pd
 
 from everfit.errors import DataError
 
-COST = 4e-6  # seconds that one boosted fit takes for each row and column, on an ordinary core
-TRIALS = 12  # so many trials at least should fit into the budget of one worker
+ROUNDS = 300
+COST = 4e-6  # seconds that so many rounds of boosting take for each row and column, on an ordinary core
+TRIALS = 8  # so many trials at least should fit into the budget of one worker
 FEWEST = 1000  # rows that a sample keeps at least
 
 
@@ -24,19 +25,24 @@ class Fold:
 
 @dataclass(frozen=True)
 class Effort:
-    """How much data a trial reads: decided by sizes and budget alone, so that it repeats."""
+    """How much work a trial is: decided by sizes and budget alone, so that it repeats."""
 
     folds: int
     rows: int
+    rounds: int
 
     @classmethod
     def of(cls, rows: int, columns: int, outputs: int, budget: float) -> Effort:
-        """Choose five folds, three or one holdout, and then a sample, so that a dozen trials fit into the budget."""
+        """Choose five folds, three or one holdout, and then a sample, so that eight trials of a worker fit in.
+
+        Boosting may take as many rounds as twice a trial's share of the budget allows.
+        """
         fit = COST * rows * (columns + 10) * max(1, outputs / 2)
         share = budget / TRIALS
         folds = next((count for count in (5, 3) if count * fit <= share), 1)
-        enough = rows if fit <= share * 1.5 else int(rows * share * 1.5 / fit)
-        return cls(folds, min(rows, max(FEWEST, enough)))
+        enough = min(rows, max(FEWEST, rows if fit <= share * 1.5 else int(rows * share * 1.5 / fit)))
+        a_round = fit * enough / max(1, rows) / ROUNDS
+        return cls(folds, enough, int(min(5 * ROUNDS, max(ROUNDS / 3, 2 * share / max(a_round, 1e-9)))))
 
 
 def sampled(rows: int, wanted: int, *, ordered: bool, seed: int) -> np.ndarray:

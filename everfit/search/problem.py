@@ -12,9 +12,9 @@ import pandas as pd
 from everfit.errors import DataError
 from everfit.features import Plan, conformer
 from everfit.search.estimators import Family, Job
-from everfit.search.folds import Effort, Fold, folds_of, sampled
+from everfit.search.folds import Effort, folds_of, sampled
 from everfit.search.predicted import Metric
-from everfit.search.tasks import Problem
+from everfit.search.tasks import Problem, Whole
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,10 @@ class Given:
     def answered(self) -> Given:
         """Return the rows whose answer is known."""
         known = np.asarray(pd.notna(self.y))
-        if known.all():
-            return self
-        rows = np.flatnonzero(known)
+        return self if known.all() else self.take(np.flatnonzero(known))
+
+    def take(self, rows: np.ndarray) -> Given:
+        """Return some rows, by position."""
         parts = (None if part is None else np.asarray(part)[rows] for part in (self.time, self.group, self.weight))
         return Given(self.frame.iloc[rows], pd.Series(self.y).iloc[rows], *parts)
 
@@ -59,27 +60,30 @@ def prepare(
             details=[f"{column.name}: {column.reason}" for column in plan.columns],
             do="Give columns that say something about the target, or force a role with data.roles.",
         )
-    y = answers(given.y, task)
-    classes = len(np.unique(y)) if task != "regression" else 1
-    effort = Effort.of(len(y), len(plan.used), classes, budget)
+    classes = len(np.unique(answers(given.y, task))) if task != "regression" else 1
+    effort = Effort.of(len(given.frame), len(plan.used), classes, budget)
+    part = given.take(sampled(len(given.frame), effort.rows, ordered=given.time is not None, seed=seed))
+    job = Job(task, metric.name, effort.rows, len(plan.used), classes, len(plan.of("categorical")), seed, effort.rounds)
+    whole = conformed(part, plan, task)
+    folds = folds_of(
+        effort.rows, whole.y if job.classifies else None, effort.folds, time=_as_number(part.time), group=part.group,
+        seed=seed,
+    )  # fmt: skip
+    return Problem(plan, whole.frame, whole.y, whole.weight, folds, job, metric, positive, tuple(families))
+
+
+def conformed(given: Given, plan: Plan, task: str) -> Whole:
+    """Cast rows to what models read."""
     frame = conformer(plan).transform(given.frame).reset_index(drop=True)
-    job = Job(task, metric.name, effort.rows, len(plan.used), classes, len(plan.of("categorical")), seed)
     weight = None if given.weight is None else np.asarray(given.weight, dtype="float64")
-    folds = _folds(given, y, effort, classifies=job.classifies, seed=seed)
-    return Problem(plan, frame, y, weight, folds, job, metric, positive, tuple(families))
-
-
-def _folds(given: Given, y: np.ndarray, effort: Effort, *, classifies: bool, seed: int) -> list[Fold]:
-    pick = sampled(len(y), effort.rows, ordered=given.time is not None, seed=seed)
-    time, group = (None if part is None else np.asarray(part)[pick] for part in (given.time, given.group))
-    labels = y[pick] if classifies else None
-    made = folds_of(len(pick), labels, effort.folds, time=_as_number(time), group=group, seed=seed)
-    return [Fold(pick[fold.train], pick[fold.valid]) for fold in made]
+    return Whole(frame, answers(given.y, task), weight)
 
 
 def _as_number(time: np.ndarray | None) -> np.ndarray | None:
-    if time is None or time.dtype.kind in "iuf":
-        return None if time is None else time.astype("float64")
+    if time is None:
+        return None
+    if np.asarray(time).dtype.kind in "iuf":
+        return np.asarray(time, dtype="float64")
     stamps = pd.to_datetime(pd.Series(time)).to_numpy("datetime64[us]")
     return np.where(np.isnat(stamps), np.nan, stamps.astype("int64"))
 
@@ -90,6 +94,6 @@ def how_judged(problem: Problem, given: Given) -> str:
     rows = len(problem.folds[0].train) + len(problem.folds[0].valid)
     kind = "rows fall at random" if given.group is None else "groups stay whole"
     kind = kind if given.time is None else "later rows judge earlier ones"
-    whole = problem.job.rows == len(problem.y)
-    part = "" if whole else f", on a sample of {problem.job.rows:,} of {len(problem.y):,} rows"
+    whole = len(problem.y) == len(given.frame)
+    part = "" if whole else f", on a sample of {len(problem.y):,} of {len(given.frame):,} rows"
     return f"{count} fold(s) of about {rows:,} rows{part}; {kind}"

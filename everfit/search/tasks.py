@@ -23,7 +23,7 @@ class Problem:
     """Everything that workers read once: conformed rows, answers, folds, and how to judge."""
 
     plan: Plan
-    frame: pd.DataFrame
+    frame: pd.DataFrame  # the sample that trials read, which is all rows when they are few
     y: np.ndarray  # labels as they are, or numbers
     weight: np.ndarray | None
     folds: list[Fold]  # positions in the frame
@@ -38,8 +38,20 @@ class Problem:
 
 
 @dataclass(frozen=True)
+class Whole:
+    """All rows, conformed, for the final fit."""
+
+    frame: pd.DataFrame
+    y: np.ndarray
+    weight: np.ndarray | None
+
+
+@dataclass(frozen=True)
 class Task:
-    """One piece of work: score parameters on the folds (`score`), or fit them on all rows (`fit`) of at most `rows`."""
+    """One piece of work: score parameters on the folds (`score`), or fit them on all rows (`fit`).
+
+    With `rows`, only so many rows are learnt from; those that score stay the same.
+    """
 
     number: int
     kind: Literal["score", "fit"]

@@ -25,6 +25,7 @@ class Job:
     classes: int = 2
     categories: int = 0
     seed: int = 0
+    rounds: int = 1500  # more rounds of boosting would take longer than the budget has for one fit
 
     @property
     def classifies(self) -> bool:
@@ -39,6 +40,10 @@ class Rows:
     X: np.ndarray
     y: np.ndarray
     weight: np.ndarray | None = None
+
+    def take(self, rows: np.ndarray) -> Rows:
+        """Return some rows, by position or mask."""
+        return Rows(self.X[rows], self.y[rows], None if self.weight is None else self.weight[rows])
 
 
 class Family(ABC):

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from optuna.trial import Trial
 
 PATIENCE = 40
-MOST_ROUNDS = 1500
 NOT_ITS_OWN = ("native_categories", "rounds")  # ours, not LightGBM's
 
 
@@ -25,7 +24,7 @@ class LightGBM(Family):
     def defaults(self, job: Job) -> Params:
         """Return a moderate rate, and smaller leaves for few rows."""
         params = {
-            "learning_rate": 0.06,
+            "learning_rate": 0.06 if job.classes <= 5 else 0.1,
             "num_leaves": 31,
             "min_child_samples": 20 if job.rows > 2000 else 10,
             "colsample_bytree": 0.9,
@@ -67,9 +66,8 @@ class LightGBM(Family):
         from lightgbm import LGBMClassifier, LGBMRegressor
 
         own = {name: value for name, value in params.items() if name not in NOT_ITS_OWN}
-        most = max(150, MOST_ROUNDS * 3 // max(3, job.classes))  # a round grows one tree for each class
         kind = LGBMClassifier if job.classifies else LGBMRegressor
-        return kind(n_estimators=params.get("rounds", most), subsample_freq=1, random_state=job.seed, n_jobs=1,
+        return kind(n_estimators=params.get("rounds", job.rounds), subsample_freq=1, random_state=job.seed, n_jobs=1,
                     verbosity=-1, deterministic=True, force_col_wise=True, **own)  # fmt: skip
 
     def fit(self, model: Any, params: Params, train: Rows, job: Job, valid: Rows | None = None) -> Params:

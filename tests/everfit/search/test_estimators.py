@@ -7,6 +7,7 @@ import numpy as np
 import optuna
 import pytest
 from sklearn.base import clone
+from threadpoolctl import threadpool_limits
 
 from everfit.search.estimators import BASELINE, FAMILIES, Job, Rows, family
 from everfit.spec import Family as Names
@@ -24,9 +25,17 @@ ANSWERS = {
 METRICS = {"regression": "mae", "binary": "roc_auc", "multiclass": "log_loss"}
 
 
+@pytest.fixture(autouse=True)
+def _one_thread():
+    with threadpool_limits(1):  # as in a worker; two threads on a busy machine wait for each other
+        yield
+
+
 @pytest.fixture(params=ANSWERS)
 def job(request):
-    return Job(request.param, METRICS[request.param], N, 4, {"multiclass": 3}.get(request.param, 2), categories=1)
+    return Job(
+        request.param, METRICS[request.param], N, 4, {"multiclass": 3}.get(request.param, 2), categories=1, rounds=100
+    )
 
 
 @pytest.fixture
@@ -100,7 +109,7 @@ class TestEveryFamily:
     def test_ten_rows_and_one_column_are_enough(self, member, job, data):
         train, _ = data
         few = Rows(train.X[:10, 1:2], train.y[:10])
-        one = Job(job.task, job.metric, 10, 1, job.classes)
+        one = Job(job.task, job.metric, 10, 1, job.classes, rounds=100)
         model = member.build(member.defaults(one), one)
         member.fit(model, member.defaults(one), few, one)
         assert len(model.predict(few.X)) == 10

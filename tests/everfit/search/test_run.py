@@ -162,49 +162,60 @@ def test_nothing_to_learn_from_is_said_before_anything_starts(run):
 SCRIPT = """
 import sys
 print("main runs")
-import pandas as pd, numpy as np
+from pathlib import Path
 from everfit import evaluation, features, search
 from everfit.spec import Data, Search
 from tests.everfit.search.conftest import table
-from pathlib import Path
 frame = table()
 print("searching", flush=True)
-found = search.run(frame, frame["y"], plan=features.plan(frame, Data(source="x", target="y")), task="regression",
-                   metric=evaluation.metric("mae"), spec=Search({spec}), folder=Path(sys.argv[1]), workers=2{more})
-print(found.family)
+search.run(frame, frame["y"], plan=features.plan(frame, Data(source="x", target="y")), task="regression",
+           metric=evaluation.metric("mae"), spec=Search(), budget=600, folder=Path(sys.argv[1]), workers=2,
+           on_progress=lambda seen: seen.done and print("scored", flush=True))
 """
 
 
-def start(tmp_path, spec, more=""):
-    script = tmp_path / "script.py"
-    script.write_text(SCRIPT.format(spec=spec, more=more))
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory):
+    """Start a script that searches and has no main guard; kill it when a trial is done; return what it said."""
+    place = tmp_path_factory.mktemp("killed")
+    (place / "script.py").write_text(SCRIPT)
     env = {**os.environ, "PYTHONPATH": os.getcwd()}  # noqa: PTH109
-    return subprocess.Popen(
-        [sys.executable, str(script), str(tmp_path / "work")], stdout=subprocess.PIPE, text=True, env=env
-    )
+    command = [sys.executable, str(place / "script.py"), str(place / "work")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as process:
+        said = []
+        while "scored" not in said:
+            assert process.poll() is None
+            said.append(process.stdout.readline().strip())
+        left, workers = list((place / "work").iterdir()), _session_of(process.pid)
+        process.kill()
+        said += process.communicate()[0].split("\n")
+    return said, place / "work", left, workers
 
 
-def test_a_script_without_a_main_guard_is_not_run_again_by_its_workers(tmp_path):
-    process = start(tmp_path, "trials=2, estimators=('linear',)")
-    out, _ = process.communicate(timeout=120)
-    assert process.returncode == 0
-    assert out.splitlines() == ["main runs", "searching", "linear"]
+def test_a_script_without_a_main_guard_is_not_run_again_by_its_workers(killed):
+    said, *_ = killed
+    assert said.count("main runs") == said.count("searching") == 1
 
 
-def test_workers_of_a_search_that_was_killed_end_and_leave_no_files(tmp_path):
-    process = start(tmp_path, "", ", budget=600, on_progress=lambda p: print('tick', flush=True)")
-    while process.stdout.readline() != "tick\n":
-        assert process.poll() is None
-    assert list((tmp_path / "work").iterdir())
-    process.kill()
-    process.communicate()
+def test_workers_of_a_search_that_was_killed_end_and_leave_no_files(killed):
+    _, place, left, workers = killed
+    assert left
+    assert workers
     deadline = time.monotonic() + 20
-    while time.monotonic() < deadline and (list((tmp_path / "work").iterdir()) or _workers_of(process.pid)):
+    while time.monotonic() < deadline and (list(place.iterdir()) or any(map(_lives, workers))):
         time.sleep(0.2)
-    assert list((tmp_path / "work").iterdir()) == []
-    assert _workers_of(process.pid) == []
+    assert list(place.iterdir()) == []
+    assert not any(map(_lives, workers))
 
 
-def _workers_of(pid):
-    out = subprocess.run(["ps", "-eo", "ppid,args"], capture_output=True, text=True, check=True).stdout
-    return [line for line in out.splitlines() if line.split()[0] == str(pid)]
+def _session_of(parent):
+    """Return the workers, which are children of a child of the search."""
+    out = subprocess.run(["ps", "-eo", "pid,ppid"], capture_output=True, text=True, check=True).stdout
+    pairs = [tuple(map(int, line.split())) for line in out.splitlines()[1:]]
+    children = {pid for pid, ppid in pairs if ppid == parent}
+    return [pid for pid, ppid in pairs if ppid in children]
+
+
+def _lives(pid):
+    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
+    return bool(state.strip()) and not state.startswith("Z")
