@@ -7,7 +7,8 @@ from urllib.parse import quote
 from uuid import NAMESPACE_URL, uuid5
 
 from everfit.settings import Settings
-from flows import server
+from flows.server import running
+from flows.talk import call
 
 DRIFT_CONFIRMED = "everfit.drift.confirmed"
 ATTENTIVE = timedelta(seconds=30)  # a runner asks for work every two seconds
@@ -21,9 +22,9 @@ def resource_of(model: str) -> str:
 
 def somebody_listens(settings: Settings, model: str) -> bool:
     """Say whether a runner asks a server that answers for the work of this model."""
-    url = server.running(settings)
+    url = running(settings)
     try:
-        deployment = server.call(f"{url}/deployments/name/train/{quote(model)}") if url else {}
+        deployment = call(f"{url}/deployments/name/train/{quote(model)}") if url else {}
     except OSError:
         return False
     polled = str(deployment.get("last_polled") or "2000-01-01T00:00:00Z")
@@ -39,7 +40,7 @@ def confirm_drift(settings: Settings, model: str, decision: str, reason: str, **
         return False
     payload = {"decision": decision, "reason": reason[:TEXT], **facts}
     try:
-        server.call(f"{server.running(settings)}/events", [_event(DRIFT_CONFIRMED, model, decision, payload)])
+        call(f"{running(settings)}/events", [_event(DRIFT_CONFIRMED, model, decision, payload)])
     except OSError:
         return False
     return True

@@ -19,7 +19,8 @@ from everfit.errors import EverfitError
 from everfit.settings import Settings
 from flows import deploy
 from flows.apart import apart
-from flows.server import api, call
+from flows.server import api
+from flows.talk import call
 
 if TYPE_CHECKING:
     from prefect.runner import Runner

@@ -12,28 +12,22 @@ server ends when the last of them is gone, killed or not.
 import fcntl
 import json
 import os
-import socket
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import IO, Any
-from urllib.error import URLError
-from urllib.request import Request, urlopen
+from typing import IO
 
 from everfit.errors import Unavailable, first_line
 from everfit.settings import Settings
 from flows import leash
+from flows.ports import HOST, listen
+from flows.talk import ANSWER, CONSOLE, bury_the_dead, call, client_env, connected, drain
 
-ANSWER = 5.0  # seconds that a server which is up may take to answer
+__all__ = ["Server", "api", "connected", "running"]
+
 START = 90.0  # a first start also creates the database
-DRAIN = 15.0
 OTHERS = 2.0  # after so long, a server that has not begun to end has other users
-HEARTBEAT = 30
-HOST = "127.0.0.1"
-CONSOLE = "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"
-ENDED = ["COMPLETED", "FAILED", "CRASHED", "CANCELLED"]
 
 
 class Server:
@@ -198,43 +192,6 @@ def _command(fd: int) -> list[str]:
             "--fd", str(fd), "--log-level", "warning", "--timeout-graceful-shutdown", "5"]  # fmt: skip
 
 
-def listen(port: int) -> socket.socket:
-    """Return a socket that listens on that port, or on the next that is free; 0 means any."""
-    for wanted in (*range(port, port + 20), 0) if port else (0,):
-        listening = socket.socket()
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listening.bind((HOST, wanted))
-            listening.listen(128)
-        except OSError:
-            listening.close()
-            continue
-        return listening
-    raise Unavailable(f"No port is free on {HOST}.", do="Close programs that hold many connections open.")
-
-
-def answers(port: int) -> bool:
-    """Say whether anybody takes a connection there."""
-    with suppress(OSError), socket.create_connection((HOST, port), timeout=1):
-        return True
-    return False
-
-
-def client_env(settings: Settings, url: str) -> dict[str, str]:
-    """What Prefect must know in a process that talks to the API, and to write nowhere but in the home."""
-    return {
-        "PREFECT_API_URL": url,
-        "PREFECT_HOME": str(settings.folder("prefect")),
-        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT),
-        "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
-        CONSOLE: os.environ.get(CONSOLE, "CRITICAL"),  # a terminal shows our own lines
-        "DO_NOT_TRACK": "1",
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-        "PYTHONSAFEPATH": "1",  # a folder `flows` in the workspace is not ours
-    }
-
-
 def _server_env(settings: Settings, url: str) -> dict[str, str]:
     leases = "prefect.server.concurrency.lease_storage.filesystem"  # in memory, a crash would leak its slot
     defaults = {"PREFECT_SERVER_LOGGING_LEVEL": "WARNING", "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": leases}
@@ -252,80 +209,3 @@ def _server_env(settings: Settings, url: str) -> dict[str, str]:
 
 def _log(settings: Settings) -> Path:
     return settings.folder("logs") / "prefect-server.log"
-
-
-@contextmanager
-def connected(settings: Settings, url: str) -> Iterator[None]:
-    """Point Prefect in this process, imported or not, and in its children at an API."""
-    wanted = client_env(settings, url)
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
-    try:
-        with _overlay(wanted) if "prefect" in sys.modules else ExitStack():
-            yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-def _overlay(wanted: dict[str, str]) -> Any:
-    """Settings for a Prefect that read its environment before we could change it."""
-    from prefect import settings as known
-
-    names = {name: value for name, value in wanted.items() if hasattr(known, name)}
-    return known.temporary_settings({getattr(known, name): value for name, value in names.items()})
-
-
-def drain(url: str, seconds: float = DRAIN) -> bool:
-    """Wait until every record of the runs that ended has arrived; False when time is up or nobody answers."""
-    _flush()
-    ended = {"flow_runs": {"state": {"type": {"any_": ENDED}}}}
-    unsettled = ended | {"task_runs": {"state": {"type": {"any_": ["PENDING", "RUNNING"]}}}}
-    deadline, last = time.monotonic() + seconds, -1
-    with suppress(OSError):
-        while time.monotonic() < deadline:
-            total = call(f"{url}/task_runs/count", ended)
-            if total == last and not call(f"{url}/task_runs/count", unsettled):
-                return True
-            last = total
-            time.sleep(0.2)
-    return False
-
-
-def _flush() -> None:
-    """Send what Prefect's threads in this process still hold back."""
-    if "prefect" in sys.modules:
-        from prefect.events.worker import EventsWorker
-        from prefect.logging.handlers import APILogWorker
-
-        for worker in (EventsWorker, APILogWorker):
-            worker.drain_all(timeout=5)
-
-
-def bury_the_dead(url: str) -> int:
-    """Mark runs as crashed that a server which has just started finds running: whoever ran them is gone."""
-    filters = {"flow_runs": {"state": {"type": {"any_": ["PENDING", "RUNNING", "CANCELLING"]}}}}
-    message = "The process that ran it ended without a word: it was killed, or the machine stopped."
-    runs = call(f"{url}/flow_runs/filter", filters)
-    for run in runs:
-        state = {"type": "CRASHED", "name": "Crashed", "message": message}
-        call(f"{url}/flow_runs/{run['id']}/set_state", {"state": state, "force": True})
-    return len(runs)
-
-
-def call(address: str, body: Any = None, *, method: str | None = None, timeout: float = ANSWER) -> Any:
-    """One request without importing a client, which takes longer than the server; raise OSError."""
-    data = None if body is None else json.dumps(body).encode()
-    request = Request(address, data, {"Content-Type": "application/json"}, method=method)  # noqa: S310
-    if token := os.environ.get("PREFECT_API_AUTH_STRING"):
-        import base64
-
-        request.add_header("Authorization", f"Basic {base64.b64encode(token.encode()).decode()}")
-    try:
-        with urlopen(request, timeout=timeout) as answer:  # noqa: S310
-            return json.loads(answer.read() or b"null")
-    except (URLError, ValueError) as cause:
-        raise ConnectionError(str(getattr(cause, "reason", cause))) from cause

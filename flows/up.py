@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
@@ -21,59 +20,14 @@ from everfit.settings import Settings
 from flows import leash, server
 from flows.apart import apart
 from flows.deploy import ENTRYPOINTS, Flow, Planned, plan
+from flows.parts import Part, at, module, said_by
+from flows.ports import HOST, answers
+from flows.talk import CONSOLE, drain
 from tasks import addresses
 
 PORTS = {"prefect": 4200, "mlflow": 5000, "reports": 4280}
-DEATHS = 3  # of one part, before it is called broken
 READY = 90.0
 CANCEL = 60.0  # a flow run that is in the middle of a fit takes its time to notice
-
-
-@dataclass
-class Part:
-    """One child: how it is started, and what it needs to end."""
-
-    name: str
-    log: Path
-    command: Callable[[int], list[str]]
-    env: dict[str, str]
-    cwd: Path
-    port: int = 0
-    grace: float = leash.GRACE
-    deaths: int = 0
-    process: leash.Process | None = field(default=None, repr=False)
-
-    @property
-    def url(self) -> str:
-        """Where it can be opened; empty for what has no page."""
-        return f"http://{server.HOST}:{self.port}" if self.port else ""
-
-    def start(self) -> None:
-        """Start it, on the next free port when its own is taken."""
-        if self.port:
-            with server.listen(self.port) as free:
-                self.port = free.getsockname()[1]
-        self.process = leash.spawn(self.command(self.port), log=self.log, env=self.env, cwd=self.cwd, grace=self.grace)
-
-    def look(self) -> bool:
-        """Start it again if it died, and say so; raise Unavailable when that does not help."""
-        if self.process is None or (code := self.process.poll()) is None:
-            return False
-        leash.stop(self.process, 1)
-        self.deaths += 1
-        if self.deaths >= DEATHS:
-            raise Unavailable(
-                f"everfit up: the {self.name} ended {self.deaths} times, the last time with exit code {code}.",
-                details=leash.tail(self.log),
-                do=f"Its log is {self.log}. Everything else was stopped.",
-            )
-        self.start()
-        return True
-
-    def stop(self) -> None:
-        """End it, and what it started."""
-        if self.process:
-            leash.stop(self.process, self.grace + 5)
 
 
 def up(settings: Settings, *, entrypoints: Mapping[Flow, str] = ENTRYPOINTS) -> None:
@@ -123,7 +77,7 @@ def _parts(settings: Settings, entrypoints: Mapping[Flow, str]) -> Iterator[tupl
     finally:
         for part in reversed(parts):
             part.stop()
-        server.drain(prefect.url)
+        drain(prefect.url)
         prefect.stop()
 
 
@@ -136,9 +90,7 @@ def _mlflow(settings: Settings) -> Part:
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),  # it looks for uvicorn
     }
-    return _part(
-        settings, "mlflow", environment, lambda port: _module("mlflow", "server", *_at(port), "--workers", "1")
-    )
+    return _part(settings, "mlflow", environment, lambda port: module("mlflow", "server", *at(port), "--workers", "1"))
 
 
 def _prepare_mlflow(settings: Settings) -> None:
@@ -153,13 +105,13 @@ def _reports(settings: Settings) -> Part:
         settings,
         "reports",
         {},
-        lambda port: _module("http.server", str(port), "--bind", server.HOST, "--directory", folder),
+        lambda port: module("http.server", str(port), "--bind", HOST, "--directory", folder),
     )
 
 
 def _runner(settings: Settings, entrypoints: Mapping[Flow, str]) -> Part:
     said = [f"{flow}={path}" for flow, path in entrypoints.items()]
-    part = _part(settings, "runner", {server.CONSOLE: "INFO"}, lambda _: _module("flows.runner", *said))
+    part = _part(settings, "runner", {CONSOLE: "INFO"}, lambda _: module("flows.runner", *said))
     part.grace, part.cwd = CANCEL, settings.workspace
     return part
 
@@ -170,29 +122,10 @@ def _part(settings: Settings, name: str, environment: dict[str, str], command: C
     return Part(name, log, command, env, settings.home, port=PORTS.get(name, 0))
 
 
-def said_by(settings: Settings) -> dict[str, str]:
-    """Return the environment variables that give a child process the same settings."""
-    return {
-        "DO_NOT_TRACK": "1",
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-        "PYTHONSAFEPATH": "1",
-        **{f"EVERFIT_{name.upper()}": str(value) for name, value in settings.model_dump().items()},
-    }
-
-
-def _module(*arguments: str) -> list[str]:
-    return [sys.executable, "-P", "-m", *arguments]
-
-
-def _at(port: int) -> list[str]:
-    return ["--host", server.HOST, "--port", str(port)]
-
-
 def _wait_until_open(parts: list[Part]) -> None:
     """Return when every page answers, or time is up: the watch that follows says what is wrong."""
     deadline = time.monotonic() + READY
-    while time.monotonic() < deadline and not all(server.answers(part.port) for part in parts if part.port):
+    while time.monotonic() < deadline and not all(answers(part.port) for part in parts if part.port):
         for part in parts:
             part.look()
         time.sleep(0.2)

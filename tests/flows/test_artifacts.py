@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from everfit.settings import Settings
-from flows.server import call
+from flows.talk import call
 from tasks import artifacts
 from tasks.addresses import announced
 

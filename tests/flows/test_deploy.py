@@ -9,7 +9,7 @@ from everfit.errors import SpecError
 from everfit.settings import Settings
 from flows import automations, deploy, events
 from flows.runner import drop_missed, report_failures
-from flows.server import call
+from flows.talk import call
 
 TOYS = {"train": "toyflows.train", "monitor": "toyflows.monitor"}
 
@@ -198,6 +198,7 @@ def test_a_run_whose_heartbeat_stops_is_marked_as_crashed_unless_it_ended_under_
     for run in (lost, ended):
         call(f"{prefect_api}/flow_runs/{run.id}/set_state", {"state": {"type": "RUNNING"}, "force": True})
         emit(run, "heartbeat")
+    time.sleep(3)  # events that come together may be judged in any order
     emit(ended, "Promoted")
     assert until(lambda: state(lost)["type"] == "CRASHED", 60)
     assert "no heartbeat" in state(lost)["message"]

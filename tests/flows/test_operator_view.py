@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from everfit.errors import ValidationStopped
-from flows.server import call
+from flows.talk import call
 from tasks.states import plainly
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]

@@ -10,7 +10,9 @@ import pytest
 
 from everfit.errors import Unavailable
 from everfit.settings import Settings
-from flows.server import answers, api, call, connected, listen, running
+from flows.ports import answers, listen
+from flows.server import api, connected, running
+from flows.talk import call
 
 KILLED = """
 import sys, time

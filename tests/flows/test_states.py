@@ -1,7 +1,7 @@
 import pytest
 
 from everfit.errors import ValidationStopped
-from flows.server import call
+from flows.talk import call
 from tasks.states import plainly
 
 ERROR = {

@@ -10,7 +10,9 @@ import pytest
 
 from everfit.errors import InputError, Unavailable
 from flows import events, server, up
-from flows.up import Part
+from flows.parts import Part
+from flows.ports import answers
+from flows.talk import call
 from tasks import addresses
 
 SCRIPT = """
@@ -88,10 +90,10 @@ def test_everything_runs_reacts_heals_and_ends_without_a_trace(everything, works
     assert everything.wait(90) == 0
     url = re.search(r"prefect +(http://\S+)", (tmp_path / "out.txt").read_text())[1]
     assert addresses.read(workspace) == {}
-    assert not server.answers(int(url.split(":")[2]))
+    assert not answers(int(url.split(":")[2]))
     assert {pid: command for pid, command in before.items() if family(1).get(pid) == command} == {}
     with server.api(workspace) as again:
-        told = server.call(f"{again}/flow_runs/filter", {"flow_runs": {"name": {"any_": ["train churn: slow"]}}})
+        told = call(f"{again}/flow_runs/filter", {"flow_runs": {"name": {"any_": ["train churn: slow"]}}})
     assert [run["state"]["type"] for run in told] == ["CANCELLED"]
 
 

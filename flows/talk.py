@@ -1,0 +1,117 @@
+"""How a process talks to a Prefect API: what Prefect must be told first, and plain requests without its client.
+
+Prefect takes longer to import than a server to answer, so nothing here imports it unless somebody else has.
+"""
+
+import json
+import os
+import sys
+import time
+from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Any
+from urllib.error import URLError
+from urllib.request import ProxyHandler, Request, build_opener
+
+from everfit.settings import Settings
+from flows.ports import HOST
+
+ANSWER = 5.0  # seconds that a server which is up may take to answer
+DRAIN = 15.0
+HEARTBEAT = 30
+CONSOLE = "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"
+ENDED = ["COMPLETED", "FAILED", "CRASHED", "CANCELLED"]
+
+
+@contextmanager
+def connected(settings: Settings, url: str) -> Iterator[None]:
+    """Point Prefect in this process, imported or not, and in its children at an API."""
+    wanted = client_env(settings, url)
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        with _overlay(wanted) if "prefect" in sys.modules else ExitStack():
+            yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _overlay(wanted: dict[str, str]) -> Any:
+    """Settings for a Prefect that read its environment before we could change it."""
+    from prefect import settings as known
+
+    names = {name: value for name, value in wanted.items() if hasattr(known, name)}
+    return known.temporary_settings({getattr(known, name): value for name, value in names.items()})
+
+
+def client_env(settings: Settings, url: str) -> dict[str, str]:
+    """What Prefect must know in a process that talks to the API, and to write nowhere but in the home."""
+    return {
+        "PREFECT_API_URL": url,
+        "PREFECT_HOME": str(settings.folder("prefect")),
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT),
+        "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
+        CONSOLE: os.environ.get(CONSOLE, "CRITICAL"),  # a terminal shows our own lines
+        "NO_PROXY": ",".join(filter(None, [os.environ.get("NO_PROXY", ""), HOST, "localhost"])),
+        "DO_NOT_TRACK": "1",
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "PYTHONSAFEPATH": "1",  # a folder `flows` in the workspace is not ours
+    }
+
+
+def drain(url: str, seconds: float = DRAIN) -> bool:
+    """Wait until every record of the runs that ended has arrived; False when time is up or nobody answers."""
+    _flush()
+    ended = {"flow_runs": {"state": {"type": {"any_": ENDED}}}}
+    unsettled = ended | {"task_runs": {"state": {"type": {"any_": ["PENDING", "RUNNING"]}}}}
+    deadline, last = time.monotonic() + seconds, -1
+    with suppress(OSError):
+        while time.monotonic() < deadline:
+            total = call(f"{url}/task_runs/count", ended)
+            if total == last and not call(f"{url}/task_runs/count", unsettled):
+                return True
+            last = total
+            time.sleep(0.2)
+    return False
+
+
+def _flush() -> None:
+    """Send what Prefect's threads in this process still hold back."""
+    if "prefect" in sys.modules:
+        from prefect.events.worker import EventsWorker
+        from prefect.logging.handlers import APILogWorker
+
+        for worker in (EventsWorker, APILogWorker):
+            worker.drain_all(timeout=5)
+
+
+def bury_the_dead(url: str) -> int:
+    """Mark runs as crashed that a server which has just started finds running: whoever ran them is gone."""
+    filters = {"flow_runs": {"state": {"type": {"any_": ["PENDING", "RUNNING", "CANCELLING"]}}}}
+    message = "The process that ran it ended without a word: it was killed, or the machine stopped."
+    runs = call(f"{url}/flow_runs/filter", filters)
+    for run in runs:
+        state = {"type": "CRASHED", "name": "Crashed", "message": message}
+        call(f"{url}/flow_runs/{run['id']}/set_state", {"state": state, "force": True})
+    return len(runs)
+
+
+def call(address: str, body: Any = None, *, method: str | None = None, timeout: float = ANSWER) -> Any:
+    """One request without importing a client, which takes longer than the server; raise OSError."""
+    data = None if body is None else json.dumps(body).encode()
+    request = Request(address, data, {"Content-Type": "application/json"}, method=method)  # noqa: S310
+    if token := os.environ.get("PREFECT_API_AUTH_STRING"):
+        request.add_header("Authorization", f"Basic {b64encode(token.encode()).decode()}")
+    here = address.startswith(f"http://{HOST}:")
+    opener = build_opener(ProxyHandler({})) if here else build_opener()  # a proxy cannot reach this machine
+    try:
+        with opener.open(request, timeout=timeout) as answer:
+            return json.loads(answer.read() or b"null")
+    except (URLError, ValueError) as cause:
+        raise ConnectionError(str(getattr(cause, "reason", cause))) from cause
