@@ -4,7 +4,8 @@ The commit to `batches` decides which rows are good. The quarantine follows from
 the second commit missing can make it, and two who land the same batch at once can never disagree.
 
 A batch counts as live in `batches` while its app transaction number is odd: landing and being replaced both add
-one. The quarantine of a batch is settled when it carries the same number.
+one. The quarantine of a batch is settled when it carries the same number. The number of an origin is the version
+that last brought something from there.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from everfit.lake.table import Change, Table
 from everfit.sources.types import STRING
 
 REASON = "_reason"
+FROM = "from "
 EARLIER = "did not pass when the batch first landed"
 ROWS = 65_536
 
@@ -58,15 +60,18 @@ class Landing:
         digest = self.batch.digest
         if is_live(state, digest):
             return None
-        old = live_from(state, self.batch.origin) if self.replace_origin else frozenset[str]()
+        before = live_from(state, self.batch.origin)
+        old = before if self.replace_origin else frozenset[str]()
         facts = {
             "batch": digest,
             "origin": self.batch.origin,
             "rows": self.batch.rows,
             "good": self.batch.rows - len(self.reasons),
             "replaced": sorted(old),
+            "of_origin": sorted({digest, *before} - old),
         }
         marks = {name: state.mark(name) + 1 for name in (digest, *old)}
+        marks[FROM + self.batch.origin] = state.version + 1
         whole = None if self.reasons else self.staged
         return Change(digest, self._schema, self._good_rows, whole, old, marks, facts)
 
@@ -152,6 +157,7 @@ def is_live(state: State, digest: str) -> bool:
 
 
 def live_from(state: State, origin: str) -> frozenset[str]:
-    """Return the live batches that came from one place."""
-    came = {entry["batch"] for entry in state.history() if entry.get("origin") == origin}
+    """Return the live batches that came from one place; its last commit names them."""
+    last = state.mark(FROM + origin)
+    came = state.facts(last)["of_origin"] if last else []
     return frozenset(digest for digest in came if is_live(state, digest))

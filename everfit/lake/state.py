@@ -9,7 +9,9 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.dataset as pads
+import pyarrow.fs as pafs
 from deltalake import DeltaTable
+from deltalake.fs import DeltaStorageHandler
 
 from everfit.lake.columns import BATCH
 
@@ -59,6 +61,17 @@ class State:
         parts = [p for p in whole.get_fragments() if wanted is None or batch_of[p.path] in wanted]
         parts.sort(key=lambda part: (batch_of[part.path], part.path))
         return pads.FileSystemDataset(parts, whole.schema, whole.format, whole.filesystem)
+
+    def facts(self, version: int) -> dict[str, Any]:
+        """Return the facts of one commit from its own log file.
+
+        `history(1)` of an older version would list everything since and count the versions wrongly.
+        """
+        system = pafs.PyFileSystem(DeltaStorageHandler(self._table.table_uri))
+        with system.open_input_stream(f"_delta_log/{version:020}.json") as log:
+            actions = [json.loads(line) for line in log.read().splitlines()]
+        info = next(action["commitInfo"] for action in actions if "commitInfo" in action)
+        return dict(json.loads(info["facts"]))
 
     def history(self) -> list[dict[str, Any]]:
         """Return the facts of every commit that brought a batch, oldest first, with its version and time."""

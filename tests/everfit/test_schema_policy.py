@@ -1,0 +1,40 @@
+"""What a change of columns leads to is the model file's to say, kind by kind."""
+
+import pytest
+
+from everfit.schema import Schema, judge_changes
+from everfit.spec import SchemaPolicy
+
+LEARNT = Schema.from_dict({"n": "number", "s": "string", "t": "timestamp"})
+CAME = {
+    "added": Schema.from_dict({"n": "number", "s": "string", "t": "timestamp", "new": "boolean"}),
+    "removed": Schema.from_dict({"n": "number", "t": "timestamp"}),
+    "retyped": Schema.from_dict({"n": "string", "s": "string", "t": "timestamp"}),
+    "reordered": Schema.from_dict({"s": "string", "n": "number", "t": "timestamp"}),
+}
+SAID = {
+    "added": "new added: is boolean",
+    "removed": "s removed: was string",
+    "retyped": "n retyped: was number, is string",
+    "reordered": "s reordered: stands where n was",
+}
+
+
+@pytest.mark.parametrize("kind", CAME)
+@pytest.mark.parametrize(("outcome", "warned", "blocked"), [("allow", 0, 0), ("warn", 1, 0), ("block", 0, 1)])
+def test_each_kind_of_change_is_allowed_warned_about_or_blocked(kind, outcome, warned, blocked):
+    everything_else_blocks = dict.fromkeys(CAME, "block")
+    policy = SchemaPolicy(**{**everything_else_blocks, kind: outcome})
+    warnings, blockers = judge_changes(LEARNT.changes(CAME[kind]), policy)
+    assert (warnings, blockers) == ((SAID[kind],) * warned, (SAID[kind],) * blocked)
+
+
+def test_the_defaults_let_columns_come_but_not_go():
+    came = Schema.from_dict({"t": "timestamp", "n": "string", "new": "number"})
+    warnings, blockers = judge_changes(LEARNT.changes(came), SchemaPolicy())
+    assert warnings == ("new added: is number",)
+    assert blockers == ("s removed: was string", "n retyped: was number, is string")
+
+
+def test_the_same_columns_are_no_change():
+    assert judge_changes(LEARNT.changes(LEARNT), SchemaPolicy()) == ((), ())
