@@ -15,6 +15,7 @@ import os
 import sys
 import time
 from contextlib import ExitStack, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
@@ -22,7 +23,7 @@ from everfit.errors import Unavailable, first_line
 from everfit.settings import Settings
 from flows import leash
 from flows.ports import HOST, listen
-from flows.talk import ANSWER, CONSOLE, bury_the_dead, call, client_env, connected, drain
+from flows.talk import ANSWER, CONSOLE, bury_the_dead, call, client_env, connected, drain, flush
 
 __all__ = ["Server", "api", "connected", "running"]
 
@@ -34,7 +35,7 @@ class Server:
     """A Prefect API that is on its way; made by `api`."""
 
     def __init__(self, settings: Settings, url: str) -> None:
-        self.settings, self.url = settings, url
+        self.settings, self.url, self.began = settings, url, datetime.now(UTC)
         self.process: leash.Process | None = None
         self._held = ExitStack()
 
@@ -49,7 +50,10 @@ class Server:
 
     def __exit__(self, *_: object) -> None:
         try:
-            drain(self.url)
+            if self.settings.prefect_api:
+                flush()  # a configured server lives on, and takes its time
+            else:
+                drain(self.url, self.began)
         finally:
             self.stop()
 

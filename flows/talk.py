@@ -10,8 +10,10 @@ import time
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from datetime import datetime
+from http.client import HTTPException
 from typing import Any
-from urllib.error import URLError
+from urllib.error import HTTPError
 from urllib.request import ProxyHandler, Request, build_opener
 
 from everfit.settings import Settings
@@ -19,9 +21,9 @@ from flows.ports import HOST
 
 ANSWER = 5.0  # seconds that a server which is up may take to answer
 DRAIN = 15.0
+TOO_BUSY = 503
 HEARTBEAT = 30
 CONSOLE = "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"
-ENDED = ["COMPLETED", "FAILED", "CRASHED", "CANCELLED"]
 
 
 @contextmanager
@@ -65,10 +67,15 @@ def client_env(settings: Settings, url: str) -> dict[str, str]:
     }
 
 
-def drain(url: str, seconds: float = DRAIN) -> bool:
-    """Wait until every record of the runs that ended has arrived; False when time is up or nobody answers."""
-    _flush()
-    ended = {"flow_runs": {"state": {"type": {"any_": ENDED}}}}
+def drain(url: str, since: datetime, seconds: float = DRAIN) -> bool:
+    """Wait until every record of the runs that began since then and ended has arrived.
+
+    False when time is up or nobody answers. Runs that crashed or were cancelled are not waited for: nobody is left
+    to say how their tasks ended.
+    """
+    flush()
+    started = {"start_time": {"after_": since.isoformat()}}
+    ended = {"flow_runs": started | {"state": {"type": {"any_": ["COMPLETED", "FAILED"]}}}}
     unsettled = ended | {"task_runs": {"state": {"type": {"any_": ["PENDING", "RUNNING"]}}}}
     deadline, last = time.monotonic() + seconds, -1
     with suppress(OSError):
@@ -81,7 +88,7 @@ def drain(url: str, seconds: float = DRAIN) -> bool:
     return False
 
 
-def _flush() -> None:
+def flush() -> None:
     """Send what Prefect's threads in this process still hold back."""
     if "prefect" in sys.modules:
         from prefect.events.worker import EventsWorker
@@ -103,15 +110,29 @@ def bury_the_dead(url: str) -> int:
 
 
 def call(address: str, body: Any = None, *, method: str | None = None, timeout: float = ANSWER) -> Any:
-    """One request without importing a client, which takes longer than the server; raise OSError."""
+    """One request without importing a client, which takes longer than the server; raise ConnectionError.
+
+    A server that is too busy to write (503) has not written, and is asked again.
+    """
+    for pause in (0.5, 1.0, 2.0, None):
+        try:
+            return _ask(address, body, method, timeout)
+        except HTTPError as refused:
+            refused.close()
+            if refused.code != TOO_BUSY or pause is None:
+                raise ConnectionError(f"it answers {refused.code} {refused.reason}") from refused
+            time.sleep(pause)
+        except (OSError, ValueError, HTTPException) as cause:
+            raise ConnectionError(str(getattr(cause, "reason", cause))) from cause
+    return None
+
+
+def _ask(address: str, body: Any, method: str | None, timeout: float) -> Any:
     data = None if body is None else json.dumps(body).encode()
     request = Request(address, data, {"Content-Type": "application/json"}, method=method)  # noqa: S310
     if token := os.environ.get("PREFECT_API_AUTH_STRING"):
         request.add_header("Authorization", f"Basic {b64encode(token.encode()).decode()}")
     here = address.startswith(f"http://{HOST}:")
     opener = build_opener(ProxyHandler({})) if here else build_opener()  # a proxy cannot reach this machine
-    try:
-        with opener.open(request, timeout=timeout) as answer:
-            return json.loads(answer.read() or b"null")
-    except (URLError, ValueError) as cause:
-        raise ConnectionError(str(getattr(cause, "reason", cause))) from cause
+    with opener.open(request, timeout=timeout) as answer:
+        return json.loads(answer.read() or b"null")

@@ -77,7 +77,7 @@ def _parts(settings: Settings, entrypoints: Mapping[Flow, str]) -> Iterator[tupl
     finally:
         for part in reversed(parts):
             part.stop()
-        drain(prefect.url)
+        drain(prefect.url, prefect.began)
         prefect.stop()
 
 

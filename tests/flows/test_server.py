@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -12,7 +13,7 @@ from everfit.errors import Unavailable
 from everfit.settings import Settings
 from flows.ports import answers, listen
 from flows.server import api, connected, running
-from flows.talk import call
+from flows.talk import call, drain
 
 KILLED = """
 import sys, time
@@ -23,6 +24,15 @@ print(server.url, flush=True)
 server.wait()
 print("up", flush=True)
 time.sleep(100)
+"""
+
+TOGETHER = """
+import sys
+from everfit.settings import Settings
+from flows.server import api
+server = api(Settings(workspace=sys.argv[1], prefect_api=""))
+with server as url:
+    print(url, server.process is not None, flush=True)
 """
 
 
@@ -64,6 +74,34 @@ def test_one_server_serves_all_commands_of_a_workspace_keeps_every_record_and_en
     assert "was killed" in lost["state"]["message"]
 
 
+@pytest.mark.parametrize(("state", "waits"), [("CRASHED", False), ("COMPLETED", True)])
+def test_draining_waits_for_tasks_of_runs_that_ended_and_not_for_those_that_nobody_will_ever_end(
+    prefect_api, state, waits
+):
+    flow = call(f"{prefect_api}/flows/", {"name": "drained"})["id"]
+    run = call(f"{prefect_api}/flow_runs/", {"flow_id": flow, "state": {"type": "RUNNING"}})["id"]
+    began = datetime.now(UTC) - timedelta(seconds=5)
+    task = {"flow_run_id": run, "task_key": "t", "dynamic_key": "0", "state": {"type": "RUNNING"}}
+    task_id = call(f"{prefect_api}/task_runs/", task)["id"]
+    call(f"{prefect_api}/flow_runs/{run}/set_state", {"state": {"type": state}, "force": True})
+    assert drain(prefect_api, began, seconds=2) is not waits
+    assert drain(prefect_api, datetime.now(UTC), seconds=2)
+    call(f"{prefect_api}/task_runs/{task_id}/set_state", {"state": {"type": "COMPLETED"}, "force": True})
+    assert drain(prefect_api, began, seconds=10)
+
+
+def test_commands_that_start_at_the_same_moment_share_one_server(workspace):
+    commands = [
+        subprocess.Popen([sys.executable, "-c", TOGETHER, str(workspace.workspace)], stdout=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    told = [command.communicate(timeout=120)[0].split() for command in commands]
+    assert [command.returncode for command in commands] == [0, 0, 0]
+    assert len({url for url, _ in told}) == 1
+    assert sorted(owner for _, owner in told) == ["False", "False", "True"]
+    assert not answers(port_of(told[0][0]))
+
+
 def test_a_killed_command_takes_its_server_along(workspace):
     command = subprocess.Popen(
         [sys.executable, "-c", KILLED, str(workspace.workspace)], stdout=subprocess.PIPE, text=True
@@ -87,6 +125,12 @@ def test_a_configured_server_that_does_not_answer_is_named_within_seconds(tmp_pa
     assert time.monotonic() - started < 5
     assert raised.value.exit_code == 6
     assert not (tmp_path / ".everfit" / "prefect").exists()
+
+
+@pytest.mark.parametrize("address", ["nonsense", "localhost:4200", "http://", "ftp://127.0.0.1:9"])
+def test_an_address_that_is_none_is_told_like_a_server_that_is_down(tmp_path, address):
+    with pytest.raises(Unavailable, match="cannot be reached"):
+        api(Settings(workspace=tmp_path, prefect_api=address))
 
 
 def test_a_configured_server_is_used_as_it_is(prefect_api, tmp_path):
