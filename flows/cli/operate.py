@@ -14,7 +14,7 @@ def deploy() -> None:
     from flows.deploy import deploy as derive
 
     for line in derive(settings()):
-        out.print(line)
+        out.print(str(line))
 
 
 def up() -> None:
