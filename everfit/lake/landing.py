@@ -24,12 +24,12 @@ from everfit.lake.columns import ROW
 from everfit.lake.records import Batch, Landed
 from everfit.lake.state import State
 from everfit.lake.table import Change, Table
+from everfit.sources.parquet import stream
 from everfit.sources.types import STRING
 
 REASON = "_reason"
 FROM = "from "
 EARLIER = "did not pass when the batch first landed"
-ROWS = 65_536
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ class Landing:
 
     def _parts(self) -> Iterator[pa.RecordBatch]:
         self.staged.seek(0)
-        yield from pq.ParquetFile(self.staged).iter_batches(batch_size=ROWS)
+        yield from stream(pq.ParquetFile(self.staged))
 
 
 def outcome(batch: Batch, batches: State | None, quarantine: State | None, *, new: bool) -> Landed:

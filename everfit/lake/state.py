@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.dataset as pads
 import pyarrow.fs as pafs
+import pyarrow.parquet as pq
 from deltalake import DeltaTable
 from deltalake.fs import DeltaStorageHandler
 
 from everfit.lake.columns import BATCH
+from everfit.sources.parquet import stream
 
 
 @dataclass(frozen=True)
@@ -62,16 +64,26 @@ class State:
         parts.sort(key=lambda part: (batch_of[part.path], part.path))
         return pads.FileSystemDataset(parts, whole.schema, whole.format, whole.filesystem)
 
+    def stream(self, batch: str) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of one batch, as they are in its files: without _batch."""
+        system = self._system()
+        for file in self.files:
+            if file.batch == batch:
+                with system.open_input_file(file.path) as opened:
+                    yield from stream(pq.ParquetFile(opened))
+
     def facts(self, version: int) -> dict[str, Any]:
         """Return the facts of one commit from its own log file.
 
         `history(1)` of an older version would list everything since and count the versions wrongly.
         """
-        system = pafs.PyFileSystem(DeltaStorageHandler(self._table.table_uri))
-        with system.open_input_stream(f"_delta_log/{version:020}.json") as log:
+        with self._system().open_input_stream(f"_delta_log/{version:020}.json") as log:
             actions = [json.loads(line) for line in log.read().splitlines()]
         info = next(action["commitInfo"] for action in actions if "commitInfo" in action)
         return dict(json.loads(info["facts"]))
+
+    def _system(self) -> pafs.FileSystem:
+        return pafs.PyFileSystem(DeltaStorageHandler(self._table.table_uri))
 
     def history(self) -> list[dict[str, Any]]:
         """Return the facts of every commit that brought a batch, oldest first, with its version and time."""

@@ -159,10 +159,10 @@ class Lake:
         if state is None or digest_of(counts) != snapshot.digest:
             raise _altered(snapshot, f"its digest is {digest_of(counts)}")
         names = [*(columns or (n for n in state.schema.names if n not in (BATCH, ROW))), BATCH, ROW]
-        table = state.dataset().to_table(columns=names)
-        if len(table) != snapshot.rows:
-            raise _altered(snapshot, f"it holds {len(table)} rows")
-        return _frame(table)
+        frame = _frame(state.dataset().to_table(columns=names))
+        if len(frame) != snapshot.rows:
+            raise _altered(snapshot, f"it holds {len(frame)} rows")
+        return frame
 
     def _read_received(self, batch: Batch, columns: list[str] | None) -> pd.DataFrame:
         """Put a batch together again from its good and its quarantined rows."""
@@ -195,9 +195,10 @@ def _part(batch: Batch, state: State | None, columns: list[str] | None) -> pa.Ta
 
 
 def _frame(table: pa.Table) -> pd.DataFrame:
-    """Return a frame; a column without any value is one of missing numbers."""
+    """Return a frame, freeing the table on the way; a column without any value is one of missing numbers."""
     schema = pa.schema([c.with_type(DOUBLE) if pa.types.is_null(c.type) else c for c in table.schema])
-    frame: pd.DataFrame = table.cast(schema).to_pandas(split_blocks=True, self_destruct=True)
+    table = table.cast(schema)
+    frame: pd.DataFrame = table.to_pandas(split_blocks=True, self_destruct=True)
     return frame
 
 

@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, BinaryIO
 
 import pyarrow as pa
@@ -121,7 +122,7 @@ class Table:
             if change.rows is not None:
                 adds += self._write(change.batch, schema, change.rows, change.ready)
             for batch in stays:
-                adds += self._write(batch, schema, state.dataset([batch]).to_batches)
+                adds += self._write(batch, schema, partial(state.stream, batch))
         except BaseException:
             self._discard(add.path for add in adds)
             raise

@@ -16,6 +16,12 @@ from everfit.sources.types import lake_schema, to_lake
 ROWS = 65_536
 
 
+def stream(file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
+    """Yield the rows, one row group after the other: read at once, what was read of each would be kept."""
+    for group in range(file.num_row_groups):
+        yield from file.iter_batches(batch_size=ROWS, row_groups=[group])
+
+
 class Parquet(Source):
     """One Parquet file."""
 
@@ -52,7 +58,7 @@ class Parquet(Source):
     def _batches(self, file: pq.ParquetFile, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         with self._place.reading(), file:
             try:
-                for batch in file.iter_batches(batch_size=ROWS):
+                for batch in stream(file):
                     columns = [to_lake(column, name) for name, column in zip(schema.names, batch.columns, strict=True)]
                     yield pa.record_batch(columns, schema=schema)
             except (pa.ArrowException, OSError) as cause:
