@@ -17,6 +17,7 @@ from difflib import get_close_matches
 from typing import Any, ClassVar, Self
 
 SHOWN = 10
+LONGEST = 500
 
 
 class EverfitError(Exception):
@@ -45,7 +46,7 @@ class EverfitError(Exception):
         return _rebuild, (type(self), self.__dict__)
 
     def __str__(self) -> str:
-        shown = [f"  - {line}" for line in self.details[:SHOWN]]
+        shown = [f"  - {line if len(line) <= LONGEST else line[: LONGEST - 1] + '…'}" for line in self.details[:SHOWN]]
         if len(self.details) > SHOWN:
             shown.append(f"    and {len(self.details) - SHOWN} more")
         return "\n".join(line for line in (self.what, *shown, self.why, self.do) if line)

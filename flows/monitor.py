@@ -13,12 +13,14 @@ from flows.retrain import start_wanted
 from tasks.decide import Watched, decide, recall, summary
 from tasks.ingest import ingest
 from tasks.land import land
-from tasks.steps import stopwatch
+from tasks.states import plainly
+from tasks.steps import rename_run, stopwatch
 from tasks.validate import validate
 from tasks.watch import refused, watch
 
 
-@flow(name="monitor", flow_run_name="monitor {model} {data}")
+@flow(name="monitor", flow_run_name="monitor {model}")
+@plainly
 def monitor(model: str, data: str = "") -> Any:
     """Validate every new batch, compare it with the champion's past, decide, and start what is due.
 
@@ -29,6 +31,7 @@ def monitor(model: str, data: str = "") -> Any:
         watched = [_follow(spec, batch, declared=not data) for batch in ingest(spec, data)]
         started = start_wanted(spec)
     result = summary(spec, watched, started, seconds)
+    rename_run(f"monitor {model}: {result['verdict']}", data or "what the source has new")
     if result["action"] == "repair":
         raise ValidationStopped(
             f"{model}: {result['verdict']}.",

@@ -9,10 +9,12 @@ from everfit.settings import Settings
 from everfit.spec import load_spec
 from tasks.ingest import ingest
 from tasks.predict import predict as score
+from tasks.states import plainly
 from tasks.steps import stopwatch
 
 
 @flow(name="predict", flow_run_name="predict {model}: {source}")
+@plainly
 def predict(model: str, source: str, output: str) -> Any:
     """Write the champion's predictions for every row of a source, and keep them in the lake for the monitor."""
     spec = load_spec(model, Settings().models)

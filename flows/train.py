@@ -16,11 +16,13 @@ from tasks.land import land
 from tasks.promote import promote
 from tasks.register import register
 from tasks.search import search
-from tasks.steps import stopwatch
+from tasks.states import plainly
+from tasks.steps import rename_run, stopwatch
 from tasks.validate import validate
 
 
-@flow(name="train", flow_run_name="train {model}: {reason}")
+@flow(name="train", flow_run_name="train {model}")
+@plainly
 def train(model: str, reason: str = "asked by hand", decision: str = "") -> Any:
     """Train one model, prove it on rows that neither model saw, and promote it if it won.
 
@@ -32,7 +34,9 @@ def train(model: str, reason: str = "asked by hand", decision: str = "") -> Any:
         if not mine:
             return Completed(name="Skipped", message=f"decision {decision} is being acted on, or was", data=None)
         checks = validate(spec, ingest(spec))
-        prepared = build_features(spec, land(spec, checks, declared=True))
+        snapshot = land(spec, checks, declared=True)
+        rename_run(f"train {model} on data v{snapshot.version}", reason)
+        prepared = build_features(spec, snapshot)
         found = search(spec, prepared)
         judged = evaluate(spec, prepared, found, decision)
         version = register(spec, prepared, found, judged, reason=reason)

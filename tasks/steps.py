@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
+from textwrap import shorten
 from time import perf_counter
 from typing import Any, ParamSpec, TypeVar
 
@@ -16,6 +17,8 @@ from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 
 from everfit.errors import EverfitError
+
+LONGEST_NAME = 110
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -84,8 +87,8 @@ def say(text: str, *, passing: bool = False, level: int = logging.INFO) -> None:
     logger.log(level, text, extra={"step": _STEP.get().replace("_", " "), "passing": passing})
 
 
-def rename_run(text: str) -> None:
-    """Give the current flow run a name that says more; without a run this does nothing."""
+def rename_run(what: str, why: str) -> None:
+    """Give the current flow run a name that says more, in one short line; without a run this does nothing."""
     if flow_run.id:
         with get_client(sync_client=True) as client:
-            client.update_flow_run(flow_run.id, name=text)
+            client.update_flow_run(flow_run.id, name=shorten(f"{what}: {why}", LONGEST_NAME, placeholder="…"))

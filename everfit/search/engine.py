@@ -247,6 +247,7 @@ class _Search:
         outcome = self._wait(task, clock.monotonic() + RESCUE)
         if outcome.status == "done":
             why = f"every trial failed, such as {reasons[0]}" if reasons else "no trial was finished in time"
+            self.outcomes.append(replace(outcome, reason=f"a quick fit on few rows: {why}"))
             return joblib.load(outcome.model), outcome, f"a quick fit on few rows: {why}"
         if reasons:
             raise DataError("No candidate could be fitted.", details=reasons, do="Look at the reasons above.")

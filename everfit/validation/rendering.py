@@ -48,8 +48,7 @@ def _figures(report: Report) -> list[tuple[str, int, str]]:
 
 def to_markdown(report: Report) -> str:
     """Write the verdict and at most ten rules of each outcome; the rest is counted."""
-    tone = "✅" if report.ok else "⛔"
-    lines = [f"## {tone} {report.headline}", "", f"{report.origin}: {report.rows:,} rows; {_tally(report)}.", ""]
+    lines = [f"## {report.headline}", "", f"{report.origin}: {report.rows:,} rows; {_tally(report)}.", ""]
     for title, results in (
         ("Stopped by", report.blocking),
         ("Quarantined by", report.quarantining),

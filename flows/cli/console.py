@@ -121,8 +121,11 @@ def _show_monitor(result: Mapping[str, Any]) -> None:
     for title in ("reasons", "blockers"):
         for line in result[title]:
             out.print(f"  {'' if title == 'reasons' else 'held back: '}{line}", markup=False, soft_wrap=True)
-    if result.get("retraining"):
-        _show_train(result["retraining"])
+    if retraining := result.get("retraining"):
+        if "scores" in retraining:
+            _show_train(retraining)
+        else:
+            out.print(f"  a retraining was started {retraining['started']}, for decision {retraining['decision']}")
     _where(result)
 
 

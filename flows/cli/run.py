@@ -47,7 +47,8 @@ def _run(verb: str, as_json: bool, *, model: str, **parameters: str) -> dict[str
         server = api(here)
         with connected(here, server.url):
             flow = getattr(import_module(f"flows.{verb}"), verb)
-        with server:
+            from prefect import tags
+        with server, tags("everfit", f"model:{model}"):
             listen()
             result: dict[str, Any] = flow(model=model, **parameters)
     console.finish(verb, result, as_json)

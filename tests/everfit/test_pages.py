@@ -26,7 +26,14 @@ def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path):
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(1234567, "1,234,567"), (0.00012345, "0.0001234"), (12345.678, "12,345.7"), (3.0, "3"), (True, "True"), ("a", "a")],
+    [
+        (1234567, "1,234,567"),
+        (0.00012345, "0.0001234"),
+        (12345.678, "12,345.7"),
+        (3.0, "3"),
+        (True, "True"),
+        ("a", "a"),
+    ],
 )
 def test_numbers_read_well(value, text):
     assert pages.number(value) == text

@@ -17,7 +17,7 @@ from tasks.states import plainly
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]  # fmt: skip
-MODEL = "name: rentals\nowner: ada\ndata: {source: rentals.parquet, target: cnt, time: at}\nsearch: {budget: 5s}\n"
+MODEL = "name: kiosk\nowner: ada\ndata: {source: rentals.parquet, target: cnt, time: at}\nsearch: {budget: 5s}\n"
 
 
 @pytest.fixture(scope="module")
@@ -39,12 +39,12 @@ def trained(prefect_api, tmp_path_factory):
     frame = pd.DataFrame({"at": at, "temp": temp, "cnt": 50 + 5 * temp + draw.normal(0, 3, 800)})
     frame.to_parquet(folder / "rentals.parquet")
     (folder / "deployments" / "models").mkdir(parents=True)
-    (folder / "deployments" / "models" / "rentals.yaml").write_text(MODEL)
+    (folder / "deployments" / "models" / "kiosk.yaml").write_text(MODEL)
     environment = os.environ | {"EVERFIT_PREFECT_API": prefect_api, "OMP_NUM_THREADS": "1"}
-    command = [str(Path(sys.executable).parent / "everfit"), "train", "rentals", "--reason", "for the operators"]
+    command = [str(Path(sys.executable).parent / "everfit"), "train", "kiosk", "--reason", "for the operators"]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    (run,) = [r for r in call(f"{prefect_api}/flow_runs/filter", {}) if "rentals" in r["name"]]
+    (run,) = [r for r in call(f"{prefect_api}/flow_runs/filter", {}) if "kiosk" in r["name"]]
     return run
 
 
@@ -68,7 +68,7 @@ def test_an_operator_sees_what_happened_why_and_what_to_do(chromium, prefect_api
     from playwright.sync_api import sync_playwright
 
     pages = prefect_api.removesuffix("/api")
-    artifacts = {a["key"]: a for a in call(f"{prefect_api}/artifacts/latest/filter", {}) if "rentals" in a["key"]}
+    artifacts = {a["key"]: a for a in call(f"{prefect_api}/artifacts/latest/filter", {}) if "kiosk" in a["key"]}
     shown = {
         "data-report": "rentals.parquet",
         "search-progress": "Progress: 100%",
@@ -83,16 +83,16 @@ def test_an_operator_sees_what_happened_why_and_what_to_do(chromium, prefect_api
         page.set_default_timeout(30_000)
 
         page.goto(f"{pages}/runs/flow-run/{trained['id']}")
-        page.get_by_text("train rentals").first.wait_for()
+        page.get_by_text("train kiosk on data v").first.wait_for()
         page.get_by_text("for the operators").first.wait_for()
         page.get_by_text("Promoted", exact=True).first.wait_for()
         page.get_by_text("Artifacts", exact=True).first.click()
         for kind in shown:
-            page.get_by_text(f"rentals-{kind}").first.wait_for()
+            page.get_by_text(f"kiosk-{kind}").first.wait_for()
         page.screenshot(path=tmp_path / "run.png", full_page=True)
 
         for kind, text in shown.items():
-            page.goto(f"{pages}/artifacts/artifact/{artifacts[f'rentals-{kind}']['latest_id']}")
+            page.goto(f"{pages}/artifacts/artifact/{artifacts[f'kiosk-{kind}']['latest_id']}")
             page.get_by_text(text).first.wait_for()
             page.screenshot(path=tmp_path / f"{kind}.png")
 

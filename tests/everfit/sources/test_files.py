@@ -45,11 +45,11 @@ def csv(tmp_path: Path, text: str, name: str = "data.csv") -> pa.Table:
         ("d.csv", ROWS.encode()),
         ("d.CSV", ROWS.encode()),
         ("d.tsv", ROWS.replace(",", "\t").encode()),
-        ("d.csv.gz", gzip.compress(ROWS.encode())),
+        ("d.csv.gz", gzip.compress(ROWS.encode(), mtime=0)),
         ("semicolon.csv", ROWS.replace(",", ";").encode()),
         ("bom.csv", b"\xef\xbb\xbf" + ROWS.encode()),
         ("d.jsonl", b'{"a": 1, "b": 2.5, "c": "x"}\n\n{"a": 2, "c": "y"}\n'),
-        ("d.ndjson.gz", gzip.compress(b'{"a": 1, "b": 2.5, "c": "x"}\n{"a": 2, "b": null, "c": "y"}')),
+        ("d.ndjson.gz", gzip.compress(b'{"a": 1, "b": 2.5, "c": "x"}\n{"a": 2, "b": null, "c": "y"}', mtime=0)),
     ],
 )
 def test_the_same_rows_come_out_of_every_text_format(tmp_path, name, content):
@@ -202,7 +202,7 @@ def test_object_stores_are_read_by_the_same_code(tmp_path, ending):
     text = b"a,c\n1,x\n2,y\n"
     content = {
         "csv": text,
-        "csv.gz": gzip.compress(text),
+        "csv.gz": gzip.compress(text, mtime=0),
         "jsonl": lines,
         "parquet": (tmp_path / "d.parquet").read_bytes(),
     }[ending]

@@ -49,7 +49,7 @@ def test_markdown_is_bounded():
 
 def test_good_news_is_short():
     text = to_markdown(report(result(state="pass")))
-    assert text == "## ✅ Accepted: every rule holds\n\no.parquet: 10 rows; 1 of 1 rules hold.\n"
+    assert text == "## Accepted: every rule holds\n\no.parquet: 10 rows; 1 of 1 rules hold.\n"
 
 
 def test_an_error_says_why(tmp_path):
