@@ -8,6 +8,9 @@ import typer
 
 from flows.cli.common import Json, Name, Reason, settings
 
+# What starts a process of its own, whose imports take seconds: they go by while the server starts.
+WARM = {"train": ("everfit.validation", "everfit.search"), "monitor": ("everfit.validation",), "predict": ()}
+
 
 def train(name: Name, reason: Reason = "asked by hand", as_json: Json = False) -> None:
     """Train: ingest, validate, features, search, evaluate, register, promote."""
@@ -45,6 +48,8 @@ def _run(verb: str, as_json: bool, *, model: str, **parameters: str) -> dict[str
     load_spec(model, here.models)  # a mistake in the file is worth knowing before anything starts
     with console.progress(f"{verb} {model}: starting") as listen:
         server = api(here)
+        for package in WARM[verb]:
+            import_module(package).warm_up()
         with connected(here, server.url):
             flow = getattr(import_module(f"flows.{verb}"), verb)
             from prefect import tags

@@ -65,9 +65,8 @@ def live(said: str, budget: str, batches: int) -> None:
     for number, batch in enumerate(coming, 1):
         batch.to_parquet(here / f"batch-{number}.parquet", index=False)
         seen, code, spent = everfit("monitor", "m", "--data", f"batch-{number}.parquet", "--json", cwd=here)
-        print(
-            f"monitor  {spent:6.1f} s  exit {code}  {seen.get('verdict', seen)}: {'; '.join(seen.get('reasons', []))[:150]}"
-        )
+        why = "; ".join(seen.get("reasons", []))[:150]
+        print(f"monitor  {spent:6.1f} s  exit {code}  {seen.get('verdict', seen)}: {why}")
         if seen.get("retraining"):
             print(f"  retrained: {_scores(seen['retraining'])}")
     audited, code, _ = everfit("audit", "verify", "--json", cwd=here)
