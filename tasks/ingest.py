@@ -24,8 +24,9 @@ def ingest(spec: ModelSpec, data: str = "") -> tuple[Batch, ...]:
     batches = []
     for source in open_source(data or spec.data.source, base=settings.workspace, secrets=secret):
         batch = lake.stage(spec.name, source)
-        seen = ", landed before" if lake.known(spec.name, batch.digest) else ""
-        say(f"{batch.rows:,} rows from {batch.origin}, batch {batch.digest[:8]}{seen}")
+        if landed := lake.known(spec.name, batch.digest):
+            lake.discard(batch)
+        say(f"{batch.rows:,} rows from {batch.origin}, batch {batch.digest[:8]}{', landed before' if landed else ''}")
         batches.append(batch)
     return tuple(batches)
 

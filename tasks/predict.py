@@ -60,6 +60,7 @@ def predict(spec: ModelSpec, batches: Sequence[Batch], output: str) -> Scored:
         frame = lake.read(batch)
         said = as_frame(evaluation.predict(champion.pipeline, frame, champion.task, champion.card["positive"]))
         lake.record_predictions(spec.name, said, version=version, batch_digest=batch.digest)
+        lake.discard(batch)
         parts.append(pd.concat([frame.drop(columns="_row"), said], axis=1))
     _write(pd.concat(parts, ignore_index=True), target)
     scored = Scored(spec.name, version, sum(map(len, parts)), output, tuple(warnings))

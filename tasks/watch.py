@@ -162,7 +162,7 @@ def _evidence(
         champion=loaded.version,
         champion_since=swaps[-1].at if swaps else None,
         learnt=len(loaded.train_rows),
-        new_rows=len(champion.since) + labels,
+        new_rows=labels,
         labels=labels,
         target_present=spec.data.target in batch.schema.names,
         retrained=tuple(entry.at for entry in ended.values()),

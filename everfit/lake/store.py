@@ -37,6 +37,10 @@ class Lake:
         state = self._table(model, "batches").state()
         return stage(model, source, self._settings.folder("incoming", model), state.schema if state else None)
 
+    def discard(self, batch: Batch) -> None:
+        """Remove a staged file that is not to land, or has landed already; what has landed stays readable."""
+        batch.path.unlink(missing_ok=True)
+
     def known(self, model: str, digest: str) -> bool:
         """Whether a batch of this content has landed, its quarantine included. A refused one has not."""
         batches, quarantine = self._table(model, "batches").state(), self._table(model, "quarantine").state()
