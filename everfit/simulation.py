@@ -31,7 +31,7 @@ def rentals(first_day: int, days: int, *, seed: int = 7, fault: Fault | None = N
     clock = frame["hour"].dt.hour
     frame["temperature"] = (
         12
-        + 6 * np.sin(2 * np.pi * (day - 20) / 180)
+        + 1.5 * np.sin(2 * np.pi * (day - 20) / 180)
         + 5 * np.sin(2 * np.pi * (clock - 9) / 24)
         + dice.normal(0, 2.5, len(frame))
     ).round(1)

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from rich.rule import Rule
@@ -19,6 +20,7 @@ from flows.server import api, connected
 
 MODEL = "rentals"
 BUDGET = "15s"
+SHORT = 60
 MARK = ".made-by-everfit-demo"
 
 # One batch a week. The last of the old world has broken rows; the first of the new one comes twice, since the
@@ -123,6 +125,6 @@ def _timeline(settings: Settings) -> None:
 
 def _short(entry: Entry) -> str:
     """Say what happened in half a line; the ledger has the whole."""
-    text = entry.reason if entry.kind == "drift_judged" else entry.summary
-    verdict = f"{entry.facts['verdict'].partition(':')[0]}: " if entry.kind == "drift_judged" else ""
-    return verdict + (text if len(text) < 90 else text[:89] + "…")
+    judged = entry.kind == "drift_judged"
+    text = f"{entry.facts['verdict'].partition(':')[0]}: {entry.reason}" if judged else entry.summary
+    return shorten(text, SHORT, placeholder="…")
