@@ -41,7 +41,7 @@ def create(
     text = write_model(
         name, source=relative_source(data, settings.workspace), target=target, seen=seen, suite=suite, budget=budget
     )
-    rules = validation.draft(frame, name=suite, time=seen.time, ids=seen.ids, schema=SUITE_SCHEMA)
+    rules = validation.draft(frame, name=suite, time=seen.time, ids=seen.ids, labels=(target,), schema=SUITE_SCHEMA)
     written = [_write(model_path, text), _write(suite_path, rules)]
     return [*written, *write_schemas(settings)]
 

@@ -10,7 +10,7 @@ from everfit.lake import Batch
 from everfit.settings import Settings
 from everfit.spec import ModelSpec, load_spec
 from flows.retrain import start_wanted
-from tasks.decide import Watched, decide, recall, summary
+from tasks.decide import Watched, decide, news, recall, summary
 from tasks.ingest import ingest
 from tasks.land import land
 from tasks.states import plainly
@@ -28,9 +28,9 @@ def monitor(model: str, data: str = "") -> Any:
     """
     spec = load_spec(model, Settings().models)
     with stopwatch() as seconds:
-        watched = [_follow(spec, batch, declared=not data) for batch in ingest(spec, data)]
+        watched = [_follow(spec, batch, declared=not data) for batch in news(spec, ingest(spec, data))]
         started = start_wanted(spec)
-    result = summary(spec, watched, started, seconds)
+    result = summary(spec, [one for one in watched if data or not one.before], started, seconds)
     rename_run(f"monitor {model}: {result['verdict']}", data or "what the source has new")
     if result["action"] == "repair":
         raise ValidationStopped(

@@ -40,5 +40,5 @@ def train(model: str, reason: str = "asked by hand", decision: str = "") -> Any:
         found = search(spec, prepared)
         judged = evaluate(spec, prepared, found, decision)
         version = register(spec, prepared, found, judged, reason=reason)
-        outcome = promote(spec, version, judged, prepared)
+        outcome = promote(spec, version, judged, prepared, decision)
     return Completed(name=outcome.state, message=outcome.sentence, data=outcome.to_dict(seconds))

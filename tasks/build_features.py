@@ -51,8 +51,9 @@ def build_features(spec: ModelSpec, snapshot: Snapshot) -> Prepared:
 def read_rows(spec: ModelSpec, snapshot: Snapshot) -> Rows:
     """Read a snapshot and split it; the same snapshot is split the same way every time."""
     frame = Lake(Settings()).read(snapshot)
-    evaluation.check_target(frame, spec.data)
-    frame = in_time(spec, frame[frame[spec.data.target].notna()])
+    labelled = frame[frame[spec.data.target].notna()] if spec.data.target in frame else frame
+    evaluation.check_target(labelled if len(labelled) else frame, spec.data)
+    frame = in_time(spec, labelled)
     split = evaluation.split(frame, spec)
     return Rows(frame.iloc[split.train].reset_index(drop=True), frame.iloc[split.test].reset_index(drop=True), split)
 

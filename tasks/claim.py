@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from everfit.errors import EverfitError, first_line
-from everfit.ledger import Ledger
+from everfit.ledger import Entry, Ledger
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
 from tasks.steps import say
@@ -22,6 +22,10 @@ def claim(spec: ModelSpec, decision: str) -> Iterator[bool]:
     if not decision:
         yield True
         return
+    if done := _outcome(ledger, spec.name, decision):
+        ledger.finish(
+            spec.name, decision, outcome="finished", actor=settings.actor, reason=done.summary, facts=done.facts
+        )
     if not ledger.claim(spec.name, decision, actor=settings.actor):
         say(f"decision {decision} is being acted on elsewhere, or was already")
         yield False
@@ -34,4 +38,11 @@ def claim(spec: ModelSpec, decision: str) -> Iterator[bool]:
         else:
             ledger.finish(spec.name, decision, outcome="failed", actor=settings.actor, reason=first_line(error))
         raise
-    ledger.finish(spec.name, decision, outcome="finished", actor=settings.actor)
+    facts = done.facts if (done := _outcome(ledger, spec.name, decision)) else {}
+    ledger.finish(spec.name, decision, outcome="finished", actor=settings.actor, facts=facts)
+
+
+def _outcome(ledger: Ledger, model: str, decision: str) -> Entry | None:
+    """Return how the training for a decision ended, if one got as far before its process died."""
+    entries = ledger.entries(model, kinds=["promoted", "promotion_refused", "approval_wanted"])
+    return next((entry for entry in entries if entry.facts.get("decision") == decision), None)

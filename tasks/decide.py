@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, get_args
 
+from everfit import registry
 from everfit.lake import Batch, Lake
-from everfit.ledger import Ledger
+from everfit.ledger import Entry, Ledger
 from everfit.monitor import rendering
-from everfit.monitor.decision import Decision
+from everfit.monitor.decision import Action, Decision, Evidence, Verdict
 from everfit.monitor.decision import decide as weigh
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
@@ -24,6 +25,7 @@ class Watched:
     batch: str
     decision: Decision
     page: str
+    before: bool = False
 
     def verdict_on(self, checked: Checked) -> Checked:
         """Return the batch as it is to land: refused when the decision says that it is broken."""
@@ -36,41 +38,68 @@ def decide(spec: ModelSpec, seen: Seen) -> Watched:
     """Weigh the evidence, write evidence and decision to the ledger, and ask for a retraining if one is due."""
     settings = Settings()
     ledger, evidence = Ledger.of(settings), seen.evidence
-    decision = weigh(evidence, spec.monitor, spec.retrain, spec.promotion)
     path = settings.reports(spec.name) / f"drift-{evidence.batch[:12]}.html"
+    decision = _recorded(spec, ledger, evidence, str(path))
     page = rendering.page(path, evidence, decision, seen.moved, evidently=seen.evidently)
-    reason = "; ".join(decision.reasons)
-    facts = {
-        "verdict": decision.verdict,
-        "evidence": evidence.to_dict(),
-        "decision": decision.to_dict(),
-        "page": str(page),
-    }
-    entry, _ = ledger.once("drift_judged", spec.name, decision.id, actor=settings.actor, reason=reason, facts=facts)
-    decision = Decision.from_dict(entry.facts["decision"])
-    if decision.action == "retrain":
-        ledger.once("retrain_wanted", spec.name, decision.id, actor=settings.actor, reason=reason)
-    publish_report(
-        spec.name,
-        "drift-verdict",
-        f"{spec.name}: {decision.verdict}",
-        rendering.markdown(evidence, decision, seen.moved),
-        page,
-    )
-    say(f"{decision.verdict}: {reason}")
+    text = rendering.markdown(evidence, decision, seen.moved)
+    publish_report(spec.name, "drift-verdict", f"{spec.name}: {decision.verdict}", text, page)
+    say(f"{decision.verdict}: {'; '.join(decision.reasons)}")
     return Watched(evidence.batch, decision, str(page))
+
+
+def _recorded(spec: ModelSpec, ledger: Ledger, evidence: Evidence, page: str) -> Decision:
+    """Return the decision that the ledger holds; one that was open gives way to another one."""
+    decision = weigh(evidence, spec.monitor, spec.retrain, spec.promotion)
+    past = [e for e in _judged(ledger, spec.name) if e.subject.partition("-")[0] == decision.id]
+    before = Decision.from_dict(past[-1].facts["decision"]) if past else None
+    if before and (not _is_open(before) or before.action == decision.action):
+        decision = before
+    elif before:
+        decision = replace(decision, id=f"{decision.id}-{len(past)}")
+    plain = {"evidence": evidence.to_dict(), "decision": decision.to_dict()}
+    facts = {"verdict": decision.verdict, "page": page, **plain}
+    reason, actor = "; ".join(decision.reasons), Settings().actor
+    ledger.once("drift_judged", spec.name, decision.id, actor=actor, reason=reason, facts=facts)
+    _want(spec, ledger, decision)
+    return decision
+
+
+def _is_open(decision: Decision) -> bool:
+    """Say whether a batch should be judged again when it comes again: it was refused, or a retraining was held back."""
+    return decision.action == "repair" or decision.held
+
+
+def _want(spec: ModelSpec, ledger: Ledger, decision: Decision) -> None:
+    if decision.action == "retrain":
+        reason = "; ".join(decision.reasons)
+        ledger.once("retrain_wanted", spec.name, decision.id, actor=Settings().actor, reason=reason)
+
+
+def _judged(ledger: Ledger, model: str) -> list[Entry]:
+    return ledger.entries(model, kinds=["drift_judged"])
+
+
+def news(spec: ModelSpec, batches: Sequence[Batch]) -> list[Batch]:
+    """Leave out the batches that the champion was made from; raise InputError when there is no champion."""
+    ledger = Ledger.of(Settings())
+    version = registry.require_champion(ledger, spec.name)
+    made_from = [e.facts["data"]["batches"] for e in ledger.entries(spec.name, kinds=["registered"])
+                 if e.facts["version"] == version]  # fmt: skip
+    return [batch for batch in batches if not made_from or batch.digest not in made_from[-1]]
 
 
 def recall(spec: ModelSpec, batch: Batch) -> Watched | None:
     """Return what was decided about a batch for the present champion, once it has landed; None if more is to do."""
     settings = Settings()
     ledger = Ledger.of(settings)
+    champion = ledger.champion(spec.name)
     if not Lake(settings).known(spec.name, batch.digest):
         return None
-    for entry in reversed(ledger.entries(spec.name, kinds=["drift_judged"])):
-        evidence = entry.facts["evidence"]
-        if evidence["batch"] == batch.digest and evidence["champion"] == ledger.champion(spec.name):
-            return Watched(batch.digest, Decision.from_dict(entry.facts["decision"]), entry.facts["page"])
+    for entry in reversed(_judged(ledger, spec.name)):
+        evidence, decision = entry.facts["evidence"], Decision.from_dict(entry.facts["decision"])
+        if (evidence["batch"], evidence["champion"]) == (batch.digest, champion):
+            _want(spec, ledger, decision)  # a process may have died right after it had decided
+            return None if _is_open(decision) else Watched(batch.digest, decision, entry.facts["page"], before=True)
     return None
 
 
@@ -78,12 +107,13 @@ def summary(
     spec: ModelSpec, watched: Sequence[Watched], started: Sequence[dict[str, Any]], seconds: dict[str, float]
 ) -> dict[str, Any]:
     """Return what a monitor run found, the gravest batch first in line, ready for JSON."""
-    shared = {"model": spec.name, "batches": [one.batch for one in watched], "seconds": seconds}
     retraining = next(iter(started), None)
+    shared: dict[str, Any] = {"model": spec.name, "batches": [one.batch for one in watched], "seconds": seconds}
+    shared |= {"retraining": retraining, "retrainings": list(started)}
     if not watched:
-        nothing = {"verdict": "fine", "reasons": ["the source holds nothing new"], "blockers": [], "findings": []}
-        return {**shared, **nothing, "action": "none", "decision": "", "report": "", "retraining": retraining}
-    gravest = max(watched, key=lambda one: ("none", "retrain", "repair").index(one.decision.action))
+        nothing = {"verdict": "fine", "reasons": ["nothing new came in"], "blockers": [], "findings": []}
+        return {**shared, **nothing, "action": "none", "next_steps": [], "decision": "", "report": ""}
+    gravest = max(watched, key=_gravity)
     decision = gravest.decision
     return {
         **shared,
@@ -95,5 +125,9 @@ def summary(
         "next_steps": list(decision.next_steps),
         "decision": decision.id,
         "report": gravest.page,
-        "retraining": retraining,
     }
+
+
+def _gravity(watched: Watched) -> tuple[int, int]:
+    decision = watched.decision
+    return get_args(Action).index(decision.action), get_args(Verdict).index(decision.verdict)

@@ -27,7 +27,7 @@ class Judged:
 def evaluate(spec: ModelSpec, prepared: Prepared, found: search.Searched, decision: str = "") -> Judged:
     """Score everybody on the same rows; an unreadable champion ends the run, it never counts as absent.
 
-    A champion is stale when a drift `decision` asked for this run, or when its time is over.
+    A champion is stale when a drift `decision` about it asked for this run, or when its time is over.
     """
     settings = Settings()
     ledger, rows, target = Ledger.of(settings), read_rows(spec, prepared.snapshot), spec.data.target
@@ -42,7 +42,7 @@ def evaluate(spec: ModelSpec, prepared: Prepared, found: search.Searched, decisi
     )
     for who, model in (("challenger", found.best), ("dummy", constant)):
         predictions[who] = evaluation.predict(model, test, prepared.task, prepared.positive)
-    why_stale = "drift was confirmed" if decision else _past_its_time(spec, ledger)
+    why_stale = _drifted(ledger, spec.name, decision, champion) or _past_its_time(spec, ledger)
     verdict = evaluation.judge(
         prepared.metric,
         test[target],
@@ -81,6 +81,13 @@ def to_markdown(model: str, verdict: evaluation.Verdict) -> str:
     lines += [f"| {verdict.metric} on {verdict.rows:,} rows | score | 95 % interval |", "|---|---|---|"]
     lines += [f"| {who} | {s.value:.5g} | {s.low:.5g} to {s.high:.5g} |" for who, s in verdict.scores.items()]
     return "\n".join(lines)
+
+
+def _drifted(ledger: Ledger, model: str, decision: str, champion: int | None) -> str:
+    """Say that drift was confirmed for the present champion; a decision about an earlier one says nothing of it."""
+    judged = [entry for entry in ledger.entries(model, kinds=["drift_judged"]) if entry.subject == decision]
+    about = judged[-1].facts["evidence"]["champion"] if judged else None
+    return "drift was confirmed" if champion is not None and about == champion else ""
 
 
 def _past_its_time(spec: ModelSpec, ledger: Ledger) -> str:

@@ -6,6 +6,7 @@ from prefect.blocks.system import Secret
 
 from everfit import validation
 from everfit.lake import Batch, Lake
+from everfit.ledger import Ledger
 from everfit.settings import Settings
 from everfit.sources import open_source
 from everfit.spec import ModelSpec
@@ -19,13 +20,21 @@ def ingest(spec: ModelSpec, data: str = "") -> tuple[Batch, ...]:
     The same content is the same batch: staging it twice changes nothing.
     """
     settings = Settings()
-    lake = Lake(settings)
+    lake, ledger = Lake(settings), Ledger.of(settings)
     validation.warm_up()  # what judges the rows starts in a process of its own while they are read
     batches = []
     for source in open_source(data or spec.data.source, base=settings.workspace, secrets=secret):
         batch = lake.stage(spec.name, source)
         if landed := lake.known(spec.name, batch.digest):
             lake.discard(batch)
+            ledger.once(  # a process may have died right after it had landed
+                "ingested",
+                spec.name,
+                batch.digest,
+                actor=settings.actor,
+                reason=batch.origin,
+                facts={"rows": batch.rows},
+            )
         say(f"{batch.rows:,} rows from {batch.origin}, batch {batch.digest[:8]}{', landed before' if landed else ''}")
         batches.append(batch)
     return tuple(batches)

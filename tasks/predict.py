@@ -58,11 +58,14 @@ def predict(spec: ModelSpec, batches: Sequence[Batch], output: str) -> Scored:
     for batch in batches:
         warnings += _check_columns(spec, champion.schema, batch.schema)
         frame = lake.read(batch)
+        if "prediction" in frame:
+            raise InputError(f"{batch.origin} has a column 'prediction' already.", do="Drop it, or rename it.")
         said = as_frame(evaluation.predict(champion.pipeline, frame, champion.task, champion.card["positive"]))
         lake.record_predictions(spec.name, said, version=version, batch_digest=batch.digest)
-        lake.discard(batch)
         parts.append(pd.concat([frame.drop(columns="_row"), said], axis=1))
     _write(pd.concat(parts, ignore_index=True), target)
+    for batch in batches:
+        lake.discard(batch)
     scored = Scored(spec.name, version, sum(map(len, parts)), output, tuple(warnings))
     ledger.record(
         "predicted", spec.name, actor=settings.actor, facts={"rows": scored.rows, "version": version, "output": output}

@@ -60,11 +60,13 @@ class Outcome:
 
 
 @step
-def promote(spec: ModelSpec, version: registry.Version, judged: Judged, prepared: Prepared) -> Outcome:
-    """Swap the champion in the ledger, and only then the aliases; the swap fails if another one came in between."""
+def promote(
+    spec: ModelSpec, version: registry.Version, judged: Judged, prepared: Prepared, decision: str = ""
+) -> Outcome:
+    """Swap the champion in the ledger, and only then the aliases; refuse if another one came in between."""
     settings = Settings()
     ledger, verdict = Ledger.of(settings), judged.verdict
-    facts = {"version": version.number, "champion": judged.champion, **verdict.to_dict()}
+    facts = {"version": version.number, "champion": judged.champion, "decision": decision, **verdict.to_dict()}
     why = "; ".join((*verdict.blockers, *verdict.reasons))
     state, subject = "Champion kept", f"v{version.number}"
     if not verdict.promote:

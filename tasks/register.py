@@ -29,7 +29,7 @@ def register(
         settings,
         registry.Candidate(
             model=spec.name,
-            run_key=str(flow_run.id),
+            run_key=f"{flow_run.id}/{flow_run.run_count}",
             pipeline=found.best,
             task=prepared.task,
             target=spec.data.target,

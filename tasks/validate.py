@@ -1,7 +1,10 @@
 """Stop bad data before it becomes a bad model."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+import pandas as pd
 
 from everfit import validation
 from everfit.errors import ValidationStopped
@@ -43,11 +46,14 @@ def validate(spec: ModelSpec, batches: Sequence[Batch], *, again: bool = False) 
     """Run every suite on every batch that has not landed yet (`again`: on all), then stop if one failed.
 
     All of them run first, so one report shows everything there is to repair. A batch that is refused goes to
-    the quarantine whole, and is tried again when it comes again, since the rule may have been the mistake.
+    the quarantine whole, and is tried again when it comes again, since the rule may have been the mistake; only the
+    first time stops a training, so that one bad file does not stop all that follow.
     """
     settings = Settings()
     lake, ledger = Lake(settings), Ledger.of(settings)
-    checks = [_check(spec, settings, batch) for batch in batches if again or not lake.known(spec.name, batch.digest)]
+    faults = set() if again else known_faults(ledger, spec.name)
+    fresh = [b for b in batches if again or not (lake.known(spec.name, b.digest) or b.digest in faults)]
+    checks = [_check(spec, settings, batch) for batch in fresh]
     if not checks:
         say("nothing new to check")
     for checked in checks:
@@ -64,16 +70,24 @@ def validate(spec: ModelSpec, batches: Sequence[Batch], *, again: bool = False) 
                 "page": checked.page,
             },
         )
-        say(checked.summary)
-    if refused := [checked for checked in checks if checked.refused]:
-        raise _stop(spec, settings, refused)
-    return tuple(checks)
+        say(checked.summary, level=logging.WARNING if checked.refused else logging.INFO)
+    refused = [checked for checked in checks if checked.refused]
+    first = [checked for checked in refused if _quarantine(spec, settings, checked)]
+    if first or (again and refused):
+        raise _stop(spec, first or refused)
+    return tuple(checked for checked in checks if not checked.refused)
+
+
+def known_faults(ledger: Ledger, model: str) -> set[str]:
+    """Return the digests of batches that the monitor found broken and has not found sound since."""
+    latest = {e.facts["evidence"]["batch"]: e for e in ledger.entries(model, kinds=["drift_judged"])}
+    return {batch for batch, entry in latest.items() if entry.facts["decision"]["action"] == "repair"}
 
 
 def _check(spec: ModelSpec, settings: Settings, batch: Batch) -> Checked:
     frame = Lake(settings).read(batch)
     suites = validation.load_suites(spec.suites, settings.expectations)
-    later = {spec.data.target, spec.data.weight or ""} - set(batch.schema.names)  # labels may be known later
+    later = {name for name in (spec.data.target, spec.data.weight) if name and not _known(frame, name)}
     report = validation.run(suites, frame, model=spec.name, origin=batch.origin, without=later)
     page = validation.write_page(report, settings.reports(spec.name) / f"data-{batch.digest[:12]}.html")
     publish_report(spec.name, "data-report", f"{spec.name}: data checks", validation.to_markdown(report), page)
@@ -85,6 +99,11 @@ def _check(spec: ModelSpec, settings: Settings, batch: Batch) -> Checked:
         str(page),
         (*blocked, *map(str, report.blocking)),
     )
+
+
+def _known(frame: pd.DataFrame, name: str) -> bool:
+    """Say whether labels have come: they may be known later."""
+    return name in frame and bool(frame[name].notna().any())
 
 
 def _schema_changes(spec: ModelSpec, settings: Settings, came: Schema) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -105,14 +124,17 @@ def champion_schema(ledger: Ledger, model: str) -> Schema | None:
     return Schema.from_dict(known[-1].facts["schema"]) if version is not None and known else None
 
 
-def _stop(spec: ModelSpec, settings: Settings, refused: list[Checked]) -> ValidationStopped:
-    """Put the refused batches into quarantine, whole, and say why the run stops."""
-    lake, ledger = Lake(settings), Ledger.of(settings)
-    for checked in refused:
-        why = "; ".join(checked.refused)
-        lake.land(checked.batch, {}, refused=why)
-        facts = {"rows": checked.batch.rows, "page": checked.page}
-        ledger.once("refused_batch", spec.name, checked.batch.digest, actor=settings.actor, reason=why, facts=facts)
+def _quarantine(spec: ModelSpec, settings: Settings, checked: Checked) -> bool:
+    """Put a refused batch into quarantine, whole; say whether this is the first time."""
+    why = "; ".join(checked.refused)
+    Lake(settings).land(checked.batch, {}, refused=why)
+    facts = {"rows": checked.batch.rows, "page": checked.page}
+    digest, actor = checked.batch.digest, settings.actor
+    _, first = Ledger.of(settings).once("refused_batch", spec.name, digest, actor=actor, reason=why, facts=facts)
+    return first
+
+
+def _stop(spec: ModelSpec, refused: list[Checked]) -> ValidationStopped:
     return ValidationStopped(
         f"{spec.name}: {len(refused)} batch(es) failed critical rules; nothing was learnt from them.",
         details=[f"{checked.batch.origin}: {why}" for checked in refused for why in checked.refused],

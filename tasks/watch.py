@@ -19,6 +19,7 @@ from everfit.monitor.reference import PREDICTION, SCORE, heldout_losses
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
 from tasks.build_features import in_time
+from tasks.evaluate import unseen
 from tasks.steps import say, step
 from tasks.validate import Checked
 
@@ -110,7 +111,7 @@ def _champion(spec: ModelSpec, settings: Settings, batch: Batch) -> _Champion:
     loaded = registry.load(settings, spec.name, version)
     learnt = lake.snapshot(spec.name, loaded.card["snapshot"]["version"])
     since = lake.since(learnt, but=batch.digest)
-    return _Champion(loaded, in_time(spec, since) if len(since) else since)
+    return _Champion(loaded, unseen(in_time(spec, since), loaded) if len(since) else since)
 
 
 def _with_predictions(loaded: registry.Loaded, frame: pd.DataFrame) -> pd.DataFrame:

@@ -36,11 +36,13 @@ def repeated(reference: pd.DataFrame, current: pd.DataFrame, schema: Schema) -> 
         return None
     past, came = (pd.util.hash_pandas_object(frame[names], index=False) for frame in (reference, current))
     usual = float(past.duplicated().mean())
-    share = float((came.duplicated() | came.isin(past)).mean())
+    twins, share = float(came.duplicated().mean()), float((came.duplicated() | came.isin(past)).mean())
     if share < REPEATED or usual > share / 4:
         return None
     text = f"{share:.0%} of the rows are copies of each other or of known rows; so far {usual:.0%} were"
-    return Finding("repeated rows", text, severity="repair", effect=finite(share))
+    # Rows that are known come again for good reasons: a file that grows, a correction, labels that are late.
+    severity: Severity = "repair" if twins >= REPEATED else "watch"
+    return Finding("repeated rows", text, severity=severity, effect=finite(share))
 
 
 def stale(reference: pd.DataFrame, current: pd.DataFrame, time: str) -> Finding | None:

@@ -34,12 +34,14 @@ def draft(
     name: str,
     time: str | None = None,
     ids: Iterable[str] = (),
+    labels: Iterable[str] = (),
     schema: str = f"./{SCHEMA_ID}",
     now: pd.Timestamp | None = None,
 ) -> str:
     """Propose a suite as YAML text; it holds for the data that it was drafted from.
 
-    `schema` is where editors find the JSON Schema of suites. Raise DataError when there are no rows to learn from.
+    `labels` are columns whose values may come later than their rows. `schema` is where editors find the JSON Schema
+    of suites. Raise DataError when there are no rows to learn from.
     """
     if frame.empty:
         raise DataError("A suite cannot be drafted from no rows.", do="Give a file that has some.")
@@ -47,7 +49,7 @@ def draft(
     if time is not None and time in table.columns:
         table = table.sort_values(time, kind="stable", ignore_index=True)
     moment = now or pd.Timestamp.now("UTC").tz_localize(None)
-    sample = Sample(table, time, tuple(ids), moment)
+    sample = Sample(table, time, tuple(ids), moment, tuple(labels))
     sections = [_section("the table", of_table(sample))]
     sections += [_section(f"{column}: {_about(table[column])}", of_column(sample, column)) for column in table.columns]
     return "".join(chain([_head(table, name, schema)], filter(None, sections)))

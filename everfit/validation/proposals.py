@@ -81,6 +81,8 @@ def _type(name: str, column: pd.Series) -> Iterator[Proposal]:
 
 def _missing(sample: Sample, name: str) -> Iterator[Proposal]:
     """Stop when a large part of the usual values is lost, warn when clearly more are missing than ever."""
+    if name in sample.labels:
+        return
     column, rows = sample.frame[name], len(sample.frame)
     usual = float(column.isna().mean())
     said = f"In the sample {usual:.1%} are missing" if usual else "In the sample none is missing"

@@ -27,6 +27,7 @@ class Sample:
     time: str | None = None
     ids: tuple[str, ...] = ()
     now: pd.Timestamp = field(default_factory=lambda: pd.Timestamp.now("UTC").tz_localize(None))
+    labels: tuple[str, ...] = ()
 
     @property
     def wide(self) -> bool:

@@ -34,12 +34,12 @@ def monitor(
     as_json: Json = False,
 ) -> None:
     """Watch a new batch: validate, drift, decide, and retrain when the decision says so."""
-    result = _run("monitor", as_json, model=name, data=data)
-    raise typer.Exit(3 if result["action"] == "repair" else 0)
+    _run("monitor", as_json, model=name, data=data)
 
 
 def _run(verb: str, as_json: bool, *, model: str, **parameters: str) -> dict[str, Any]:
     """Run the flow of that name beside a Prefect API, which starts while the heavy libraries are imported."""
+    from everfit.errors import ValidationStopped
     from everfit.spec import load_spec
     from flows.cli import console
     from flows.server import api, connected
@@ -53,8 +53,13 @@ def _run(verb: str, as_json: bool, *, model: str, **parameters: str) -> dict[str
         with connected(here, server.url):
             flow = getattr(import_module(f"flows.{verb}"), verb)
             from prefect import tags
-        with server, tags("everfit", f"model:{model}"):
-            listen()
-            result: dict[str, Any] = flow(model=model, **parameters)
+        try:
+            with server, tags("everfit", f"model:{model}"):
+                listen()
+                result: dict[str, Any] = flow(model=model, **parameters)
+        except ValidationStopped as stop:
+            if as_json and "result" in stop.facts:
+                console.print_json(stop.result)
+            raise
     console.finish(verb, result, as_json)
     return result
