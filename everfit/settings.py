@@ -5,6 +5,7 @@ the workspace, which is the current folder. Nothing here belongs in a model file
 once it is read.
 """
 
+import getpass
 import os
 import re
 from pathlib import Path
@@ -14,6 +15,13 @@ from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from everfit.errors import InputError
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container may run under a number that has no name
+        return "unknown"
 
 
 class Settings(BaseSettings):
@@ -45,7 +53,7 @@ class Settings(BaseSettings):
             "mlflow_uri": _with_driver(self.mlflow_uri) or f"sqlite:///{home / 'mlflow.db'}",
             "mlflow_artifacts": self.mlflow_artifacts or str(home / "artifacts"),
             "prefect_api": self.prefect_api or os.environ.get("PREFECT_API_URL", ""),
-            "actor": self.actor or os.environ.get("USER", "") or "unknown",
+            "actor": self.actor or _login(),
         }
         for name, value in derived.items():
             object.__setattr__(self, name, value)

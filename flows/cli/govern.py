@@ -55,8 +55,9 @@ def history(
     if as_json:
         console.print_json({"model": name, "champion": champion, "entries": [entry.to_dict() for entry in entries]})
         return
-    rows = [[f"{e.at:%Y-%m-%d %H:%M:%S}", e.model, e.kind.replace("_", " "), e.actor, e.summary] for e in entries]
-    console.table("Decisions, oldest first (UTC)", ["when", "model", "what", "by", "why"], rows)
+    about = "" if name else "model"
+    rows = [[f"{e.at:%Y-%m-%d %H:%M:%S}", *([e.model] if about else []), e.actor, e.summary] for e in entries]
+    console.table("Decisions, oldest first (UTC)", ["when", *([about] if about else []), "by", "what and why"], rows)
     if name:
         console.out.print(f"champion: {f'v{champion}' if champion else 'none'}")
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +17,7 @@ from everfit.lake import Lake
 from everfit.ledger import Ledger
 from everfit.settings import Settings
 from everfit.simulation import rentals
+from flows import cli
 
 MODEL = "rentals"
 
@@ -130,3 +132,55 @@ def test_reports_are_where_the_verdict_says(story):
     assert "retrain" in page.read_text().lower()
     assert list(page.parent.glob("data-*.html"))
     assert list(page.parent.glob("evidently-*.html"))
+
+
+@pytest.fixture
+def everfit(prefect_api: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """Run a command in this process, on the server that the tests share; returns exit code and JSON."""
+
+    def run(*words: str) -> tuple[int, dict[str, Any]]:
+        monkeypatch.setenv("EVERFIT_PREFECT_API", prefect_api)
+        monkeypatch.setattr(sys, "argv", ["everfit", *words, "--json"])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        return int(stop.value.code or 0), json.loads(capsys.readouterr().out)
+
+    return run
+
+
+def test_a_data_fault_ends_the_command_with_three_and_its_verdict_as_json(story, everfit):
+    code, verdict = everfit("monitor", MODEL, "--data", "fahrenheit.parquet")
+    assert (code, verdict["action"]) == (3, "repair")
+
+
+def test_a_refused_batch_lands_once_its_rule_is_mended(story, everfit):
+    suite = story.settings.expectations / f"{MODEL}.yaml"
+    rule = "  - type: expect_column_max_to_be_between\n    kwargs: {column: wind, max_value: 1}\n"
+    right = suite.read_text()
+    suite.write_text(right + rule)
+    save(rentals(87, 7), "week-6")
+    assert everfit("monitor", MODEL, "--data", "week-6.parquet")[0] == 3
+    suite.write_text(right)
+    code, verdict = everfit("monitor", MODEL, "--data", "week-6.parquet")
+    assert (code, verdict["action"]) == (0, "none")
+    assert any(b.origin.endswith("week-6.parquet") for b in story.lake.batches(MODEL))
+
+
+def test_a_training_learns_nothing_from_what_the_monitor_refused(story):
+    from tasks.validate import known_faults
+
+    assert len(known_faults(story.ledger, MODEL)) == 1
+
+
+def test_a_batch_that_the_champion_was_made_from_is_no_news(story, everfit):
+    code, verdict = everfit("monitor", MODEL, "--data", "week-4.parquet")
+    assert (code, verdict["verdict"], verdict["reasons"]) == (0, "fine", ["nothing new came in"])
+
+
+def test_a_rollback_brings_the_previous_champion_back_and_a_second_one_changes_nothing(story, everfit):
+    code, first = everfit("rollback", MODEL)
+    assert (code, first["champion"], first["changed"]) == (0, 1, True)
+    code, second = everfit("rollback", MODEL)
+    assert (code, second["champion"], second["changed"]) == (0, 1, False)
+    assert everfit("promote", MODEL, "--version", "2")[1]["champion"] == 2
+    assert everfit("history", MODEL)[1]["champion"] == 2
