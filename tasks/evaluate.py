@@ -12,6 +12,7 @@ from everfit.settings import Settings
 from everfit.spec import ModelSpec
 from tasks.artifacts import publish_markdown
 from tasks.build_features import Prepared, read_rows
+from tasks.champion import load_champion
 from tasks.steps import say, step
 
 
@@ -34,7 +35,7 @@ def evaluate(spec: ModelSpec, prepared: Prepared, found: search.Searched, decisi
     champion = ledger.champion(spec.name)
     test, predictions = rows.test, {}
     if champion is not None:
-        loaded = registry.load(settings, spec.name, champion)
+        loaded = load_champion(spec, settings, champion)
         test = unseen(test, loaded)
         predictions["champion"] = evaluation.predict(loaded.pipeline, test, prepared.task, prepared.positive)
     constant = search.constant_guess(

@@ -14,6 +14,7 @@ from everfit.ledger import Ledger
 from everfit.schema import Schema, judge_changes
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
+from tasks.champion import load_champion
 from tasks.steps import say, step
 
 WRITERS: dict[str, Callable[..., None]] = {".parquet": pd.DataFrame.to_parquet, ".csv": pd.DataFrame.to_csv}
@@ -52,7 +53,7 @@ def predict(spec: ModelSpec, batches: Sequence[Batch], output: str) -> Scored:
     settings = Settings()
     lake, ledger = Lake(settings), Ledger.of(settings)
     version = registry.require_champion(ledger, spec.name)
-    champion = registry.load(settings, spec.name, version)
+    champion = load_champion(spec, settings, version)
     parts: list[pd.DataFrame] = []
     warnings: list[str] = []
     for batch in batches:

@@ -19,6 +19,7 @@ from everfit.monitor.reference import PREDICTION, SCORE, heldout_losses
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
 from tasks.build_features import in_time
+from tasks.champion import load_champion
 from tasks.evaluate import unseen
 from tasks.steps import say, step
 from tasks.validate import Checked
@@ -108,7 +109,7 @@ def refused(spec: ModelSpec, batch: Batch, stop: ValidationStopped) -> Seen:
 
 def _champion(spec: ModelSpec, settings: Settings, batch: Batch) -> _Champion:
     lake, version = Lake(settings), registry.require_champion(Ledger.of(settings), spec.name)
-    loaded = registry.load(settings, spec.name, version)
+    loaded = load_champion(spec, settings, version)
     learnt = lake.snapshot(spec.name, loaded.card["snapshot"]["version"])
     since = lake.since(learnt, but=batch.digest)
     return _Champion(loaded, unseen(in_time(spec, since), loaded) if len(since) else since)

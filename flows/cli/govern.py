@@ -50,7 +50,7 @@ def history(
 
     ledger = Ledger.of(settings())
     when = moment(at)
-    entries = ledger.entries(name, at=when)[-limit:]
+    entries = ledger.entries(name, at=when, limit=limit)
     champion = ledger.champion(name, at=when) if name else None
     if as_json:
         console.print_json({"model": name, "champion": champion, "entries": [entry.to_dict() for entry in entries]})

@@ -75,12 +75,27 @@ def test_a_decision_that_nobody_asked_for_trains_nothing(here):
     assert train(MODEL, reason="a forged event", decision="never-heard-of") is None
 
 
+def test_a_training_that_died_after_it_was_promoted_is_settled_and_not_done_again(here):
+    from flows.train import train
+
+    here.ledger.once("retrain_wanted", MODEL, "half-way", actor="a run", reason="the world changed")
+    champion = here.ledger.champion(MODEL)
+    here.ledger.swap_champion(
+        MODEL, expected=champion, new=champion + 100, actor="a run that died", facts={"decision": "half-way"}
+    )
+    versions = len(here.ledger.entries(MODEL, kinds=["registered"]))
+    assert train(MODEL, reason="again", decision="half-way") is None
+    assert len(here.ledger.entries(MODEL, kinds=["registered"])) == versions
+    assert kinds(here.ledger, "half-way") == ["retrain_wanted", "retrain_finished"]
+    here.ledger.swap_champion(MODEL, expected=champion + 100, new=champion, kind="rolled_back", actor="the test")
+
+
 def test_a_process_that_dies_between_ledger_and_event_has_its_retraining_done_once_by_the_next_run(here):
     from flows.monitor import monitor
 
     rentals(73, 7).to_parquet("week-4.parquet", index=False)
     path = here.settings.models / f"{MODEL}.yaml"
-    path.write_text(path.read_text().replace("cooldown: 1d", "cooldown: 1s"))
+    path.write_text(path.read_text().replace("{cooldown: 1d, max_per_week: 3}", "{cooldown: 1s, max_per_week: 30}"))
     env = os.environ | {"PREFECT_API_URL": here.api}
     died = subprocess.run([sys.executable, "-c", KILLED], env=env, capture_output=True, text=True, check=False)
     assert died.returncode == -9, died.stderr

@@ -1,0 +1,21 @@
+"""Load the champion for a step, if it still is a model of what the model file describes."""
+
+from everfit import registry
+from everfit.errors import InputError
+from everfit.settings import Settings
+from everfit.spec import ModelSpec
+
+
+def load_champion(spec: ModelSpec, settings: Settings, version: int) -> registry.Loaded:
+    """Read a version back; raise InputError when it predicts another column, or in another way, than the file says."""
+    loaded = registry.load(settings, spec.name, version)
+    said = {"target": spec.data.target, "task": spec.data.task or loaded.task}
+    for key, wanted in said.items():
+        if loaded.card[key] != wanted:
+            raise InputError(
+                f"{spec.name}: the model file says {key}: {wanted}, and its champion v{version} was made for "
+                f"{loaded.card[key]}.",
+                why="Two models of different things cannot be compared, and one cannot stand in for the other.",
+                do=f"Undo the change, or make a new model: everfit new {spec.name}-2 ...",
+            )
+    return loaded
