@@ -169,12 +169,6 @@ def _evidence(
         target_present=spec.data.target in batch.schema.names,
         retrained=tuple(entry.at for entry in ended.values()),
         running=open_[-1] if open_ else "",
-        waiting=_waiting(ledger, spec.name),
+        waiting=ledger.waiting(spec.name),
         findings=findings,
     )
-
-
-def _waiting(ledger: Ledger, model: str) -> int | None:
-    """Return the version that waits for a person, unless a later one took over."""
-    entries = ledger.entries(model, kinds=["approval_wanted", "promoted", "rolled_back"])
-    return int(entries[-1].facts["version"]) if entries and entries[-1].kind == "approval_wanted" else None

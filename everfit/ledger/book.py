@@ -110,6 +110,17 @@ class Ledger:
         """Return the version that a rollback goes back to."""
         return next(iter(self._line(model, at)[-2:-1]), None)
 
+    def waiting(self, model: str) -> int | None:
+        """Return the version that waits for a person's word: to take over, or to be refused."""
+        waits = None
+        for entry in self.entries(model, kinds=["approval_wanted", "promotion_refused", *champions.SWAPS]):
+            version = int(entry.facts["version"])
+            if entry.kind == "approval_wanted":
+                waits = version
+            elif entry.kind in champions.SWAPS or version == waits:
+                waits = None
+        return waits
+
     def swap_champion(
         self,
         model: str,

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         champion,
         promote,
         promote_by_hand,
+        refuse_by_hand,
         require_champion,
         rollback,
         sync_aliases,
@@ -30,6 +31,7 @@ __all__ = [
     "prepare",
     "promote",
     "promote_by_hand",
+    "refuse_by_hand",
     "register",
     "require_champion",
     "rollback",
@@ -38,7 +40,15 @@ __all__ = [
 _ROOMS = {
     "records": ("Candidate", "Loaded", "Outcome", "Version"),
     "loading": ("load",),
-    "promotions": ("champion", "promote", "promote_by_hand", "require_champion", "rollback", "sync_aliases"),
+    "promotions": (
+        "champion",
+        "promote",
+        "promote_by_hand",
+        "refuse_by_hand",
+        "require_champion",
+        "rollback",
+        "sync_aliases",
+    ),
     "registering": ("register",),
     "door": ("prepare",),
 }

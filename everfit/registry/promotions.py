@@ -65,6 +65,19 @@ def promote_by_hand(settings: Settings, model: str, version: int | None = None, 
     return promote(settings, ledger, model, chosen, expected=ledger.champion(model), reason=reason)
 
 
+def refuse_by_hand(settings: Settings, model: str, version: int | None = None, *, reason: str) -> Outcome:
+    """Refuse the version that waits for approval by a person's word; the champion stays."""
+    ledger = Ledger.of(settings)
+    champion = ledger.champion(model)
+    waits = _waiting(ledger, model)
+    if version not in (None, waits):
+        raise InputError(f"{model}: v{version} does not wait for approval, v{waits} does.")
+    facts = {"version": waits, "champion": champion}
+    subject = f"v{waits} by hand"
+    entry, new = ledger.once("promotion_refused", model, subject, actor=settings.actor, reason=reason, facts=facts)
+    return Outcome(model, champion, None, new, f"{model}: {entry.summary}")
+
+
 def rollback(
     settings: Settings, model: str, *, reason: str, to: int | None = None, expected: int | None = None, actor: str = ""
 ) -> Outcome:
@@ -146,11 +159,10 @@ def _already(ledger: Ledger, model: str) -> str:
 
 
 def _waiting(ledger: Ledger, model: str) -> int:
-    """Return the version that waits for approval, if nothing was promoted since."""
-    asked = ledger.entries(model, kinds=["approval_wanted", "promoted", "rolled_back"])
-    if not asked or asked[-1].kind != "approval_wanted":
+    version = ledger.waiting(model)
+    if version is None:
         raise InputError(
             f"{model}: no version waits for approval.",
             do=f"everfit promote {model} --version NUMBER promotes any; everfit history {model} shows them.",
         )
-    return int(asked[-1].facts["version"])
+    return version

@@ -106,7 +106,7 @@ class Outcome:
     """What a promotion or a rollback came to; `changed` is False when it was so already."""
 
     model: str
-    champion: int
+    champion: int | None
     replaced: int | None
     changed: bool
     sentence: str

@@ -13,17 +13,21 @@ audit = typer.Typer(help="Prove that the ledger was not altered.", no_args_is_he
 def promote(
     name: Name,
     version: Annotated[int | None, typer.Option("--version", help="Default: the one that waits for approval.")] = None,
-    reason: Reason = "approved by hand",
+    refuse: Annotated[
+        bool, typer.Option("--refuse", help="Refuse the version that waits; the champion stays.")
+    ] = False,
+    reason: Reason = "by hand",
     as_json: Json = False,
 ) -> None:
-    """Let a registered version take over, by your word."""
+    """Let a registered version take over, or refuse it, by your word."""
     from everfit import registry
     from everfit.spec import load_spec
     from flows.cli import console
 
     here = settings()
     load_spec(name, here.models)
-    result = registry.promote_by_hand(here, name, version, reason=reason)
+    decide = registry.refuse_by_hand if refuse else registry.promote_by_hand
+    result = decide(here, name, version, reason=reason)
     console.finish("promote", result.to_dict(), as_json)
 
 

@@ -166,3 +166,12 @@ def test_a_promotion_while_mlflow_is_down_is_finished_when_it_is_back(settings, 
     assert ledger.champion("bike") == 1  # decided, and loadable; only the alias is late
     assert promote(settings, ledger, 1, None).changed is False
     assert aliases(settings)["champion"] == 1
+
+
+def test_a_person_refuses_what_waits_and_the_champion_stays(settings, ledger):
+    ledger.once("approval_wanted", "bike", "v2", actor="everfit", facts={"version": 2})
+    assert ledger.waiting("bike") == 2
+    outcome = registry.refuse_by_hand(settings, "bike", reason="it forgets the winters")
+    assert outcome.changed
+    assert ledger.waiting("bike") is None
+    assert ledger.entries("bike", kinds=["promotion_refused"])[-1].reason == "it forgets the winters"
