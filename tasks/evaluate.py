@@ -54,6 +54,7 @@ def evaluate(spec: ModelSpec, prepared: Prepared, found: search.Searched, decisi
         why_stale=why_stale,
         champion=f"v{champion}" if champion is not None else "",
         ordered=spec.data.time is not None,
+        groups=test[spec.data.group].to_numpy() if spec.data.group else None,
         seed=spec.search.seed,
         rows_hash=evaluation.hash_of(evaluation.row_hashes(test)),
     )

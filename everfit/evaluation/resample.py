@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
 from everfit.evaluation.metrics import Metric
 from everfit.search.predicted import Predicted
@@ -12,12 +13,16 @@ DRAWS = 2000
 FEWEST_BLOCKS = 20
 
 
-def units_of(rows: int, *, ordered: bool, seed: int) -> np.ndarray:
+def units_of(rows: int, *, ordered: bool, seed: int, groups: np.ndarray | None = None) -> np.ndarray:
     """Assign each row to the unit that it is resampled with.
 
     Neighbours in time share their luck, so ordered rows go in blocks that grow with the cube root of their number;
-    other rows go alone, or in random bags when there are many, which have the same spread.
+    other rows go alone, or in random bags when there are many, which have the same spread. Rows of a group share
+    their luck as well, and stay together.
     """
+    if groups is not None:
+        codes = pd.factorize(groups, use_na_sentinel=False)[0]
+        return np.asarray(np.random.default_rng(seed).permutation(codes.max() + 1)[codes] % UNITS)
     if ordered:
         blocks = min(UNITS, max(FEWEST_BLOCKS, round(rows ** (2 / 3))))
         return np.asarray(np.arange(rows) * min(blocks, rows) // max(1, rows))

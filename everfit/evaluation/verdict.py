@@ -60,6 +60,7 @@ def judge(
     why_stale: str = "",
     champion: str = "",
     ordered: bool = False,
+    groups: Any = None,
     seed: int = 0,
     rows_hash: str = "",
 ) -> Verdict:
@@ -79,8 +80,8 @@ def judge(
         blockers = _degenerate(measure, truth, weights) or _unusable(predictions, len(truth), champion)
         if blockers:
             return Verdict(False, (), tuple(blockers), **facts)
-        return _weigh(_Case(measure, truth, weights, dict(predictions), ordered, seed), margin, stale, why_stale,
-                      champion or "the champion", facts)  # fmt: skip
+        case = _Case(measure, truth, weights, dict(predictions), ordered, seed, groups)
+        return _weigh(case, margin, stale, why_stale, champion or "the champion", facts)
     except Exception as cause:  # noqa: BLE001  # the gate fails closed: whatever went wrong, nothing is promoted
         return Verdict(False, (), (f"the comparison failed: {type(cause).__name__}: {first_line(cause)}",), **facts)
 
@@ -118,6 +119,7 @@ class _Case:
     predictions: Mapping[str, Any]
     ordered: bool
     seed: int
+    groups: Any = None
 
 
 def _weigh(case: _Case, margin: float, stale: bool, why_stale: str, champion: str, facts: dict[str, Any]) -> Verdict:
@@ -142,7 +144,7 @@ def _weigh(case: _Case, margin: float, stale: bool, why_stale: str, champion: st
 
 
 def _scores(case: _Case) -> tuple[dict[str, float], dict[str, np.ndarray]]:
-    units = resample.units_of(len(case.y), ordered=case.ordered, seed=case.seed)
+    units = resample.units_of(len(case.y), ordered=case.ordered, seed=case.seed, groups=case.groups)
     draws = resample.draws_of(int(units.max()) + 1, seed=case.seed)
     who = [name for name in ("dummy", "champion", "challenger") if name in case.predictions]
     values = {name: case.metric.score(case.y, case.predictions[name], case.weight) for name in who}

@@ -168,3 +168,16 @@ def test_a_million_rows_are_judged_in_seconds():
     began = time.process_time()
     assert not judge("roc_auc", y, said).promote
     assert time.process_time() - began < 20
+
+
+def test_rows_of_one_group_share_their_luck_and_widen_the_interval():
+    draw = np.random.default_rng(0)
+    groups = np.repeat(np.arange(20), 50)
+    y = draw.normal(size=20)[groups] + 5
+    predictions = {
+        "challenger": Predicted(y + draw.normal(size=20)[groups]),
+        "dummy": Predicted(np.full(len(y), y.mean() + 3)),
+    }
+    alone, together = (judge("mae", y, predictions, groups=each).scores["challenger"] for each in (None, groups))
+    assert together.value == alone.value
+    assert together.high - together.low > 3 * (alone.high - alone.low)
