@@ -16,7 +16,6 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any, ClassVar, Self
 
-SHOWN = 10
 LONGEST = 500
 
 
@@ -29,6 +28,7 @@ class EverfitError(Exception):
 
     exit_code: ClassVar[int] = 1
     transient: ClassVar[bool] = False
+    shown: ClassVar[int] = 10
 
     def __init__(self, what: str, *, why: str = "", do: str = "", details: Iterable[str] = (), **facts: Any) -> None:
         super().__init__(what)
@@ -46,9 +46,11 @@ class EverfitError(Exception):
         return _rebuild, (type(self), self.__dict__)
 
     def __str__(self) -> str:
-        shown = [f"  - {line if len(line) <= LONGEST else line[: LONGEST - 1] + '…'}" for line in self.details[:SHOWN]]
-        if len(self.details) > SHOWN:
-            shown.append(f"    and {len(self.details) - SHOWN} more")
+        shown = [
+            f"  - {line if len(line) <= LONGEST else line[: LONGEST - 1] + '…'}" for line in self.details[: self.shown]
+        ]
+        if len(self.details) > self.shown:
+            shown.append(f"    and {len(self.details) - self.shown} more")
         return "\n".join(line for line in (self.what, *shown, self.why, self.do) if line)
 
 
@@ -68,9 +70,13 @@ class InputError(EverfitError):
 class SpecError(InputError):
     """A model file says something that it may not."""
 
+    shown = 100  # whoever mends a file wants to see every mistake
+
 
 class SuiteError(InputError):
     """A suite file says something that it may not."""
+
+    shown = 100
 
 
 class SourceError(InputError):

@@ -33,6 +33,10 @@ def create(
         raise InputError(
             f"'{name}' is not a name for a model.", do="Use lower-case letters, digits, - and _: bike-demand."
         )
+    try:
+        spec.parse_duration(budget)
+    except ValueError as cause:
+        raise InputError(f"--budget: {cause}.") from cause
     suite = name.replace("-", "_")
     model_path, suite_path = settings.models / f"{name}.yaml", settings.expectations / f"{suite}.yaml"
     _refuse_to_replace((model_path, suite_path), force)

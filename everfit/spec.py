@@ -51,7 +51,7 @@ def parse_duration(value: Any) -> Any:
     """Turn `90s`, `10m`, `1h`, `14d` or `2w` into a timedelta; leave anything else to pydantic."""
     if isinstance(value, str) and (found := re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhdw])\s*", value)):
         return timedelta(seconds=float(found[1]) * UNITS[found[2]])
-    if isinstance(value, str) and not value.startswith("P"):
+    if (isinstance(value, str) and not value.startswith("P")) or isinstance(value, int | float):
         raise ValueError(f"'{value}' is not a duration; write 90s, 10m, 1h, 14d or 2w")
     return value
 

@@ -97,7 +97,7 @@ def _check(spec: ModelSpec, settings: Settings, batch: Batch) -> Checked:
         dict(report.broken),
         (*warned, *map(str, report.warnings)),
         str(page),
-        (*blocked, *map(str, report.blocking)),
+        (*blocked, *map(str, report.blocking), *(map(str, report.quarantining) if report.blocking else ())),
     )
 
 

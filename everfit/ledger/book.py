@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 
 import sqlalchemy as sa
 
+from everfit.errors import InputError
 from everfit.ledger import champions, proof, retrainings
 from everfit.ledger.entries import Entry, Kind
 from everfit.ledger.holders import Holder
@@ -198,10 +199,22 @@ class Ledger:
 
     @contextmanager
     def _appending(self) -> Iterator[Page]:
-        """Open a page to write on; once it is committed, move the anchor to its last row."""
+        """Open a page to write on; once it is committed, move the anchor to its last row.
+
+        Nothing is written after an end that was cut off: a champion chosen there would be chosen without its past.
+        """
         with self._store.writing() as connection:
             page = Page(connection)
+            if self._anchor and not proof.follows(self._anchor, page.hash_at):
+                raise _cut_off(self._store.address, self._anchor)
             yield page
-            follows = page.written and self._anchor and proof.follows(self._anchor, page.hash_at)
-        if follows and self._anchor:
+        if page.written and self._anchor:
             proof.write_anchor(self._anchor, page.written[-1])
+
+
+def _cut_off(address: str, anchor: Path) -> InputError:
+    return InputError(
+        f"The ledger {address} is not the one that this machine wrote: rows are missing, or were written anew.",
+        why="Nothing is decided on a history that is not whole. everfit audit verify says from which row on.",
+        do=f"Restore it from a backup. To begin a new history on purpose, move {anchor} away as well.",
+    )

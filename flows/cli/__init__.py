@@ -60,15 +60,17 @@ def main() -> None:
 
 def _explain(error: Exception) -> int:
     from everfit.errors import EverfitError
-    from flows.cli.console import err, print_error
+    from flows.cli import console
 
     if os.environ.get("EVERFIT_DEBUG"):
-        err.print_exception()
+        console.err.print_exception()
     if isinstance(error, EverfitError):
-        print_error(error)
+        if "--json" in sys.argv and not console.answered:
+            console.print_json({"error": error.what, "details": error.details, "why": error.why, "do": error.do})
+        console.print_error(error)
         return error.exit_code
-    err.print(
+    console.err.print(
         f"everfit stopped on an error of its own: {type(error).__name__}: {error}", style="bold red", markup=False
     )
-    err.print("Please report it, with what the same command prints after `everfit --debug`.", markup=False)
+    console.err.print("Please report it, with what the same command prints after `everfit --debug`.", markup=False)
     return 1

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from everfit.checkup import Checkup
     from everfit.validation import Report, Result
 
+answered = False  # whether stdout has its one JSON object
 RUN_LOGGERS = ("prefect.flow_runs", "prefect.task_runs")
 
 
@@ -62,6 +63,8 @@ def progress(title: str) -> Iterator[Callable[[], None]]:
 
 def print_json(facts: Mapping[str, Any]) -> None:
     """Write one JSON object, and nothing else, to stdout; non-finite numbers become null."""
+    global answered
+    answered = True
     sys.stdout.write(json.dumps(_plain(facts), default=str, allow_nan=False) + "\n")
 
 

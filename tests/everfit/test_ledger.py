@@ -181,10 +181,18 @@ def test_a_row_rehashed_after_a_change_breaks_the_link_to_the_next(ledger, file)
 def test_a_ledger_cut_off_and_written_on_is_seen_by_its_anchor(ledger, file):
     filled(ledger)
     tamper(file, "DELETE FROM ledger WHERE seq > 3")
-    filled(Ledger(f"sqlite:///{file}"), 6)
+    filled(Ledger(f"sqlite:///{file}", anchor=file.with_name("somebody-else.anchor")), 6)
     found = ledger.verify()
     assert (found.ok, found.first_bad) == (False, 5)
     assert "cut off and written anew" in found.why
+
+
+def test_nothing_is_decided_on_a_ledger_whose_end_was_cut_off(ledger, file):
+    ledger.swap_champion("bike", expected=None, new=3, actor="ann")
+    tamper(file, "DELETE FROM ledger")
+    with pytest.raises(InputError, match="not the one that this machine wrote"):
+        ledger.swap_champion("bike", expected=None, new=1, actor="mallory")
+    assert ledger.champion("bike") is None
 
 
 def test_without_its_anchor_a_cut_end_cannot_be_seen_and_verify_says_so(ledger, file):

@@ -29,6 +29,7 @@ def everfit(
     """Run a command in this process; returns its exit code, stdout and stderr."""
 
     def run(*words: str) -> SimpleNamespace:
+        monkeypatch.setattr("flows.cli.console.answered", False)
         monkeypatch.setattr(sys, "argv", ["everfit", *words])
         with pytest.raises(SystemExit) as stop:
             cli.main()
@@ -166,3 +167,17 @@ def test_help_imports_nothing_heavy():
 def test_the_schema_of_a_model_file_names_every_part(everfit):
     schema = json.loads(everfit("schema").out)
     assert {"name", "data", "suites", "search", "promotion", "monitor", "retrain"} <= set(schema["properties"])
+
+
+def test_an_error_is_one_json_object_too(everfit):
+    ended = everfit("train", "bike", "--json")
+    assert ended.code == 2
+    assert "There is no model 'bike'" in json.loads(ended.out)["error"]
+
+
+@pytest.mark.parametrize("budget", ["banana", "15"])
+def test_a_budget_without_a_unit_writes_nothing(everfit, here, budget):
+    ended = everfit(*NEW, "--budget", budget)
+    assert ended.code == 2
+    assert "is not a duration" in ended.err
+    assert not list(here.rglob("*.yaml"))
