@@ -1,6 +1,6 @@
-import multiprocessing
 import sqlite3
-import warnings
+import subprocess
+import sys
 
 import pytest
 
@@ -12,15 +12,10 @@ from everfit.settings import Settings
 def test_many_processes_may_prepare_the_same_database_at_once(tmp_path, monkeypatch, migrated):
     monkeypatch.chdir(tmp_path)
     settings = Settings(workspace=tmp_path)
-    fork = multiprocessing.get_context("fork")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # a fork beside threads, which the children never need
-        several = [fork.Process(target=registry.prepare, args=(settings,)) for _ in range(3)]
-        for process in several:
-            process.start()
-    for process in several:
-        process.join()
-    assert [process.exitcode for process in several] == [0, 0, 0]
+    code = "from everfit import registry; from everfit.settings import Settings; registry.prepare(Settings())"
+    several = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    said = [process.communicate()[1] for process in several]
+    assert [process.returncode for process in several] == [0, 0, 0], said
     assert sorted(path.name for path in tmp_path.iterdir()) == [".everfit"]
     with sqlite3.connect(settings.home / "mlflow.db") as raw:
         assert raw.execute("SELECT count(*) FROM alembic_version").fetchone() == (1,)
