@@ -55,7 +55,7 @@ def tell(folder: Path) -> None:
         flows = {name: getattr(import_module(f"flows.{name}"), name) for name in ("train", "predict", "monitor")}
     with console.progress("demo") as listen, server:
         listen()
-        _chapter("The first model", "everfit new, everfit train")
+        _chapter("The first model", "everfit new, then `holdout: 2d` in its model file, everfit train")
         _first_model(settings, flows["train"])
         for name, first_day, fault, title in WEEKS:
             _chapter(title, f"everfit monitor {MODEL} --data data/{name}.parquet")

@@ -53,13 +53,8 @@ def step(fn: Callable[P, R]) -> Task[P, R]:
 
 def if_transient(_task: Any, _run: Any, state: Any) -> bool:
     """Say whether a failure is one that the same call may survive later."""
-    try:
-        state.result()
-    except EverfitError as error:
-        return error.transient
-    except Exception:  # noqa: BLE001 - any other failure is ours to mend, not to repeat
-        return False
-    return False
+    error = state.result(raise_on_failure=False)
+    return isinstance(error, EverfitError) and error.transient
 
 
 @contextmanager
