@@ -1,10 +1,8 @@
 """What many tests share."""
 
-import os
+from everfit.threads import use_one_thread
 
-# Two OpenMP threads on a busy two-core machine make a fit ten times slower; read at the first import of numpy.
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(name, "1")
+use_one_thread()  # before anything imports numpy
 
 from collections.abc import Iterator
 

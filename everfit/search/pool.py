@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from everfit.search.tasks import Outcome, Task
+from everfit.threads import ONE_THREAD
 
 PRELOAD = "everfit.search.preload"
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
 def warm_up() -> None:

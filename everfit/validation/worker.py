@@ -17,15 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from everfit.errors import EverfitError, Unavailable, first_line
+from everfit.threads import ONE_THREAD
 
 START_LIMIT = 180.0
-# Telemetry off; and one thread each, as two OpenMP threads on a busy machine take many times as long.
-ENVIRONMENT = {
-    "GX_ANALYTICS_ENABLED": "false",
-    "DO_NOT_TRACK": "1",
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-}
+ENVIRONMENT = {"GX_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1", **ONE_THREAD}
 BOOT = "import sys; sys.path[:] = {path!r}; from everfit.validation.worker import serve; serve({handle})"
 
 

@@ -11,10 +11,8 @@ from typing import Annotated
 import click
 import typer
 
+from everfit.threads import use_one_thread
 from flows.cli import author, govern, operate, run
-
-# One thread per process: two OpenMP threads on a busy machine make a fit ten times slower. Read at the first import.
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 app = typer.Typer(
     help="Production AutoML that keeps tabular models fit. Run it in the folder that holds your models.",
@@ -45,8 +43,7 @@ app.add_typer(govern.audit, name="audit")
 
 def main() -> None:
     """Run a command; a known error is one block on stderr and its own exit code."""
-    for name in THREADS:
-        os.environ.setdefault(name, "1")
+    use_one_thread()
     try:
         sys.exit(app(standalone_mode=False))
     except click.ClickException as usage:

@@ -8,7 +8,6 @@ comes in equal batches, the first of which is also predicted without its labels.
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -84,6 +83,5 @@ if __name__ == "__main__":
     parser.add_argument("--budget", default="20s")
     parser.add_argument("--batches", type=int, default=4)
     given = parser.parse_args()
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
     for each in given.files:
         live(each, given.budget, given.batches)
