@@ -12,7 +12,7 @@ from everfit import evaluation, registry
 from everfit.errors import ValidationStopped
 from everfit.lake import Batch, Lake
 from everfit.ledger import Ledger
-from everfit.monitor import drift, evidently_report, faults, performance
+from everfit.monitor import drift, evidently_report, faults, new_normal, performance
 from everfit.monitor.decision import Evidence
 from everfit.monitor.findings import Finding
 from everfit.monitor.reference import PREDICTION, SCORE, heldout_losses
@@ -53,7 +53,7 @@ def watch(spec: ModelSpec, checked: Checked) -> Seen:
     batch = lake.read(checked.batch)
     frame = in_time(spec, batch[~batch["_row"].isin(list(checked.broken))])
     landed = lake.known(spec.name, checked.batch.digest)  # then its rows are known rows, and it was sound
-    broken = () if landed else _faults(spec, settings, champion, frame)
+    broken = () if landed else _faults(spec, settings, champion, frame, checked.batch.digest)
     if any(finding.severity == "repair" for finding in broken):
         return Seen(_evidence(spec, settings, checked.batch, champion, broken, frame))
     page = settings.reports(spec.name) / f"evidently-{checked.batch.digest[:12]}.html"
@@ -72,8 +72,11 @@ def watch(spec: ModelSpec, checked: Checked) -> Seen:
     return Seen(_evidence(spec, settings, checked.batch, champion, findings, frame, labels), moved, report)
 
 
-def _faults(spec: ModelSpec, settings: Settings, champion: _Champion, frame: pd.DataFrame) -> tuple[Finding, ...]:
+def _faults(
+    spec: ModelSpec, settings: Settings, champion: _Champion, frame: pd.DataFrame, batch: str
+) -> tuple[Finding, ...]:
     loaded = champion.loaded
+    judged = Ledger.of(settings).entries(spec.name, kinds=["drift_judged"])
     return faults.find(
         faults.rolling(loaded.reference, champion.since),
         frame,
@@ -81,7 +84,7 @@ def _faults(spec: ModelSpec, settings: Settings, champion: _Champion, frame: pd.
         time=spec.data.time,
         now=datetime.now(UTC),
         on_change=spec.data.on_change,
-        refused_in_a_row=_refused_in_a_row(Ledger.of(settings), spec.name),
+        before=new_normal.earlier((entry.facts for entry in judged), batch),
     )
 
 
@@ -130,15 +133,6 @@ def _losses(spec: ModelSpec, loaded: registry.Loaded, frame: pd.DataFrame) -> Lo
         return np.empty(0)
     predicted = evaluation.predict(loaded.pipeline, known, loaded.task, loaded.card["positive"])
     return evaluation.row_losses(loaded.task, known[spec.data.target], predicted)
-
-
-def _refused_in_a_row(ledger: Ledger, model: str) -> int:
-    count = 0
-    for entry in reversed(ledger.entries(model, kinds=["ingested", "refused_batch"])):
-        if entry.kind == "ingested":
-            break
-        count += 1
-    return count
 
 
 def _evidence(

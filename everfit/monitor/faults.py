@@ -7,18 +7,17 @@ month, is not a fault. A rule that is too eager throws good rows away.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
 from datetime import datetime
 
 import pandas as pd
 
-from everfit.monitor import fault_columns, fault_rows
+from everfit.monitor import fault_columns, fault_rows, new_normal
 from everfit.monitor.counts import sample
 from everfit.monitor.findings import Finding, Severity
 from everfit.schema import Change, Schema
 from everfit.spec import Outcome, SchemaPolicy
 
-NEW_NORMAL = 3
 ENOUGH = 50
 LIMIT = 20_000
 MAX_ROWS = 200_000
@@ -32,14 +31,15 @@ def find(
     schema: Schema,
     time: str | None = None,
     now: datetime | None = None,
-    refused_in_a_row: int = 0,
+    before: Sequence[tuple[Finding, ...]] = (),
     on_change: SchemaPolicy | None = None,
 ) -> tuple[Finding, ...]:
     """Return what is broken in a batch; empty when nothing is.
 
     `schema` has the raw columns that the champion needs (without target and bookkeeping), `reference` their past in
-    the order of time: see `rolling`. After three refusals in a row the new look may be the new normal: the findings
-    ask for a person instead of refusing once more. What a missing or retyped column leads to, the model file says.
+    the order of time: see `rolling`. `before` are the findings of other batches, the latest first: the same fault in
+    three of them running may be the new normal, and asks for a person instead of refusing once more. What a missing
+    or retyped column leads to, the model file says.
     """
     changes = [change for change in schema.changes(Schema.of(current)) if _matters(change, current)]
     structure = tuple(_structural(change, on_change or SchemaPolicy()) for change in changes)
@@ -49,9 +49,10 @@ def find(
     if min(len(reference), len(current)) < ENOUGH:
         return (*structure, *rows)
     values = fault_columns.find(reference, sample(current, MAX_ROWS), usable.without([time or ""]))
-    if refused_in_a_row >= NEW_NORMAL and values:
-        return (*structure, *rows, *_new_normal(values, refused_in_a_row))
-    return (*structure, *rows, *values)
+    others = (*structure, *rows)
+    if any(finding.severity == "repair" for finding in others):
+        return (*others, *values)
+    return (*others, *new_normal.let_through(values, before))
 
 
 def rolling(reference: pd.DataFrame, recent: pd.DataFrame, *, limit: int = LIMIT, seed: int = 0) -> pd.DataFrame:
@@ -73,15 +74,3 @@ def _matters(change: Change, current: pd.DataFrame) -> bool:
 def _structural(change: Change, policy: SchemaPolicy) -> Finding:
     outcome = policy.removed if change.kind == "removed" else policy.retyped
     return Finding(f"column {change.kind}", str(change), severity=SEVERITIES[outcome], columns=(change.column,))
-
-
-def _new_normal(values: tuple[Finding, ...], refused: int) -> tuple[Finding, ...]:
-    columns = tuple(dict.fromkeys(column for finding in values for column in finding.columns))
-    alert = Finding(
-        "new normal?",
-        f"{refused} batches in a row were refused, and this one looks the same: "
-        "it may be the new normal. It is let through; a person must look at the feed.",
-        severity="watch",
-        columns=columns,
-    )
-    return alert, *(replace(finding, severity="watch") for finding in values)

@@ -135,15 +135,6 @@ def test_rows_from_the_future_are_found(share, severity):
     assert (finding.signal, finding.severity) == ("rows from the future", severity)
 
 
-def test_after_three_refusals_it_may_be_the_new_normal_and_a_person_is_asked():
-    batch = good()
-    broken = batch.assign(amount=batch["amount"] * 1000)
-    assert find(broken, refused_in_a_row=2)[0].severity == "repair"
-    found = find(broken, refused_in_a_row=3)
-    assert found[0].signal == "new normal?"
-    assert {f.severity for f in found} == {"watch"}
-
-
 def test_a_rolling_reference_keeps_the_latest_rows_and_samples_the_others():
     recent = good(3000)
     rolled = faults.rolling(PAST, recent, limit=4000)
