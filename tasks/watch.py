@@ -114,7 +114,7 @@ def _champion(spec: ModelSpec, settings: Settings, batch: Batch) -> _Champion:
     lake, version = Lake(settings), registry.require_champion(Ledger.of(settings), spec.name)
     loaded = load_champion(spec, settings, version)
     learnt = lake.snapshot(spec.name, loaded.card["snapshot"]["version"])
-    since = lake.since(learnt, but=batch.digest)
+    since = lake.since(learnt, target=spec.data.target, but=batch.digest)
     return _Champion(loaded, unseen(in_time(spec, since), loaded) if len(since) else since)
 
 

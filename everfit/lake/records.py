@@ -38,10 +38,11 @@ class Landed:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Exactly the rows that a training saw: one version of the table of a model's batches.
+    """Exactly the rows that a training saw: one version of the table of a model's batches, and one of its labels.
 
     `digest` is a hash of the batches' digests and of how many rows of each are in, so it changes with the rows and
-    not with commits that change no row. `batches` are those digests, in the order of the table.
+    not with commits that change no row. `batches` are those digests, in the order of the table. The labels that came
+    alone have their own version and digest; both are empty when none had come, or when nobody wrote them down yet.
     """
 
     model: str
@@ -50,6 +51,8 @@ class Snapshot:
     digest: str
     rows: int
     batches: tuple[str, ...]
+    labels_version: int | None = None
+    labels_digest: str = ""
 
 
 @dataclass(frozen=True)

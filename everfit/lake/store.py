@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 
 from everfit.errors import DataError, EverfitError, InputError
-from everfit.lake import said
+from everfit.lake import labels, said
 from everfit.lake.columns import BATCH, ROW
 from everfit.lake.landing import REASON, Landing, is_live, outcome
 from everfit.lake.records import Batch, Landed, LandedBatch, Snapshot
@@ -76,13 +77,18 @@ class Lake:
         return landed
 
     def snapshot(self, model: str, version: int | None = None) -> Snapshot:
-        """Name the rows that are in the table now, or were at a version; raise DataError when there are none."""
+        """Name the rows that are in the table now, or were at a version, and the labels that came alone by now.
+
+        Raise DataError when there are no rows.
+        """
         table = self._table(model, "batches")
         state = table.state(version)
         counts = state.counts if state else {}
         if state is None or not counts:
             raise DataError(f"Nothing has landed for '{model}' yet.", do=f"everfit train {model} brings its data in.")
-        return Snapshot(model, table.uri, state.version, digest_of(counts), sum(counts.values()), tuple(counts))
+        known = self._table(model, "labels").state()
+        said = (known.version, digest_of(known.counts)) if known and known.counts else (None, "")
+        return Snapshot(model, table.uri, state.version, digest_of(counts), sum(counts.values()), tuple(counts), *said)
 
     def read(self, what: Batch | Landed | Snapshot, columns: Iterable[str] | None = None) -> pd.DataFrame:
         """Return rows as a frame, in their order.
@@ -102,13 +108,25 @@ class Lake:
         except FileNotFoundError:
             return self._read_received(what, wanted)
 
-    def since(self, learnt: Snapshot, *, but: str = "") -> pd.DataFrame:
-        """Return the rows of batches that landed after a snapshot, less one batch, with _batch and _row; or no rows."""
+    def since(self, learnt: Snapshot, *, target: str, but: str = "") -> pd.DataFrame:
+        """Return the rows that a snapshot's reader could not learn from, less one batch, with _batch and _row.
+
+        Those are the rows of batches that landed later, and the rows that had no target when they landed.
+        """
         state = self._table(learnt.model, "batches").state()
         if state is None:
             return pd.DataFrame()
         new = [digest for digest in state.counts if digest not in (*learnt.batches, but)]
-        return _frame(state.dataset(new).to_table() if new else state.dataset().head(0))
+        old = [digest for digest in state.counts if digest in learnt.batches and digest != but]
+        blank = pads.field(target).is_null() if target in state.schema.names else None
+        parts = [state.dataset(new).to_table(), state.dataset(old).to_table(filter=blank)]
+        return _frame(pa.concat_tables(parts))
+
+    def known_rows(self, model: str, names: Iterable[str]) -> pd.DataFrame:
+        """Return some columns of every row that has landed; those that no batch had are left out."""
+        state = self._table(model, "batches").state()
+        held = [name for name in names if state and name in state.schema.names]
+        return _frame(state.dataset().to_table(columns=held)) if state and held else pd.DataFrame()
 
     def batches(self, model: str) -> list[LandedBatch]:
         """Return every landing, oldest first; a batch that was replaced and came back is there twice."""
@@ -146,26 +164,37 @@ class Lake:
         """Return what was predicted, with _batch, _row, _version and _at."""
         return said.predictions(self._table(model, "predictions"), version=version, batch_digest=batch_digest)
 
-    def record_labels(self, model: str, frame: pd.DataFrame, *, ids: Sequence[str]) -> int:
-        """Keep labels by their ids; return how many were new. A later label for the same id wins."""
-        return said.record_labels(self._table(model, "labels"), frame, ids)
+    def record_labels(self, model: str, said: pd.DataFrame, origin: str) -> int:
+        """Keep what `labels.read` found at one place; return how many labels that changes. The later word wins."""
+        return labels.record(self._table(model, "labels"), said, origin)
 
-    def labels(self, model: str, *, history: bool = False) -> pd.DataFrame:
-        """Return the latest label of every id; with `history` all that ever came, oldest first."""
-        return said.labels(self._table(model, "labels"), history=history)
+    def labels(self, of: str | Snapshot, *, history: bool = False) -> pd.DataFrame:
+        """Return the latest label of every id, those that a snapshot names, or with `history` all that ever came.
+
+        Raise DataError when they are not those that the snapshot names.
+        """
+        if isinstance(of, str):
+            return labels.latest(self._table(of, "labels").state(), history=history)
+        if of.labels_version is None:
+            return labels.latest(None)
+        table = self._table(of.model, "labels")
+        state = table.state(of.labels_version)
+        if state is None or digest_of(state.counts) != of.labels_digest:
+            raise _altered(table.uri, of.labels_version, of.labels_digest, "its digest is another one")
+        return labels.latest(state, history=history)
 
     def _table(self, model: str, name: str) -> Table:
         return Table(f"{self._settings.lake_uri.rstrip('/')}/{model}/{name}")
 
     def _read_snapshot(self, snapshot: Snapshot, columns: list[str] | None) -> pd.DataFrame:
         state = Table(snapshot.uri).state(snapshot.version)
-        counts = state.counts if state else {}
+        counts, recorded = state.counts if state else {}, f"{snapshot.rows} rows and {snapshot.digest}"
         if state is None or digest_of(counts) != snapshot.digest:
-            raise _altered(snapshot, f"its digest is {digest_of(counts)}")
+            raise _altered(snapshot.uri, snapshot.version, recorded, f"its digest is {digest_of(counts)}")
         names = [*(columns or (n for n in state.schema.names if n not in (BATCH, ROW))), BATCH, ROW]
         frame = _frame(state.dataset().to_table(columns=names))
         if len(frame) != snapshot.rows:
-            raise _altered(snapshot, f"it holds {len(frame)} rows")
+            raise _altered(snapshot.uri, snapshot.version, recorded, f"it holds {len(frame)} rows")
         return frame
 
     def _read_received(self, batch: Batch, columns: list[str] | None) -> pd.DataFrame:
@@ -223,10 +252,9 @@ def _gone(batch: Batch) -> InputError:
     )
 
 
-def _altered(snapshot: Snapshot, found: str) -> DataError:
+def _altered(uri: str, version: int, recorded: str, found: str) -> DataError:
     return DataError(
-        f"Version {snapshot.version} of the table {snapshot.uri} is not what was recorded: {found}, recorded are "
-        f"{snapshot.rows} rows and {snapshot.digest}.",
+        f"Version {version} of the table {uri} is not what was recorded: {found}, recorded are {recorded}.",
         why="A model that says it was trained on these rows can no longer be repeated.",
         do="Restore the lake from a backup.",
     )

@@ -465,11 +465,11 @@ def test_staged_files_hold_the_lakes_types(lake, tmp_path):
 def test_what_landed_since_a_snapshot_can_be_read_alone(lake, tmp_path):
     lake.land(stage(lake, tmp_path, rows(0)), {})
     learnt = lake.snapshot(MODEL)
-    assert lake.since(learnt).empty
+    assert lake.since(learnt, target="n").empty
     lake.land(stage(lake, tmp_path, rows(100)), {0: "bad"})
     newest = stage(lake, tmp_path, rows(200))
     lake.land(newest, {})
-    assert sorted(lake.since(learnt, but=newest.digest)["n"]) == [101, 102, 103, 104]
+    assert sorted(lake.since(learnt, target="n", but=newest.digest)["n"]) == [101, 102, 103, 104]
 
 
 def test_a_correction_of_several_batches_from_one_place_replaces_them_all(lake, tmp_path):
