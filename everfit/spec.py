@@ -111,6 +111,7 @@ class Data(_Part):
     weight: str | None = Field(None, description="How much each row counts in fits and metrics.")
     drop: tuple[str, ...] = Field((), description="Columns that no model may use, such as those known too late.")
     roles: dict[str, Role] = Field({}, description="Roles that override what would be inferred.")
+    labels: str | SqlSource | None = Field(None, description="Where labels come from that come alone, by data.ids.")
     label_delay: Duration | None = Field(None, description="How long after the row its label is known.")
     on_change: SchemaPolicy = Field(SchemaPolicy(), description="What a change of columns leads to.")
 
@@ -152,6 +153,10 @@ class Monitor(_Part):
     """How new batches are watched."""
 
     every: Duration | None = Field(None, description="Interval of the monitor's schedule; none: only when asked.")
+    reference: Literal["training", "recent"] = Field(
+        "training",
+        description="What batches are compared with: the champion's training rows, or those accepted lately.",
+    )
     min_rows: int = Field(500, ge=30, description="Fewer rows are not enough to judge drift.")
     min_labels: int = Field(200, ge=30, description="Fewer labelled rows are not enough to judge performance.")
     loss_increase: float = Field(0.1, gt=0, description="Relative rise of the loss that matters.")
@@ -188,6 +193,10 @@ class ModelSpec(_Part):
             raise ValueError("evaluation.holdout is a period, which needs data.time; give a share such as 0.2")
         if data.positive is not None and data.task in ("regression", "multiclass"):
             raise ValueError(f"data.positive is for binary tasks, and data.task says {data.task}")
+        if data.labels and not data.ids:
+            raise ValueError("data.labels needs data.ids: labels find their rows by the ids")
+        if data.label_delay and not data.time:
+            raise ValueError("data.label_delay is a time after the row, which needs data.time")
         if data.target in {data.time, data.group, data.weight, *data.ids, *data.drop}:
             raise ValueError(f"the target '{data.target}' has a second role in data")
         return self

@@ -34,6 +34,7 @@ def search(spec: ModelSpec, prepared: Prepared) -> engine.Searched:
             time=evaluation.times_of(rows[data.time]) if data.time else None,
             group=rows[data.group].to_numpy() if data.group else None,
             weight=rows[data.weight].to_numpy() if data.weight else None,
+            gap=evaluation.gap_of(spec),
             positive=prepared.positive,
             folder=settings.folder("search"),
             on_progress=tell,

@@ -11,9 +11,10 @@ import pandas as pd
 
 from everfit.errors import DataError, SpecError
 from everfit.evaluation.rows import column_hashes, hash_of, row_hashes
-from everfit.evaluation.target import infer_task
+from everfit.evaluation.target import FEWEST_ROWS, infer_task
 from everfit.features import casts
-from everfit.spec import ModelSpec
+from everfit.lake.keys import keys_of
+from everfit.spec import ModelSpec, write_duration
 
 How = Literal["time", "group", "time and group", "rows"]
 
@@ -22,8 +23,8 @@ How = Literal["time", "group", "time and group", "rows"]
 class Split:
     """Positions of the rows to learn from and of those that judge; rows that can be neither are `left_out`.
 
-    Left out are rows without a target or, with a time column, without a time, and with both a time and a group
-    column the earlier rows of groups that judge.
+    Left out are rows without a target or, with a time column, without a time or, with a label delay, whose label was
+    not known yet when the judged time began; with both a time and a group column the earlier rows of groups that judge.
     """
 
     train: np.ndarray
@@ -42,11 +43,12 @@ def split(frame: pd.DataFrame, spec: ModelSpec) -> Split:
     """
     data, usable = spec.data, frame[spec.data.target].notna().to_numpy()
     if data.time:
-        test, dated = _by_time(frame[data.time], usable, spec)
-        usable = usable & dated
+        when = times_of(frame[data.time])
+        test, usable = _by_time(when, usable, spec, frame[data.time]), usable & ~np.isnan(when)
+        train = _known_before(when, test & usable, spec, frame[data.time])
     else:
         test = _by_hash(frame, usable, spec)
-    train = ~test
+        train = ~test
     if data.time and data.group:
         judging = set(frame[data.group][test & usable].dropna())
         train = train & ~frame[data.group].isin(judging).to_numpy()
@@ -66,24 +68,57 @@ def times_of(column: pd.Series) -> np.ndarray:
     return np.where(np.isnat(stamps), np.nan, stamps.astype("int64"))
 
 
-def _by_time(column: pd.Series, usable: np.ndarray, spec: ModelSpec) -> tuple[np.ndarray, np.ndarray]:
-    when, holdout = times_of(column), spec.evaluation.holdout
-    dated = ~np.isnan(when)
-    known = np.sort(when[dated & usable])
+def gap_of(spec: ModelSpec) -> float:
+    """Return the label delay in microseconds, the unit of `times_of`: later rows judge earlier ones after this gap."""
+    delay = spec.data.label_delay
+    return delay / timedelta(microseconds=1) if delay else 0.0
+
+
+def _by_time(when: np.ndarray, usable: np.ndarray, spec: ModelSpec, column: pd.Series) -> np.ndarray:
+    holdout = spec.evaluation.holdout
+    known = np.sort(when[usable & ~np.isnan(when)])
     if not len(known):
         raise DataError(f"The time column '{column.name}' holds no time that can be read.", do="Correct data.time.")
     if not isinstance(holdout, timedelta):
         second = np.min(known[known > known[0]], initial=np.inf)  # the first time is always learnt from
-        return when >= max(second, known[min(len(known) - 1, int(len(known) * (1 - holdout)))]), dated
+        return np.asarray(when >= max(second, known[min(len(known) - 1, int(len(known) * (1 - holdout)))]))
+    _must_be_dates(column, "evaluation.holdout", "give a share such as 0.2")
+    return np.asarray(when > known[-1] - holdout / timedelta(microseconds=1))
+
+
+def _known_before(when: np.ndarray, test: np.ndarray, spec: ModelSpec, column: pd.Series) -> np.ndarray:
+    """Return the rows whose label was known when the judged time began (purging, de Prado 2018, chapter 7).
+
+    Without the gap a model would be judged as if it had learnt, on its first day, from labels still to come.
+    """
+    began = np.min(when[test], initial=np.inf)
+    earlier: np.ndarray = ~test & (when < began)
+    if not spec.data.label_delay:
+        return earlier
+    _must_be_dates(column, "data.label_delay", "leave it out")
+    known: np.ndarray = earlier & (when <= began - gap_of(spec))
+    left, before = int(known.sum()), int(earlier.sum())
+    if left < FEWEST_ROWS <= before:
+        raise DataError(
+            f"Of {before:,} rows before the judged ones, {left:,} had their label by then; {FEWEST_ROWS} are needed.",
+            why=f"data.label_delay says that a label is known {write_duration(spec.data.label_delay)} after its row.",
+            do="Give earlier rows, or lower evaluation.holdout or data.label_delay.",
+        )
+    return known
+
+
+def _must_be_dates(column: pd.Series, key: str, otherwise: str) -> None:
     if casts.kind_of(column) == "number":
-        raise SpecError(f"evaluation.holdout is a period, and '{column.name}' holds numbers; give a share such as 0.2.")
-    return when > known[-1] - holdout / timedelta(microseconds=1), dated
+        raise SpecError(f"{key} is a period, and '{column.name}' holds numbers; {otherwise}.")
 
 
 def _by_hash(frame: pd.DataFrame, usable: np.ndarray, spec: ModelSpec) -> np.ndarray:
     if isinstance(spec.evaluation.holdout, timedelta):
         raise SpecError("evaluation.holdout is a period, which needs data.time; give a share such as 0.2.")
     units = row_hashes(frame)
+    if spec.data.ids:  # a label that is corrected must not move its row to the other side
+        ids = keys_of(frame, spec.data.ids)
+        units = np.where(ids.isna(), units, column_hashes(ids))
     if spec.data.group:
         group = frame[spec.data.group]
         units = np.where(group.isna(), units, column_hashes(group))

@@ -51,6 +51,7 @@ def run(
     time: np.ndarray | None = None,
     group: np.ndarray | None = None,
     weight: np.ndarray | None = None,
+    gap: float = 0.0,
     positive: Any = None,
     budget: float | None = None,
     workers: int | None = None,
@@ -64,13 +65,14 @@ def run(
     The budget is wall time from this call on and includes the final fit. With `spec.trials` the same seed gives
     the same trials and the same model, provided that the budget suffices for them. Raise DataError when the data
     allow no model, and BudgetSpent when there was no time for even a quick one. `time` makes later rows validate
-    earlier ones, `group` keeps its rows on one side. Temporary files go to a folder in `folder`, and leave with it.
+    those that are older by `gap` at least, `group` keeps its rows on one side. Temporary files go to a folder in
+    `folder`, and leave with it.
     """
     began = clock.monotonic()
     pool.warm_up()
     allowed = budget if budget is not None else spec.budget.total_seconds()
     chosen = tuple(families or (family for family in FAMILIES if family.name in spec.estimators))
-    given = Given(frame, y, time, group, weight).answered()
+    given = Given(frame, y, time, group, weight, gap).answered()
     problem = prepare(given, plan, task, metric, positive, chosen, budget=allowed, seed=spec.seed)
     study = Study(chosen, problem.job, greater=metric.greater, most=spec.trials)
     with _folder(folder) as place:

@@ -61,18 +61,20 @@ def folds_of(
     *,
     time: np.ndarray | None = None,
     group: np.ndarray | None = None,
+    gap: float = 0.0,
     seed: int = 0,
 ) -> list[Fold]:
-    """Make folds: later rows validate earlier ones, groups stay whole, classes are spread evenly.
+    """Make folds: later rows validate earlier ones, after a gap, groups stay whole, classes are spread evenly.
 
     `labels` are the classes of a classification; a fold that could not learn two of them is left out.
     """
-    made = _by_time(time, count) if time is not None else _spread(_units(rows, group), labels, count, seed)
+    made = _by_time(time, count, gap) if time is not None else _spread(_units(rows, group), labels, count, seed)
     sound = [fold for fold in made if len(fold.valid) and len(fold.train) > 1 and _learnable(fold, labels)]
     if not sound:
         raise DataError(
             "No part of the rows can learn what another part can judge.",
-            why="The rows that come first hold one class only, or all rows are the same.",
+            why="The rows that come first hold one class only, or all rows are the same"
+            + (", or all of them are younger than data.label_delay." if gap else "."),
             do="Give more rows, or other ones.",
         )
     return sound
@@ -82,8 +84,8 @@ def _learnable(fold: Fold, labels: np.ndarray | None) -> bool:
     return labels is None or len(np.unique(labels[fold.train])) > 1
 
 
-def _by_time(when: np.ndarray, count: int) -> list[Fold]:
-    """Cut the last half (or fifth, for one fold) into windows; each is validated by all rows before it."""
+def _by_time(when: np.ndarray, count: int, gap: float) -> list[Fold]:
+    """Cut the last half (or fifth, for one fold) into windows; each judges all rows before it, less the gap."""
     known = np.sort(when[~np.isnan(when)])
     if not len(known):
         return []
@@ -91,7 +93,7 @@ def _by_time(when: np.ndarray, count: int) -> list[Fold]:
     cuts = np.unique(known[np.minimum((shares * len(known)).astype(int), len(known) - 1)])
     ends = [*cuts[1:], np.inf]
     return [
-        Fold(np.flatnonzero(when < start), np.flatnonzero((when >= start) & (when < end)))
+        Fold(np.flatnonzero((when < start) & (when <= start - gap)), np.flatnonzero((when >= start) & (when < end)))
         for start, end in zip(cuts, ends, strict=True)
     ]
 

@@ -19,13 +19,14 @@ from everfit.search.tasks import Problem, Whole
 
 @dataclass(frozen=True)
 class Given:
-    """The rows of a search and what is known about each; all of one length."""
+    """The rows of a search and what is known about each, all of one length; `gap` is in the unit of `time`."""
 
     frame: pd.DataFrame
     y: Any
     time: np.ndarray | None = None
     group: np.ndarray | None = None
     weight: np.ndarray | None = None
+    gap: float = 0.0
 
     def answered(self) -> Given:
         """Return the rows whose answer is known."""
@@ -34,8 +35,9 @@ class Given:
 
     def take(self, rows: np.ndarray) -> Given:
         """Return some rows, by position."""
-        parts = (None if part is None else np.asarray(part)[rows] for part in (self.time, self.group, self.weight))
-        return Given(self.frame.iloc[rows], pd.Series(self.y).iloc[rows], *parts)
+        kept = (None if part is None else np.asarray(part)[rows] for part in (self.time, self.group, self.weight))
+        time, group, weight = kept
+        return Given(self.frame.iloc[rows], pd.Series(self.y).iloc[rows], time, group, weight, self.gap)
 
 
 def answers(y: Any, task: str) -> np.ndarray:
@@ -67,7 +69,7 @@ def prepare(
     whole = conformed(part, plan, task)
     folds = folds_of(
         effort.rows, whole.y if job.classifies else None, effort.folds, time=_as_number(part.time), group=part.group,
-        seed=seed,
+        gap=part.gap, seed=seed,
     )  # fmt: skip
     return Problem(plan, whole.frame, whole.y, whole.weight, folds, job, metric, positive, tuple(families))
 

@@ -80,6 +80,27 @@ def test_the_last_period_judges():
     assert len(split.test) == 48
 
 
+def test_rows_whose_label_was_not_known_when_the_judged_time_began_are_on_neither_side():
+    frame = rows()
+    plain, gapped = (evaluation.split(frame, spec(time="t", **data)) for data in ({}, {"label_delay": "2d"}))
+    assert gapped.test.tolist() == plain.test.tolist()
+    start = frame["t"].iloc[gapped.test].min()
+    assert frame["t"].iloc[gapped.train].max() == start - pd.Timedelta("2D")
+    assert gapped.left_out == 47
+
+
+def test_a_gap_that_leaves_too_few_rows_names_both_numbers():
+    with pytest.raises(DataError, match="Of 800 rows before the judged ones, 8 had their label by then; 10 are needed"):
+        evaluation.split(rows(), spec(time="t", label_delay="793h"))
+
+
+def test_a_row_with_an_id_stays_on_its_side_when_its_label_is_corrected():
+    frame = rows().assign(id=range(N))
+    before = evaluation.split(frame, spec(ids=["id"]))
+    corrected = frame.assign(id=frame["id"].astype(str), y=np.where(frame["y"] == "no", "yes", "no"))
+    assert evaluation.split(corrected, spec(ids=["id"])).test.tolist() == before.test.tolist()
+
+
 def test_equal_times_stay_on_one_side():
     frame = rows().assign(t=lambda f: f["t"].dt.floor("D"))
     split = evaluation.split(frame, spec(time="t"))
@@ -141,6 +162,7 @@ def test_the_hash_names_the_judging_rows_and_not_their_order():
         ({"g": 1}, {"group": "g"}, 0.2, DataError, "no row to judge by"),
         ({}, {"time": "t"}, "9999d", DataError, "no row to learn from"),
         ({"t": range(N)}, {"time": "t"}, "1d", SpecError, "holds numbers"),
+        ({"t": range(N)}, {"time": "t", "label_delay": "1d"}, 0.2, SpecError, "label_delay is a period"),
     ],
 )
 def test_a_split_that_leaves_a_side_empty_says_why(change, data, holdout, error, says):

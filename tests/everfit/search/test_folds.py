@@ -16,6 +16,12 @@ def test_later_rows_validate_earlier_ones_and_equal_times_stay_together():
     assert np.concatenate([fold.valid for fold in folds]).tolist() == list(range(200, 400))
 
 
+def test_rows_younger_than_the_gap_are_not_learnt_from():
+    when = np.arange(float(N))
+    for fold in folds_of(N, None, 5, time=when, gap=30.0):
+        assert when[fold.valid].min() - when[fold.train].max() == 30
+
+
 def test_one_fold_of_ordered_rows_is_its_last_fifth():
     (fold,) = folds_of(N, None, 1, time=np.arange(float(N)))
     assert fold.valid.tolist() == list(range(320, 400))
