@@ -11,7 +11,7 @@ from typing import Any, Literal, Self
 import sqlalchemy as sa
 
 from everfit.errors import InputError
-from everfit.ledger import champions, proof, retrainings
+from everfit.ledger import champions, proof, retrainings, trainings
 from everfit.ledger.entries import Entry, Kind
 from everfit.ledger.holders import Holder
 from everfit.ledger.page import Page
@@ -111,16 +111,20 @@ class Ledger:
         """Return the version that a rollback goes back to."""
         return next(iter(self._line(model, at)[-2:-1]), None)
 
+    def asked(self, model: str) -> Entry | None:
+        """Return the open question whether a version may take over; its facts say which, and against which champion."""
+        open_: Entry | None = None
+        for entry in self.entries(model, kinds=["approval_wanted", "promotion_refused", *champions.SWAPS]):
+            if entry.kind == "approval_wanted":
+                open_ = entry
+            elif open_ and entry.facts["version"] == open_.facts["version"]:
+                open_ = None
+        return open_
+
     def waiting(self, model: str) -> int | None:
         """Return the version that waits for a person's word: to take over, or to be refused."""
-        waits = None
-        for entry in self.entries(model, kinds=["approval_wanted", "promotion_refused", *champions.SWAPS]):
-            version = int(entry.facts["version"])
-            if entry.kind == "approval_wanted":
-                waits = version
-            elif entry.kind in champions.SWAPS or version == waits:
-                waits = None
-        return waits
+        question = self.asked(model)
+        return int(question.facts["version"]) if question else None
 
     def swap_champion(
         self,
@@ -132,22 +136,19 @@ class Ledger:
         actor: str,
         reason: str = "",
         facts: Mapping[str, Any] | None = None,
-        subject: str = "",
         at: datetime | None = None,
     ) -> Entry:
-        """Make `new` champion if `expected` still is; raise PromotionRefused, saying who won, if not.
-
-        With a subject, the same swap asked for again (after a crash) returns the row that is there.
-        """
+        """Make `new` champion if `expected` still is; raise PromotionRefused, saying who won, if not."""
         with self._appending() as page:
-            there = page.find(model, (kind,), subject) if subject else None
-            if there:
-                return there
             swaps = page.select(model, champions.SWAPS)
             line = champions.line_of(swaps)
             champions.refuse(model, expected, new, next(reversed(line), None), next(reversed(swaps), None))
             known = {**(facts or {}), "version": new, "replaced": expected}
-            return page.append(kind, model, subject, actor, reason, known, at)
+            return page.append(kind, model, "", actor, reason, known, at)
+
+    def unended(self, model: str | None = None) -> list[Entry]:
+        """Return the starts of trainings that never came to an end, and never will."""
+        return trainings.unended(self.entries(model, kinds=trainings.KINDS))
 
     def wanted(self, model: str) -> list[Entry]:
         """Return the retrainings that were wanted, have no outcome and that no living process is at work on."""

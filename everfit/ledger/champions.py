@@ -37,7 +37,8 @@ def refuse(model: str, expected: int | None, new: int, now: int | None, last: En
     raise PromotionRefused(
         f"{model}: v{new} did not take over: {holds}{since}.",
         why=f"It was judged against {wanted}, and that verdict says nothing about another." if now != new else "",
-        do=f"everfit history {model} shows who decided what; judge v{new} against the present champion.",
+        do=f"everfit train {model} judges a new version against the present champion; "
+        f"everfit promote {model} --version {new} lets v{new} take over all the same.",
         model=model,
         version=new,
         champion=now,

@@ -14,26 +14,21 @@ BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 @dataclass(frozen=True)
 class Holder:
-    """One process on one host: its number alone would be taken over by whoever gets that number next.
-
-    `run` names the work, such as a flow run: the same run in the same process holds its claim still, and two
-    claims without a name are never the same.
-    """
+    """One process on one host: its number alone would be taken over by whoever gets that number next."""
 
     host: str
     pid: int
     started: str
-    run: str = ""
 
     @classmethod
-    def here(cls, run: str = "") -> Self:
+    def here(cls) -> Self:
         """Return this process as a holder."""
-        return cls(socket.gethostname(), os.getpid(), started(os.getpid()), run)
+        return cls(socket.gethostname(), os.getpid(), started(os.getpid()))
 
     @classmethod
     def from_dict(cls, facts: dict[str, Any]) -> Self:
         """Read what `to_dict` wrote."""
-        return cls(**{name: facts[name] for name in ("host", "pid", "started", "run")})
+        return cls(**{name: facts[name] for name in ("host", "pid", "started")})
 
     def to_dict(self) -> dict[str, Any]:
         """Return the holder as plain JSON."""
@@ -45,10 +40,6 @@ class Holder:
         if self.host != socket.gethostname():
             return None
         return bool(self.started) and started(self.pid) == self.started
-
-    def same_work(self, other: Holder) -> bool:
-        """Say whether both are the same named run in the same process."""
-        return bool(self.run) and self == other
 
 
 def started(pid: int) -> str:

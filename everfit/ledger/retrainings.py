@@ -31,10 +31,6 @@ class Story:
         alive = self._holder.alive
         return write_time(now) < self.starts[-1].facts["lease_until"] if alive is None else alive
 
-    def held_by(self, holder: Holder) -> bool:
-        """Say whether this very run holds it already."""
-        return bool(self.starts) and not self.released and self._holder.same_work(holder)
-
     @property
     def _holder(self) -> Holder:
         return Holder.from_dict(self.starts[-1].facts["holder"])
@@ -49,11 +45,7 @@ def wanted(page: Page, model: str, now: datetime) -> list[Entry]:
 def claim(page: Page, model: str, decision: str, actor: str, holder: Holder, lease: timedelta, now: datetime) -> bool:
     """Give the decision to this holder unless somebody has it, it is settled or it was never wanted."""
     story = _stories(page, model).get(decision)
-    if story is None or story.wanted is None or story.settled:
-        return False
-    if story.held_by(holder):
-        return True
-    if story.held(now):
+    if story is None or story.wanted is None or story.settled or story.held(now):
         return False
     attempt = len(story.starts) + 1
     if attempt > ATTEMPTS:

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from everfit.registry.door import prepare
-    from everfit.registry.loading import load
+    from everfit.registry.loading import load, schema_of
     from everfit.registry.promotions import (
-        champion,
         promote,
         promote_by_hand,
         refuse_by_hand,
@@ -26,7 +25,6 @@ __all__ = [
     "Loaded",
     "Outcome",
     "Version",
-    "champion",
     "load",
     "prepare",
     "promote",
@@ -35,13 +33,13 @@ __all__ = [
     "register",
     "require_champion",
     "rollback",
+    "schema_of",
     "sync_aliases",
 ]
 _ROOMS = {
     "records": ("Candidate", "Loaded", "Outcome", "Version"),
-    "loading": ("load",),
+    "loading": ("load", "schema_of"),
     "promotions": (
-        "champion",
         "promote",
         "promote_by_hand",
         "refuse_by_hand",

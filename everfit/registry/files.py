@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import platform
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -64,13 +65,13 @@ def digests(folder: Path) -> dict[str, str]:
     return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in OURS}
 
 
-def checked(folder: Path, known: dict[str, str], what: str) -> dict[str, bytes]:
+def checked(folder: Path, known: dict[str, str], what: str, names: Sequence[str] = OURS) -> dict[str, bytes]:
     """Read our files whole, and return them only if every one is what was registered; raise InputError if not.
 
     What is returned is what was hashed: nobody can change a file in between.
     """
     found: dict[str, bytes] = {}
-    for name in OURS:
+    for name in names:
         try:
             found[name] = (folder / name).read_bytes()
         except OSError as cause:

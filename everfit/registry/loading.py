@@ -7,6 +7,7 @@ from pathlib import Path
 
 from everfit.registry import files, shelf
 from everfit.registry.records import Loaded, Version
+from everfit.schema import Schema
 from everfit.settings import Settings
 
 
@@ -25,6 +26,13 @@ def verify(settings: Settings, model: str, version: int) -> None:
     """Raise InputError unless every file of the version is what was registered."""
     known = find(settings, model, version)
     files.checked(Path(known.folder), known.digests, f"{model} v{version}")
+
+
+def schema_of(settings: Settings, model: str, version: int) -> Schema:
+    """Return the columns of the data that a version learnt from, without loading it."""
+    known = find(settings, model, version)
+    found = files.checked(Path(known.folder), known.digests, f"{model} v{version}", [files.CARD])
+    return Schema.from_dict(json.loads(found[files.CARD])["schema"])
 
 
 def load(settings: Settings, model: str, version: int) -> Loaded:

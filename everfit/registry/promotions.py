@@ -5,21 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from everfit.errors import InputError
+from everfit.errors import InputError, PromotionRefused
 from everfit.ledger import Entry, Ledger
 from everfit.registry import loading
 from everfit.registry.records import Outcome
 from everfit.settings import Settings
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
-
-
-def champion(settings: Settings, ledger: Ledger, model: str) -> int | None:
-    """Return the champion's version, once it is sure that its files are there and unaltered; None if there is none."""
-    version = ledger.champion(model)
-    if version is not None:
-        loading.verify(settings, model, version)
-    return version
 
 
 def require_champion(ledger: Ledger, model: str) -> int:
@@ -38,31 +30,54 @@ def promote(
     *,
     expected: int | None,
     reason: str,
-    actor: str = "",
     facts: Mapping[str, Any] | None = None,
-    subject: str = "",
 ) -> Outcome:
-    """Make a version champion if `expected` still is; raise PromotionRefused if not, InputError if it is damaged.
+    """Make a version champion if `expected` still is; if not, record that it is refused and raise PromotionRefused.
 
-    Asked again after a crash, it finishes what was begun.
+    A damaged version is an InputError. Asked again after a crash, it finishes what was begun.
     """
     loading.verify(settings, model, version)
-    who = actor or settings.actor
-    if ledger.champion(model) == version:
+    try:
+        entry = ledger.swap_champion(
+            model, expected=expected, new=version, actor=settings.actor, reason=reason, facts=facts
+        )
+    except PromotionRefused as lost:
+        if lost.champion == version:
+            sync_aliases(settings, ledger, model)
+            return _unchanged(ledger, model)
+        _record_loss(settings, ledger, lost, facts or {})
         sync_aliases(settings, ledger, model)
-        return Outcome(model, version, _swaps(ledger, model)[-1].facts["replaced"], False, _already(ledger, model))
-    entry = ledger.swap_champion(
-        model, expected=expected, new=version, actor=who, reason=reason, facts=facts, subject=subject
-    )
+        raise
     sync_aliases(settings, ledger, model)
     return Outcome(model, version, expected, True, f"{model}: {entry.summary}")
 
 
+def _record_loss(settings: Settings, ledger: Ledger, lost: PromotionRefused, facts: Mapping[str, Any]) -> None:
+    """Write that a version was compared with one champion and met another."""
+    compared = "no champion" if lost.expected is None else f"v{lost.expected}"
+    now = "there is no champion any more" if lost.champion is None else f"v{lost.champion} took over meanwhile"
+    after = lost.winner["seq"] if lost.winner else 0
+    ledger.once(
+        "promotion_refused",
+        lost.model,
+        f"v{lost.version} against {compared}, after {after}",
+        actor=settings.actor,
+        reason=f"{now}; this version was compared with {compared}",
+        facts={**facts, "version": lost.version, "champion": lost.champion, "expected": lost.expected},
+    )
+
+
 def promote_by_hand(settings: Settings, model: str, version: int | None = None, *, reason: str) -> Outcome:
-    """Make a version champion by a person's word; without a version, the one that waits for approval."""
+    """Make a version champion by a person's word; without a version, the one that waits for approval.
+
+    What waits was judged against one champion, and takes over only from that one. Any other version is taken as it is.
+    """
     ledger = Ledger.of(settings)
     chosen = _waiting(ledger, model) if version is None else version
-    return promote(settings, ledger, model, chosen, expected=ledger.champion(model), reason=reason)
+    question = ledger.asked(model)
+    judged = question is not None and question.facts["version"] == chosen
+    expected = question.facts.get("champion") if question and judged else ledger.champion(model)
+    return promote(settings, ledger, model, chosen, expected=expected, reason=reason)
 
 
 def refuse_by_hand(settings: Settings, model: str, version: int | None = None, *, reason: str) -> Outcome:
@@ -75,36 +90,27 @@ def refuse_by_hand(settings: Settings, model: str, version: int | None = None, *
     facts = {"version": waits, "champion": champion}
     subject = f"v{waits} by hand"
     entry, new = ledger.once("promotion_refused", model, subject, actor=settings.actor, reason=reason, facts=facts)
+    sync_aliases(settings, ledger, model)
     return Outcome(model, champion, None, new, f"{model}: {entry.summary}")
 
 
-def rollback(
-    settings: Settings, model: str, *, reason: str, to: int | None = None, expected: int | None = None, actor: str = ""
-) -> Outcome:
+def rollback(settings: Settings, model: str, *, reason: str) -> Outcome:
     """Bring the previous champion back; a second time it changes nothing and says so.
 
-    Going further back takes `to`. With `expected`, only that champion is rolled back. Raise InputError when there
-    is nothing to go back to or its files are damaged, PromotionRefused when another champion took over meanwhile.
+    Whoever wants to go further back promotes that version by hand. Raise InputError when there is nothing to go back
+    to or its files are damaged, PromotionRefused when another champion took over at this moment.
     """
     ledger = Ledger.of(settings)
-    now, swaps = require_champion(ledger, model), _swaps(ledger, model)
-    done = swaps[-1].kind == "rolled_back" and (expected in (None, swaps[-1].facts["replaced"]))
-    if now == to or (to is None and done):
+    now = require_champion(ledger, model)
+    if _swaps(ledger, model)[-1].kind == "rolled_back":
         sync_aliases(settings, ledger, model)
-        return Outcome(model, now, swaps[-1].facts["replaced"], False, _already(ledger, model))
-    target = to if to is not None else ledger.previous(model)
+        return _unchanged(ledger, model)
+    target = ledger.previous(model)
     if target is None:
         raise InputError(f"{model}: there is nothing to go back to; v{now} is the only champion there ever was.")
-    if target not in {entry.facts["version"] for entry in swaps}:
-        raise InputError(f"{model}: v{target} was never champion.", do=f"everfit promote {model} --version {target}")
     loading.verify(settings, model, target)
     entry = ledger.swap_champion(
-        model,
-        expected=now if expected is None else expected,
-        new=target,
-        kind="rolled_back",
-        actor=actor or settings.actor,
-        reason=reason,
+        model, expected=now, new=target, kind="rolled_back", actor=settings.actor, reason=reason
     )
     sync_aliases(settings, ledger, model)
     return Outcome(model, target, now, True, f"{model}: {entry.summary}")
@@ -134,15 +140,15 @@ def sync_aliases(settings: Settings, ledger: Ledger, model: str) -> dict[str, in
 
 
 def _aliases(ledger: Ledger, model: str, challenger: int | None) -> dict[str, int]:
-    """Say which alias belongs to which version; the challenger is the newest version, until it is or was champion."""
-    entries = ledger.entries(model, kinds=["registered", "promoted", "rolled_back"])
+    """Say which alias belongs to which version; the challenger is the newest version, until it is decided about."""
+    entries = ledger.entries(model, kinds=["registered", "promoted", "rolled_back", "promotion_refused"])
     registered = [int(e.facts["version"]) for e in entries if e.kind == "registered"]
-    crowned = {int(e.facts["version"]) for e in entries if e.kind != "registered"}
+    decided = {int(e.facts["version"]) for e in entries if e.kind != "registered"}
     newest = max([*registered, challenger or 0], default=0)
     found = {
         CHAMPION: ledger.champion(model),
         PREVIOUS: ledger.previous(model),
-        CHALLENGER: newest if newest and newest not in crowned else None,
+        CHALLENGER: newest if newest and newest not in decided else None,
     }
     return {name: version for name, version in found.items() if version is not None}
 
@@ -151,11 +157,12 @@ def _swaps(ledger: Ledger, model: str) -> list[Entry]:
     return ledger.entries(model, kinds=["promoted", "rolled_back"])
 
 
-def _already(ledger: Ledger, model: str) -> str:
+def _unchanged(ledger: Ledger, model: str) -> Outcome:
     last = _swaps(ledger, model)[-1]
     done = "rolled back to" if last.kind == "rolled_back" else "promoted"
-    when = f"{last.at:%Y-%m-%d %H:%M} UTC"
-    return f"{model}: v{last.facts['version']} is champion already, {done} on {when} by {last.actor}; nothing changed"
+    version, when = last.facts["version"], f"{last.at:%Y-%m-%d %H:%M} UTC"
+    said = f"{model}: v{version} is champion already, {done} on {when} by {last.actor}; nothing changed"
+    return Outcome(model, version, last.facts["replaced"], False, said)
 
 
 def _waiting(ledger: Ledger, model: str) -> int:

@@ -271,11 +271,6 @@ def test_the_champion_cannot_be_promoted_again(ledger):
         crowned(ledger, 1, 2).swap_champion("bike", expected=2, new=2, **WHO)
 
 
-def test_a_swap_asked_for_again_with_its_subject_is_the_same_swap(ledger):
-    first = ledger.swap_champion("bike", expected=None, new=1, subject="run-1", **WHO)
-    assert ledger.swap_champion("bike", expected=None, new=1, subject="run-1", **WHO) == first
-
-
 @pytest.mark.parametrize(
     ("story", "champion", "previous"),
     [
@@ -337,14 +332,6 @@ def test_a_finished_retraining_is_neither_wanted_nor_claimed_again(ledger):
     assert not ledger.claim("bike", "d1", **WHO)
 
 
-def test_the_same_run_in_the_same_process_still_holds_its_claim(ledger):
-    want(ledger)
-    assert ledger.claim("bike", "d1", holder=Holder.here("run-1"), **WHO)
-    assert ledger.claim("bike", "d1", holder=Holder.here("run-1"), **WHO)
-    assert not ledger.claim("bike", "d1", holder=Holder.here("run-2"), **WHO)
-    assert len(ledger.entries(kinds=["retrain_started"])) == 1
-
-
 def test_a_claim_given_back_is_wanted_again(ledger):
     want(ledger).claim("bike", "d1", **WHO)
     ledger.release("bike", "d1", reason="the server was down")
@@ -392,6 +379,65 @@ def test_a_retraining_that_kills_its_process_three_times_is_left_to_a_person(led
     assert [ledger.claim("bike", "d1", holder=gone, **WHO) for _ in range(4)] == [True, True, True, False]
     assert wanted(ledger) == []
     assert "3 attempts ended without an outcome" in ledger.entries(kinds=["retrain_failed"])[0].reason
+
+
+# Trainings that never ended
+
+HERE, GONE = Holder.here(), Holder(socket.gethostname(), os.getpid(), "earlier")
+ELSEWHERE = Holder("elsewhere", 1, "once")
+
+
+def started(ledger, run, holder):
+    ledger.record("train_started", "bike", subject=run, reason="by hand", facts={"holder": holder.to_dict()}, **WHO)
+
+
+@pytest.mark.parametrize(
+    ("holders", "unended"),
+    [
+        ([HERE], []),
+        ([GONE], ["run-0"]),
+        ([HERE, HERE], []),
+        ([ELSEWHERE], []),
+        ([ELSEWHERE, HERE], ["run-0"]),
+        ([HERE, GONE], ["run-1"]),
+    ],
+)
+def test_a_training_is_lost_when_its_process_is_gone_or_cannot_be_seen_and_another_began(ledger, holders, unended):
+    for number, holder in enumerate(holders):
+        started(ledger, f"run-{number}", holder)
+    assert [entry.subject for entry in ledger.unended("bike")] == unended
+    assert ledger.unended("taxi") == []
+
+
+@pytest.mark.parametrize("end", ["promoted", "promotion_refused", "approval_wanted"])
+def test_a_training_ends_with_what_became_of_its_version(ledger, end):
+    started(ledger, "run-0", GONE)
+    ledger.record(end, "bike", subject="v1", facts={"version": 1, "training": "run-0"}, **WHO)
+    assert ledger.unended("bike") == []
+
+
+def test_a_training_that_failed_has_ended(ledger):
+    started(ledger, "run-0", GONE)
+    failed = ledger.record("train_failed", "bike", subject="run-0", reason="the disk is full", **WHO)
+    assert failed.summary == "training failed: the disk is full"
+    assert ledger.unended("bike") == []
+
+
+def test_each_attempt_at_a_decision_that_died_is_one_that_did_not_end(ledger):
+    want(ledger)
+    assert ledger.claim("bike", "d1", holder=GONE, **WHO)
+    assert ledger.claim("bike", "d1", holder=GONE, **WHO)
+    assert [entry.facts["attempt"] for entry in ledger.unended()] == [1, 2]
+    assert ledger.claim("bike", "d1", **WHO)
+    ledger.finish("bike", "d1", outcome="finished")
+    assert [entry.facts["attempt"] for entry in ledger.unended()] == [1, 2]
+
+
+def test_holders_that_named_their_run_as_they_once_did_are_read(ledger):
+    facts = {"decision": "d1", "attempt": 1, "lease_until": "2026", "holder": {**GONE.to_dict(), "run": "run-1"}}
+    want(ledger).record("retrain_started", "bike", subject="d1", facts=facts, **WHO)
+    assert wanted(ledger) == ["d1"]
+    assert len(ledger.unended("bike")) == 1
 
 
 # What can go wrong with the file

@@ -49,24 +49,28 @@ def test_a_promotion_moves_the_ledger_and_then_the_aliases(settings, ledger):
         "sentence": "bike: v1 became the first champion: better",
     }
     promote(settings, ledger, 2, 1)
-    assert ledger.champion("bike") == registry.champion(settings, ledger, "bike") == 2
+    assert ledger.champion("bike") == 2
     assert aliases(settings) == {"champion": 2, "previous": 1, "challenger": 3}
     promote(settings, ledger, 3, 2)
     assert aliases(settings) == {"champion": 3, "previous": 2}
 
 
-def test_a_promotion_that_lost_the_race_changes_nothing(settings, ledger):
+def test_a_promotion_that_lost_the_race_changes_nothing_and_is_recorded_as_refused(settings, ledger):
     promote(settings, ledger, 1, None)
     promote(settings, ledger, 2, 1)
     with pytest.raises(PromotionRefused, match="v2 is champion"):
         promote(settings, ledger, 3, 1)
     assert ledger.champion("bike") == 2
-    assert aliases(settings)["champion"] == 2
+    assert aliases(settings) == {"champion": 2, "previous": 1}
+    (refused,) = ledger.entries("bike", kinds=["promotion_refused"])
+    assert refused.summary == (
+        "v3 was refused; v2 stays champion: v2 took over meanwhile; this version was compared with v1"
+    )
 
 
 def test_a_promotion_asked_for_twice_happens_once(settings, ledger):
-    promote(settings, ledger, 1, None, subject="run-1")
-    again = promote(settings, ledger, 1, None, subject="run-1")
+    promote(settings, ledger, 1, None)
+    again = promote(settings, ledger, 1, None)
     assert not again.changed
     assert "v1 is champion already, promoted on" in again.sentence
     assert len(ledger.entries("bike")) == 1
@@ -123,20 +127,10 @@ def test_a_second_rollback_goes_no_further_and_says_so(settings, ledger):
     for before, version in ((None, 1), (1, 2), (2, 3)):
         promote(settings, ledger, version, before)
     registry.rollback(settings, "bike", reason="worse")
-    for expected in (None, 3):
-        again = registry.rollback(settings, "bike", reason="worse", expected=expected)
-        assert (again.champion, again.changed) == (2, False)
-        assert "v2 is champion already, rolled back to on" in again.sentence
-    assert registry.rollback(settings, "bike", reason="worse", to=2).changed is False
-    assert registry.rollback(settings, "bike", reason="worse still", to=1).champion == 1
-
-
-def test_a_rollback_of_a_champion_that_was_replaced_meanwhile_is_refused(settings, ledger):
-    for before, version in ((None, 1), (1, 2), (2, 3)):
-        promote(settings, ledger, version, before)
-    with pytest.raises(PromotionRefused, match="v3 is champion"):
-        registry.rollback(settings, "bike", reason="worse", expected=2)
-    assert ledger.champion("bike") == 3
+    again = registry.rollback(settings, "bike", reason="worse")
+    assert (again.champion, again.changed) == (2, False)
+    assert "v2 is champion already, rolled back to on" in again.sentence
+    assert registry.promote_by_hand(settings, "bike", 1, reason="worse still").champion == 1
 
 
 def test_a_rollback_needs_somewhere_to_go(settings, ledger):
@@ -145,8 +139,6 @@ def test_a_rollback_needs_somewhere_to_go(settings, ledger):
     promote(settings, ledger, 1, None)
     with pytest.raises(InputError, match="nothing to go back to"):
         registry.rollback(settings, "bike", reason="worse")
-    with pytest.raises(InputError, match="v3 was never champion"):
-        registry.rollback(settings, "bike", reason="worse", to=3)
 
 
 def test_a_person_promotes_what_waits_for_approval(settings, ledger):
@@ -175,3 +167,50 @@ def test_a_person_refuses_what_waits_and_the_champion_stays(settings, ledger):
     assert outcome.changed
     assert ledger.waiting("bike") is None
     assert ledger.entries("bike", kinds=["promotion_refused"])[-1].reason == "it forgets the winters"
+
+
+def wants_approval(ledger, version, champion):
+    facts = {"version": version, "champion": champion}
+    ledger.once("approval_wanted", "bike", f"v{version}", actor="everfit", facts=facts)
+
+
+@pytest.mark.parametrize("chosen", [None, 3])
+def test_what_waits_takes_over_only_from_the_champion_that_it_was_judged_against(settings, ledger, chosen):
+    promote(settings, ledger, 1, None)
+    wants_approval(ledger, 3, champion=1)
+    promote(settings, ledger, 2, 1)
+    with pytest.raises(PromotionRefused) as refused:
+        registry.promote_by_hand(settings, "bike", chosen, reason="looks right")
+    assert refused.value.exit_code == 4
+    assert "v3 did not take over: v2 is champion since" in str(refused.value)
+    assert "It was judged against v1 as champion" in str(refused.value)
+    assert "everfit train bike" in str(refused.value)
+    assert (ledger.champion("bike"), ledger.waiting("bike")) == (2, None)
+    assert "compared with v1" in ledger.entries("bike", kinds=["promotion_refused"])[-1].reason
+    assert registry.promote_by_hand(settings, "bike", 3, reason="all the same").replaced == 2
+
+
+def test_what_waits_goes_on_waiting_whoever_else_takes_over(settings, ledger):
+    promote(settings, ledger, 1, None)
+    wants_approval(ledger, 3, champion=1)
+    promote(settings, ledger, 2, 1)
+    assert ledger.waiting("bike") == 3
+    registry.rollback(settings, "bike", reason="worse")
+    assert registry.promote_by_hand(settings, "bike", reason="it is v1 again").champion == 3
+
+
+def test_a_version_that_was_refused_is_the_challenger_no_more(settings, ledger):
+    promote(settings, ledger, 1, None)
+    wants_approval(ledger, 3, champion=1)
+    assert aliases(settings)["challenger"] == 3
+    registry.refuse_by_hand(settings, "bike", reason="it forgets the winters")
+    assert aliases(settings) == {"champion": 1}
+
+
+def test_the_columns_of_a_version_are_read_from_its_card_which_must_be_unaltered(settings, candidate):
+    assert registry.schema_of(settings, "bike", 1).to_dict() == candidate.schema
+    made = registry.register(settings, replace(candidate, model="other", run_key="other"))
+    card = Path(made.folder, files.CARD)
+    card.write_text(card.read_text().replace('"amount": "number"', '"amount": "string"'))
+    with pytest.raises(InputError, match="other v1 was altered"):
+        registry.schema_of(settings, "other", 1)
