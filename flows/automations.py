@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 QUIET = timedelta(seconds=10)
 LOST = timedelta(seconds=90)  # three heartbeats
 TAG = "everfit"
-FLOWS = ["train", "monitor", "predict", "backtest"]
+FLOWS = ["train", "monitor", "predict"]
 
 
 def digest(value: Any) -> str:

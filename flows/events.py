@@ -31,14 +31,14 @@ def somebody_listens(settings: Settings, model: str) -> bool:
     return datetime.now(UTC) - datetime.fromisoformat(polled) < ATTENTIVE
 
 
-def confirm_drift(settings: Settings, model: str, decision: str, reason: str, **facts: Any) -> bool:
+def confirm_drift(settings: Settings, model: str, decision: str, reason: str) -> bool:
     """Emit the event that starts a retraining; False when no runner is there to start it, and nothing was emitted.
 
     The same decision is the same event: saying it twice starts nothing twice.
     """
     if not somebody_listens(settings, model):
         return False
-    payload = {"decision": decision, "reason": reason[:TEXT], **facts}
+    payload = {"decision": decision, "reason": reason[:TEXT]}
     try:
         call(f"{running(settings)}/events", [_event(DRIFT_CONFIRMED, model, decision, payload)])
     except OSError:
