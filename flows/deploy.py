@@ -136,15 +136,13 @@ async def _upsert(client: "PrefectClient", settings: Settings, item: Planned, fl
 
 def _definition(settings: Settings, item: Planned, flow: Any, entrypoint: str) -> dict[str, Any]:
     """Everything that the server is told about a deployment, in JSON's own types."""
-    # Trainings queue up, each has its reason. A monitor run that comes while one is at work would see nothing new.
-    clash = "ENQUEUE" if item.flow == "train" else "CANCEL_NEW"
     return {
         "name": item.model,
         "description": _describe(settings, item),
         "tags": list(item.tags),
         "schedules": _schedules(settings, item),
         "concurrency_limit": 1,
-        "concurrency_options": {"collision_strategy": clash},
+        "concurrency_options": {"collision_strategy": "ENQUEUE"},  # each run that somebody asked for has its reason
         "parameters": {"model": item.model} | ({"reason": "on schedule"} if item.flow == "train" else {}),
         "entrypoint": entrypoint,
         "parameter_openapi_schema": flow.parameters.model_dump(exclude_unset=True),

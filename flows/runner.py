@@ -19,7 +19,7 @@ from everfit.errors import EverfitError
 from everfit.settings import Settings
 from flows import deploy
 from flows.apart import apart
-from flows.server import api
+from flows.server import START, api
 from flows.talk import call
 
 if TYPE_CHECKING:
@@ -35,14 +35,14 @@ async def run(settings: Settings, url: str, entrypoints: Mapping[deploy.Flow, st
     from prefect.runner import Runner
 
     runner = Runner(name="everfit", query_seconds=POLL, pause_on_shutdown=False)
-    await _redeploy(settings, url, runner, entrypoints)
+    ids = await _redeploy(settings, url, runner, entrypoints)
     running = asyncio.create_task(runner.start())
     while not runner.started and not running.done():
         await asyncio.sleep(0.05)
     stopped = asyncio.Event()
     for sign in (signal.SIGTERM, signal.SIGINT):  # after start(), which installs a handler that leaves runs running
         asyncio.get_running_loop().add_signal_handler(sign, stopped.set)
-    looking = asyncio.create_task(_look_after(settings, url, runner, entrypoints))
+    looking = asyncio.create_task(_look_after(settings, url, runner, entrypoints, ids))
     told = asyncio.create_task(stopped.wait())
     await asyncio.wait({running, looking, told}, return_when=asyncio.FIRST_COMPLETED)
     looking.cancel()
@@ -53,20 +53,24 @@ async def run(settings: Settings, url: str, entrypoints: Mapping[deploy.Flow, st
         looking.result()
 
 
-async def _look_after(settings: Settings, url: str, runner: "Runner", entrypoints: Mapping[deploy.Flow, str]) -> None:
-    """Follow the model files, and say aloud what the server only whispers: automations whose action failed."""
+async def _look_after(
+    settings: Settings, url: str, runner: "Runner", entrypoints: Mapping[deploy.Flow, str], ids: list[UUID]
+) -> None:
+    """Follow the model files, let no queue grow, and say aloud what the server only whispers: failed automations."""
     known, since = _stamps(settings), datetime.now(UTC)
     while True:
         await asyncio.sleep(LOOK)
         if (now := _stamps(settings)) != known:
             known = now
-            await _redeploy(settings, url, runner, entrypoints, patient=True)
+            ids = await _redeploy(settings, url, runner, entrypoints, patient=True) or ids
+        with suppress(OSError):  # a server that is being started again is asked again
+            await asyncio.to_thread(drop_missed, url, ids)
         since = await asyncio.to_thread(report_failures, url, since)
 
 
 async def _redeploy(
     settings: Settings, url: str, runner: "Runner", entrypoints: Mapping[deploy.Flow, str], *, patient: bool = False
-) -> None:
+) -> list[UUID]:
     """Apply the model files. A patient one keeps what runs when a file that is being edited has a mistake."""
     try:
         planned = deploy.plan(settings)
@@ -75,11 +79,12 @@ async def _redeploy(
         if not patient:
             raise
         _say(f"model files changed, and nothing was deployed: {mistake}")
-        return
+        return []
     await asyncio.to_thread(drop_missed, url, list(ids.values()))
     for item, deployment in ids.items():
         await runner.aadd_deployment(_applied(item.model, deployment))
         _say(f"deployed {item}")
+    return list(ids.values())
 
 
 def _applied(name: str, deployment: UUID) -> Any:
@@ -94,13 +99,15 @@ def _applied(name: str, deployment: UUID) -> Any:
 
 
 def drop_missed(url: str, deployments: Sequence[UUID]) -> int:
-    """Delete scheduled runs whose time passed while nobody ran them, but the last of each: one makes up for all."""
+    """Delete what the calendar asked for while nobody could run it, but the last of each: one makes up for all.
+
+    That is what waits behind a run which takes longer than its interval, and what was missed while nothing was up.
+    What a person or an event asked for stays.
+    """
+    scheduled = {"state": {"type": {"any_": ["SCHEDULED"]}}}
     late = {
         "deployments": {"id": {"any_": [str(id_) for id_ in deployments]}},
-        "flow_runs": {
-            "state": {"type": {"any_": ["SCHEDULED"]}},
-            "expected_start_time": {"before_": datetime.now(UTC).isoformat()},
-        },
+        "flow_runs": scheduled | {"expected_start_time": {"before_": datetime.now(UTC).isoformat()}},
         "sort": "EXPECTED_START_TIME_DESC",
     }
     seen: set[str] = set()
@@ -109,9 +116,10 @@ def drop_missed(url: str, deployments: Sequence[UUID]) -> int:
         if run["auto_scheduled"] and run["deployment_id"] in seen:
             missed.append(run["id"])
         seen.add(run["deployment_id"])
-    for run_id in missed:
-        call(f"{url}/flow_runs/{run_id}", method="DELETE")
-    return len(missed)
+    if not missed:
+        return 0
+    still = scheduled | {"id": {"any_": missed}}  # one that has begun meanwhile goes on
+    return len(call(f"{url}/flow_runs/bulk_delete", {"flow_runs": still})["deleted"])
 
 
 def report_failures(url: str, since: datetime) -> datetime:
@@ -143,7 +151,7 @@ def main(arguments: Sequence[str] = ()) -> int:
     said = dict(pair.split("=", 1) for pair in arguments)
     entrypoints = {flow: said.get(flow, path) for flow, path in deploy.ENTRYPOINTS.items()}
     try:
-        with api(settings) as url:
+        with api(settings, patience=START) as url:
             asyncio.run(run(settings, url, entrypoints))
     except EverfitError as error:
         _say(str(error))

@@ -17,6 +17,7 @@ from urllib.error import HTTPError
 from urllib.request import ProxyHandler, Request, build_opener
 
 from everfit.settings import Settings
+from everfit.threads import ONE_THREAD
 from flows.ports import HOST
 
 ANSWER = 5.0  # seconds that a server which is up may take to answer
@@ -61,8 +62,7 @@ def client_env(settings: Settings, url: str) -> dict[str, str]:
         CONSOLE: os.environ.get(CONSOLE, "CRITICAL"),  # a terminal shows our own lines
         "NO_PROXY": ",".join(filter(None, [os.environ.get("NO_PROXY", ""), HOST, "localhost"])),
         "DO_NOT_TRACK": "1",
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
+        **ONE_THREAD,
         "PYTHONSAFEPATH": "1",  # a folder `flows` in the workspace is not ours
     }
 
@@ -109,14 +109,14 @@ def bury_the_dead(url: str) -> int:
     return len(runs)
 
 
-def call(address: str, body: Any = None, *, method: str | None = None, timeout: float = ANSWER) -> Any:
+def call(address: str, body: Any = None, *, timeout: float = ANSWER) -> Any:
     """One request without importing a client, which takes longer than the server; raise ConnectionError.
 
     A server that is too busy to write (503) has not written, and is asked again.
     """
     for pause in (0.5, 1.0, 2.0, None):
         try:
-            return _ask(address, body, method, timeout)
+            return _ask(address, body, timeout)
         except HTTPError as refused:
             refused.close()
             if refused.code != TOO_BUSY or pause is None:
@@ -127,9 +127,9 @@ def call(address: str, body: Any = None, *, method: str | None = None, timeout: 
     return None
 
 
-def _ask(address: str, body: Any, method: str | None, timeout: float) -> Any:
+def _ask(address: str, body: Any, timeout: float) -> Any:
     data = None if body is None else json.dumps(body).encode()
-    request = Request(address, data, {"Content-Type": "application/json"}, method=method)  # noqa: S310
+    request = Request(address, data, {"Content-Type": "application/json"})  # noqa: S310
     if token := os.environ.get("PREFECT_API_AUTH_STRING"):
         request.add_header("Authorization", f"Basic {b64encode(token.encode()).decode()}")
     here = address.startswith(f"http://{HOST}:")

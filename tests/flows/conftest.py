@@ -25,6 +25,7 @@ def train(model: str, reason: str = "asked by hand", decision: str = ""):
 @flow(name="monitor", flow_run_name="monitor {model}")
 def monitor(model: str, data: str = ""):
     Path("monitored.txt").open("a").write(f"{model}\\n")
+    time.sleep(3)
 '''
 
 

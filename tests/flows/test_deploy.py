@@ -79,7 +79,7 @@ def test_deploying_twice_changes_nothing_and_a_changed_file_changes_what_follows
     monitor, train = again[0]
     assert (monitor["schedules"][0]["schedule"]["interval"], train["schedules"]) == (3600, [])
     assert train["global_concurrency_limit"]["limit"] == 1
-    assert train["concurrency_options"]["collision_strategy"] == "ENQUEUE"
+    assert {item["concurrency_options"]["collision_strategy"] for item in (monitor, train)} == {"ENQUEUE"}
     assert (train["entrypoint"], train["parameters"]) == ("toyflows.train", {"model": name, "reason": "on schedule"})
     add_model(name)
     deployed()
@@ -150,8 +150,10 @@ def test_an_interval_really_makes_runs_and_those_that_were_missed_are_one(add_mo
     scheduled = {"flow_runs": {"tags": {"all_": [f"model:{name}"]}}}
     assert until(lambda: runs(prefect_api, **scheduled), 90)
     deployments = [item["id"] for item in found(prefect_api, "deployments", name)]
+    by_hand = call(f"{prefect_api}/deployments/{deployments[0]}/create_flow_run", {})["id"]
     assert until(lambda: drop_missed(prefect_api, deployments), 30)
     assert drop_missed(prefect_api, deployments) <= 1
+    assert call(f"{prefect_api}/flow_runs/{by_hand}")["state"]["type"] == "SCHEDULED"
 
 
 def test_an_automation_whose_action_failed_is_said_aloud(prefect_api, capsys):
