@@ -1,16 +1,40 @@
 """One part of `everfit up`: a child that is started again when it dies, and ends with us."""
 
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from everfit.errors import Unavailable
 from everfit.settings import Settings
+from everfit.threads import ONE_THREAD
 from flows import leash
 from flows.ports import HOST, listen
 
 DEATHS = 3  # of one part, before it is called broken
+STEADY = 600.0  # seconds of life after which earlier deaths are forgotten
+
+
+@dataclass
+class Deaths:
+    """How often one part has died of late: healing once in a month is fine, three times in a row is not."""
+
+    name: str
+    log: Path
+    count: int = 0
+    born: float = field(default_factory=time.monotonic)
+
+    def add(self, code: int | None) -> None:
+        """Count one more, before it is started again; raise Unavailable when that does not help."""
+        self.count = 1 if time.monotonic() - self.born > STEADY else self.count + 1
+        self.born = time.monotonic()
+        if self.count >= DEATHS:
+            raise Unavailable(
+                f"everfit up: the {self.name} ended {self.count} times, the last time with exit code {code}.",
+                details=leash.tail(self.log),
+                do=f"Its log is {self.log}. Everything else was stopped.",
+            )
 
 
 @dataclass
@@ -24,8 +48,11 @@ class Part:
     cwd: Path
     port: int = 0
     grace: float = leash.GRACE
-    deaths: int = 0
     process: leash.Process | None = field(default=None, repr=False)
+    deaths: Deaths = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.deaths = Deaths(self.name, self.log)
 
     @property
     def url(self) -> str:
@@ -44,13 +71,7 @@ class Part:
         if self.process is None or (code := self.process.poll()) is None:
             return False
         leash.stop(self.process, 1)
-        self.deaths += 1
-        if self.deaths >= DEATHS:
-            raise Unavailable(
-                f"everfit up: the {self.name} ended {self.deaths} times, the last time with exit code {code}.",
-                details=leash.tail(self.log),
-                do=f"Its log is {self.log}. Everything else was stopped.",
-            )
+        self.deaths.add(code)
         self.start()
         return True
 
@@ -74,8 +95,7 @@ def said_by(settings: Settings) -> dict[str, str]:
     """Return the environment variables that give a child process the same settings."""
     return {
         "DO_NOT_TRACK": "1",
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
+        **ONE_THREAD,
         "PYTHONSAFEPATH": "1",
         **{f"EVERFIT_{name.upper()}": str(value) for name, value in settings.model_dump().items()},
     }

@@ -18,6 +18,7 @@ from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
+from urllib.parse import urlsplit
 
 from everfit.errors import Unavailable, first_line
 from everfit.settings import Settings
@@ -75,6 +76,17 @@ class Server:
             return self.process.poll() is None
         return bool(self.settings.prefect_api or running(self.settings))
 
+    def restart(self) -> None:
+        """Start one that died again, at its address unless another command was faster, and return at once.
+
+        Who asks meanwhile waits for its answer. What ran goes on, and is not taken for dead.
+        """
+        with (self.settings.folder("prefect") / "server.json").open("a+") as state:
+            self.process, url = None, _join(state)
+            if not url:
+                self.process, url = _start(self.settings, state, urlsplit(self.url).port or 0)
+        self.url = url
+
     def stop(self) -> None:
         """Let go of it. Ours ends as soon as nobody else in the workspace uses it."""
         self._held.close()
@@ -86,7 +98,7 @@ class Server:
                 return
 
     def _did_not_start(self, cause: OSError) -> Unavailable:
-        log = _log(self.settings)
+        log = log_of(self.settings)
         return Unavailable(
             f"The workspace's Prefect server did not start: {first_line(cause)}.",
             details=leash.tail(log),
@@ -107,15 +119,15 @@ def _is_ending(settings: Settings) -> bool:
     return False
 
 
-def api(settings: Settings, *, port: int = 0) -> Server:
+def api(settings: Settings, *, port: int = 0, patience: float = ANSWER) -> Server:
     """Find or start the Prefect API and return at once, unless a configured one does not answer: Unavailable.
 
-    A `port` that is taken means the next one, 0 any.
+    A `port` that is taken means the next one, 0 any. A configured server has `patience` seconds to answer.
     """
     if settings.prefect_api:
         server = Server(settings, settings.prefect_api.rstrip("/"))
         try:
-            call(f"{server.url}/health", timeout=ANSWER)
+            call(f"{server.url}/health", timeout=patience)
         except OSError as cause:
             raise Unavailable.at("The Prefect API", server.url, cause) from cause
         return server
@@ -126,7 +138,7 @@ def api(settings: Settings, *, port: int = 0) -> Server:
     state = held.enter_context((folder / "server.json").open("a+"))
     server = Server(settings, _join(state))
     if not server.url:
-        server.process, server.url = _start(settings, state, Path(users.name), port)
+        server.process, server.url = _start(settings, state, port)
     state.close()
     server._held = held
     return server
@@ -172,16 +184,16 @@ def _said(state: IO[str]) -> str:
     return ""
 
 
-def _start(settings: Settings, state: IO[str], users: Path, port: int) -> tuple[leash.Process, str]:
+def _start(settings: Settings, state: IO[str], port: int) -> tuple[leash.Process, str]:
     with listen(port) as listening:
         url = f"http://{HOST}:{listening.getsockname()[1]}/api"
         inherited = (listening.fileno(), state.fileno())
         process = leash.spawn(
             _command(listening.fileno()),
-            log=_log(settings),
+            log=log_of(settings),
             env=_server_env(settings, url),
             cwd=settings.home,
-            lock=users,
+            lock=settings.home / "prefect" / "users.lock",
             fds=inherited,
         )
     state.truncate(0)
@@ -211,5 +223,6 @@ def _server_env(settings: Settings, url: str) -> dict[str, str]:
     return defaults | dict(os.environ) | client_env(settings, url) | ours
 
 
-def _log(settings: Settings) -> Path:
+def log_of(settings: Settings) -> Path:
+    """Return where the workspace's server writes what it has to say."""
     return settings.folder("logs") / "prefect-server.log"

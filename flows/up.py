@@ -15,18 +15,18 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from everfit.errors import Unavailable
 from everfit.settings import Settings
-from flows import leash, server
+from flows import server
 from flows.apart import apart
 from flows.deploy import ENTRYPOINTS, Flow, Planned, plan
-from flows.parts import Part, at, module, said_by
+from flows.parts import Deaths, Part, at, module, said_by
 from flows.ports import HOST, answers
 from flows.talk import CONSOLE, drain
 from tasks import addresses
 
 PORTS = {"prefect": 4200, "mlflow": 5000, "reports": 4280}
 READY = 90.0
+API = "EVERFIT_PREFECT_API"
 CANCEL = 60.0  # a flow run that is in the middle of a fit takes its time to notice
 
 
@@ -71,7 +71,7 @@ def _parts(settings: Settings, entrypoints: Mapping[Flow, str]) -> Iterator[tupl
         for part in parts:
             part.start()
         prefect.wait()
-        parts.append(_runner(settings, entrypoints))
+        parts.append(_runner(settings, prefect.url, entrypoints))
         parts[-1].start()
         yield prefect, parts
     finally:
@@ -109,9 +109,10 @@ def _reports(settings: Settings) -> Part:
     )
 
 
-def _runner(settings: Settings, entrypoints: Mapping[Flow, str]) -> Part:
+def _runner(settings: Settings, url: str, entrypoints: Mapping[Flow, str]) -> Part:
     said = [f"{flow}={path}" for flow, path in entrypoints.items()]
-    part = _part(settings, "runner", {CONSOLE: "INFO"}, lambda _: module("flows.runner", *said))
+    environment = {CONSOLE: "INFO", API: url}  # it waits for our server, and starts none when ours has died
+    part = _part(settings, "runner", environment, lambda _: module("flows.runner", *said))
     part.grace, part.cwd = CANCEL, settings.workspace
     return part
 
@@ -147,16 +148,25 @@ def _watch(
     settings: Settings, out: Console, prefect: server.Server, parts: list[Part], say: Callable[[dict[str, str]], None]
 ) -> None:
     """Keep everything alive; return never."""
+    deaths = Deaths("Prefect server", server.log_of(settings))
     while True:
         time.sleep(0.5)
+        if not prefect.alive:
+            _revive(prefect, deaths, parts[-1])
+            out.print(f"The Prefect server had ended and was started again; its log is {deaths.log}.")
+            say(addresses.read(settings) | {"prefect": prefect.url.removesuffix("/api")})
         for part in parts:
             if part.look():
                 out.print(f"The {part.name} had ended and was started again; its log is {part.log}.")
                 say(addresses.read(settings) | ({part.name: part.url} if part.url else {}))
-        if not prefect.alive:
-            log = settings.folder("logs") / "prefect-server.log"
-            raise Unavailable(
-                f"everfit up: the Prefect server at {prefect.url} ended.",
-                details=leash.tail(log),
-                do=f"Its log is {log}. Everything else was stopped; run `everfit up` again.",
-            )
+
+
+def _revive(prefect: server.Server, deaths: Deaths, runner: Part) -> None:
+    """Start the server again; the runner and what it runs go on, unless the address is another one."""
+    deaths.add(prefect.process.returncode if prefect.process else None)
+    before = prefect.url
+    prefect.restart()
+    if prefect.url != before:
+        runner.stop()
+        runner.env[API] = prefect.url
+        runner.start()
