@@ -26,6 +26,18 @@ def row_hashes(frame: pd.DataFrame) -> np.ndarray:
     return _mixed(total)
 
 
+def is_beyond(frame: pd.DataFrame, known: pd.DataFrame) -> np.ndarray:
+    """Say of each row whether it is more than a copy of a known one: rows that are known twice may come twice.
+
+    >>> is_beyond(pd.DataFrame({"x": [1, 1, 2]}), pd.DataFrame({"x": [3, 1]})).tolist()
+    [False, True, True]
+    """
+    shared = [name for name in frame.columns if name in known and name not in BOOKKEEPING]
+    had = pd.Series(row_hashes(known[shared])).value_counts() if shared else pd.Series(dtype="int64")
+    came = pd.Series(row_hashes(frame[shared]))
+    return (came.groupby(came).cumcount() >= came.map(had).fillna(0)).to_numpy()
+
+
 def column_hashes(values: pd.Series) -> np.ndarray:
     """Return one well-mixed number per value of one column."""
     return _mixed(_hash(values))

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from everfit.errors import DataError, EverfitError, InputError
 from everfit.lake import labels, said
 from everfit.lake.columns import BATCH, ROW
-from everfit.lake.landing import REASON, Landing, is_live, outcome
+from everfit.lake.landing import REASON, Landing, is_live, live_from, outcome
 from everfit.lake.records import Batch, Landed, LandedBatch, Snapshot
 from everfit.lake.staging import stage
 from everfit.lake.state import State
@@ -121,6 +121,12 @@ class Lake:
         blank = pads.field(target).is_null() if target in state.schema.names else None
         parts = [state.dataset(new).to_table(), state.dataset(old).to_table(filter=blank)]
         return _frame(pa.concat_tables(parts))
+
+    def former(self, batch: Batch) -> pd.DataFrame:
+        """Return the rows that came from the same place before and that this batch would replace; or no rows."""
+        state = self._table(batch.model, "batches").state()
+        old = live_from(state, batch.origin) - {batch.digest} if state else None
+        return _frame(state.dataset(old).to_table()) if state and old else pd.DataFrame()
 
     def known_rows(self, model: str, names: Iterable[str]) -> pd.DataFrame:
         """Return some columns of every row that has landed; those that no batch had are left out."""

@@ -477,3 +477,13 @@ def test_a_correction_of_several_batches_from_one_place_replaces_them_all(lake, 
         lake.land(stage(lake, tmp_path, rows(start)), {})
     lake.land(stage(lake, tmp_path, rows(300)), {}, replace_origin=True)
     assert lake.read(lake.snapshot(MODEL))["n"].tolist() == [*range(300, 305)]
+
+
+def test_a_batch_knows_the_rows_that_came_from_its_place_before(lake, tmp_path):
+    lake.land(stage(lake, tmp_path, rows(0)), {1: "bad"})
+    lake.land(stage(lake, tmp_path, rows(500), "other.parquet"), {})
+    grown = stage(lake, tmp_path, rows(0, 8))
+    assert lake.former(grown)["n"].tolist() == [0, 2, 3, 4]
+    lake.land(grown, {}, replace_origin=True)
+    assert lake.former(grown).empty
+    assert lake.former(stage(lake, tmp_path, rows(0), "third.parquet")).empty
