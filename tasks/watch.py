@@ -12,7 +12,7 @@ from everfit import evaluation, registry
 from everfit.errors import ValidationStopped
 from everfit.lake import Batch, Lake
 from everfit.ledger import Ledger
-from everfit.monitor import drift, evidently_report, faults, new_normal, performance
+from everfit.monitor import drift, faults, new_normal, performance
 from everfit.monitor.decision import Evidence
 from everfit.monitor.findings import Finding
 from everfit.monitor.reference import PREDICTION, SCORE, heldout_losses
@@ -99,6 +99,8 @@ def _drift(spec: ModelSpec, loaded: registry.Loaded, frame: pd.DataFrame, page: 
         min_rows=spec.monitor.min_rows,
         target=target if target in frame else None,
     )
+    from everfit.monitor import evidently_report  # takes four seconds, and most runs see nothing new
+
     report = evidently_report.write_report(loaded.reference, now, moved, page, target=target, task=loaded.task)
     return moved, report.degraded or Path(report.html).name
 

@@ -53,6 +53,8 @@ def progress(title: str) -> Iterator[Callable[[], None]]:
     """
     loggers = [logging.getLogger(name) for name in RUN_LOGGERS]
     with err.status(title) as status:
+        if not err.is_terminal:
+            err.print(title, style="dim")  # a log has no spinner
         lines = _Lines(status)
         try:
             yield lambda: lines.listen_to(loggers)

@@ -46,7 +46,7 @@ def _run(verb: str, as_json: bool, *, model: str, **parameters: str) -> dict[str
 
     here = settings()
     load_spec(model, here.models)  # a mistake in the file is worth knowing before anything starts
-    with console.progress(f"{verb} {model}: starting") as listen:
+    with console.progress(f"{verb} {model}: waiting for the Prefect server, about ten seconds") as listen:
         server = api(here)
         for package in WARM[verb]:
             import_module(package).warm_up()
