@@ -109,7 +109,7 @@ def _urgency(finding: Finding) -> int:
 
 
 def _quiet(evidence: Evidence) -> str:
-    open_questions = [finding.signal for finding in evidence.findings if not finding.judged]
+    open_questions = [f"{finding.signal} ({finding.text})" for finding in evidence.findings if not finding.judged]
     return f"nothing speaks; could not be judged: {', '.join(open_questions)}" if open_questions else "nothing speaks"
 
 

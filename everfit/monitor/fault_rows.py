@@ -40,9 +40,10 @@ def repeated(reference: pd.DataFrame, current: pd.DataFrame, schema: Schema) -> 
     if share < REPEATED or usual > share / 4:
         return None
     text = f"{share:.0%} of the rows are copies of each other or of known rows; so far {usual:.0%} were"
-    # Rows that are known come again for good reasons: a file that grows, a correction, labels that are late.
-    severity: Severity = "repair" if twins >= REPEATED else "watch"
-    return Finding("repeated rows", text, severity=severity, effect=finite(share))
+    if twins >= REPEATED:
+        return Finding("repeated rows", text, severity="repair", effect=finite(share))
+    text += ": the same rows sent again, corrected, or with labels that were late?"
+    return Finding("repeated rows", text, severity="watch", effect=finite(share))
 
 
 def stale(reference: pd.DataFrame, current: pd.DataFrame, time: str) -> Finding | None:

@@ -62,7 +62,7 @@ def compare(
     before, after = np.minimum(before, cap), np.minimum(after, cap)
     spans = [("since promotion", len(after))]
     if recent is not None and min_labels <= recent < len(after):
-        spans.append(("latest", recent))
+        spans.append(("of the latest rows", recent))
     windows = [_window(name, before, after[-rows:]) for name, rows in spans]
     return _finding(windows, level / len(windows), min_increase)
 

@@ -116,6 +116,13 @@ def test_the_same_rows_again_are_refused():
     assert "repeated rows" in signals(find(doubled))
 
 
+def test_known_rows_that_come_again_with_others_are_watched():
+    batch = pd.concat([PAST.tail(400), good(300)], ignore_index=True)
+    (finding,) = find(batch)
+    assert (finding.signal, finding.severity) == ("repeated rows", "watch")
+    assert "sent again, corrected, or with labels that were late?" in finding.text
+
+
 def test_rows_that_always_repeat_are_no_fault():
     names = ["level", "region"]
     assert find(good()[names], PAST[names], schema=Schema.of(PAST[names]), time=None) == ()
