@@ -5,9 +5,10 @@ from typing import Any
 from prefect import flow
 from prefect.states import Completed
 
+from everfit.lake import Snapshot
 from everfit.search import warm_up
 from everfit.settings import Settings
-from everfit.spec import load_spec
+from everfit.spec import ModelSpec, load_spec
 from tasks.build_features import build_features
 from tasks.claim import claim
 from tasks.evaluate import evaluate
@@ -15,6 +16,7 @@ from tasks.ingest import ingest
 from tasks.land import land
 from tasks.promote import promote
 from tasks.register import register
+from tasks.revisit import revisit
 from tasks.search import search
 from tasks.states import plainly
 from tasks.steps import rename_run, stopwatch
@@ -23,18 +25,18 @@ from tasks.validate import validate
 
 @flow(name="train", flow_run_name="train {model}")
 @plainly
-def train(model: str, reason: str = "asked by hand", decision: str = "") -> Any:
+def train(model: str, reason: str = "asked by hand", decision: str = "", data_version: int | None = None) -> Any:
     """Train one model, prove it on rows that neither model saw, and promote it if it won.
 
-    `decision` names the drift decision that asked for this run; each is acted on exactly once.
+    `decision` names the drift decision that asked for this run; each is acted on exactly once. With `data_version`
+    nothing new comes in: the training is repeated on the rows that the lake's table held at that version.
     """
     spec = load_spec(model, Settings().models)
     warm_up()
-    with stopwatch() as seconds, claim(spec, decision) as mine:
+    with stopwatch() as seconds, claim(spec, decision, reason, data_version) as mine:
         if not mine:
             return Completed(name="Skipped", message=f"decision {decision} is being acted on, or was", data=None)
-        checks = validate(spec, ingest(spec))
-        snapshot = land(spec, checks, declared=True)
+        snapshot = _rows(spec, data_version)
         rename_run(f"train {model} on data v{snapshot.version}", reason)
         prepared = build_features(spec, snapshot)
         found = search(spec, prepared)
@@ -42,3 +44,10 @@ def train(model: str, reason: str = "asked by hand", decision: str = "") -> Any:
         version = register(spec, prepared, found, judged, reason=reason)
         outcome = promote(spec, version, judged, prepared, decision)
     return Completed(name=outcome.state, message=outcome.sentence, data=outcome.to_dict(seconds))
+
+
+def _rows(spec: ModelSpec, data_version: int | None) -> Snapshot:
+    """Bring in what the source has now, or name what the lake held once."""
+    if data_version is not None:
+        return revisit(spec, data_version)
+    return land(spec, validate(spec, ingest(spec)), declared=True)

@@ -36,13 +36,8 @@ def key_of(model: str, kind: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", f"{model}-{kind}".lower()).strip("-")
 
 
-def publish_markdown(model: str, kind: str, title: str, markdown: str) -> None:
-    """Publish a text under `<model>-<kind>`."""
-    publish_report(model, kind, title, markdown)
-
-
 def publish_report(model: str, kind: str, title: str, markdown: str, page: Path | str = "") -> None:
-    """Publish a text that ends with the way to the full page."""
+    """Publish a text under `<model>-<kind>`; where there is a full page, it ends with the way to it."""
     text = _bounded(markdown) + (f"\n\n{_pointer(Path(page))}" if page else "")
     _publish(create_markdown_artifact, key=key_of(model, kind), markdown=text, description=title)
 

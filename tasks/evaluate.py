@@ -10,7 +10,7 @@ from everfit import evaluation, registry, search
 from everfit.ledger import Ledger
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
-from tasks.artifacts import publish_markdown
+from tasks.artifacts import publish_report
 from tasks.build_features import Prepared, read_rows
 from tasks.champion import load_champion
 from tasks.steps import say, step
@@ -31,22 +31,44 @@ def evaluate(spec: ModelSpec, prepared: Prepared, found: search.Searched, decisi
     A champion is stale when a drift `decision` about it asked for this run, or when its time is over.
     """
     settings = Settings()
-    ledger, rows, target = Ledger.of(settings), read_rows(spec, prepared.snapshot), spec.data.target
+    ledger = Ledger.of(settings)
     champion = ledger.champion(spec.name)
-    test, predictions = rows.test, {}
+    test, predictions = _predictions(spec, settings, prepared, found, champion)
+    why_stale = _drifted(ledger, spec.name, decision, champion) or _past_its_time(spec, ledger)
+    verdict = _judge(spec, prepared.metric, test, predictions, champion, why_stale)
+    for line in (*verdict.reasons, *verdict.blockers):
+        say(line)
+    publish_report(spec.name, "promotion-verdict", f"{spec.name}: promotion", to_markdown(spec.name, verdict))
+    return Judged(verdict, champion)
+
+
+def _predictions(
+    spec: ModelSpec, settings: Settings, prepared: Prepared, found: search.Searched, champion: int | None
+) -> tuple[pd.DataFrame, dict[str, evaluation.Predicted]]:
+    """Return the rows that nobody learnt from, and what everybody says of them."""
+    rows, task, positive = read_rows(spec, prepared.snapshot), prepared.task, prepared.positive
+    test, target, weight = rows.test, rows.train[spec.data.target], weight_of(spec, rows.train)
+    models = {
+        "challenger": found.best,
+        "dummy": search.constant_guess(target, task=task, metric=prepared.metric, weight=weight),
+    }
     if champion is not None:
         loaded = load_champion(spec, settings, champion)
-        test = unseen(test, loaded)
-        predictions["champion"] = evaluation.predict(loaded.pipeline, test, prepared.task, prepared.positive)
-    constant = search.constant_guess(
-        rows.train[target], task=prepared.task, metric=prepared.metric, weight=weight_of(spec, rows.train)
-    )
-    for who, model in (("challenger", found.best), ("dummy", constant)):
-        predictions[who] = evaluation.predict(model, test, prepared.task, prepared.positive)
-    why_stale = _drifted(ledger, spec.name, decision, champion) or _past_its_time(spec, ledger)
-    verdict = evaluation.judge(
-        prepared.metric,
-        test[target],
+        test, models = unseen(test, loaded), {"champion": loaded.pipeline, **models}
+    return test, {who: evaluation.predict(model, test, task, positive) for who, model in models.items()}
+
+
+def _judge(
+    spec: ModelSpec,
+    metric: str,
+    test: pd.DataFrame,
+    predictions: dict[str, evaluation.Predicted],
+    champion: int | None,
+    why_stale: str,
+) -> evaluation.Verdict:
+    return evaluation.judge(
+        metric,
+        test[spec.data.target],
         predictions,
         weight=weight_of(spec, test),
         margin=spec.promotion.margin,
@@ -58,10 +80,6 @@ def evaluate(spec: ModelSpec, prepared: Prepared, found: search.Searched, decisi
         seed=spec.search.seed,
         rows_hash=evaluation.hash_of(evaluation.row_hashes(test)),
     )
-    for line in (*verdict.reasons, *verdict.blockers):
-        say(line)
-    publish_markdown(spec.name, "promotion-verdict", f"{spec.name}: promotion", to_markdown(spec.name, verdict))
-    return Judged(verdict, champion)
 
 
 def unseen(test: pd.DataFrame, champion: registry.Loaded) -> pd.DataFrame:

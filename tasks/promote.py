@@ -1,61 +1,80 @@
 """Let the challenger take over if it was proven better; keep the champion otherwise."""
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from everfit import registry
+from everfit.errors import PromotionRefused
 from everfit.ledger import Ledger
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
 from tasks.build_features import Prepared
+from tasks.claim import run_key
 from tasks.evaluate import Judged
+from tasks.revisit import made_from
 from tasks.steps import say, step
+
+State = Literal["Promoted", "Waits for approval", "Champion kept"]
 
 
 @dataclass(frozen=True)
 class Outcome:
     """How a training ended. `state` is what the Prefect UI calls the run."""
 
-    state: str
-    model: str
-    version: int
+    state: State
+    version: registry.Version
     champion: int | None
-    promoted: bool
-    refused: bool
     judged: Judged
     prepared: Prepared
-    mlflow_run: str
+    same_as: list[int]
+    lost: str = ""
+
+    @property
+    def promoted(self) -> bool:
+        """Whether it took over."""
+        return self.state == "Promoted"
+
+    @property
+    def refused(self) -> bool:
+        """Whether it was found not better, or came too late."""
+        return self.state == "Champion kept"
 
     @property
     def sentence(self) -> str:
         """Say it in one line."""
+        model, who = self.version.model, f"{self.version.model} v{self.version.number}"
         if self.promoted:
             before = f", in place of v{self.judged.champion}" if self.judged.champion else ", the first champion"
-            return f"{self.model} v{self.version} is champion{before}"
+            return f"{who} is champion{before}"
         if not self.refused:
-            return f"{self.model} v{self.version} waits for approval: everfit promote {self.model}"
+            return f"{who} waits for approval: everfit promote {model}, or everfit promote {model} --refuse"
         kept = f"v{self.champion} stays champion" if self.champion else "there is still no champion"
-        return f"{self.model} v{self.version} was refused; {kept}"
+        return f"{who} was refused; {kept}"
 
     def to_dict(self, seconds: dict[str, float]) -> dict[str, Any]:
         """Return it ready for JSON."""
         verdict, snapshot = self.judged.verdict, self.prepared.snapshot
         return {
-            "model": self.model,
-            "version": self.version,
+            "model": self.version.model,
+            "version": self.version.number,
             "champion": self.champion,
             "promoted": self.promoted,
             "refused": self.refused,
             "state": self.state,
             "sentence": self.sentence,
-            "reasons": [*verdict.reasons, *verdict.blockers],
+            "reasons": [*([self.lost] if self.lost else []), *verdict.reasons, *verdict.blockers],
             "metric": verdict.metric,
             "scores": {who: asdict(score) for who, score in verdict.scores.items()},
             "rows": verdict.rows,
             "rows_hash": verdict.rows_hash,
             "seconds": seconds,
-            "data": {"version": snapshot.version, "hash": snapshot.digest, "rows": snapshot.rows},
-            "mlflow_run": self.mlflow_run,
+            "data": {
+                "version": snapshot.version,
+                "hash": snapshot.digest,
+                "rows": snapshot.rows,
+                "same_as": self.same_as,
+            },
+            "mlflow_run": self.version.run,
         }
 
 
@@ -65,28 +84,31 @@ def promote(
 ) -> Outcome:
     """Swap the champion in the ledger, and only then the aliases; refuse if another one came in between."""
     settings = Settings()
-    ledger, verdict = Ledger.of(settings), judged.verdict
-    facts = {"version": version.number, "champion": judged.champion, "decision": decision, **verdict.to_dict()}
-    why = "; ".join((*verdict.blockers, *verdict.reasons))
-    state, subject = "Champion kept", f"v{version.number}"
-    if not verdict.promote:
-        ledger.once("promotion_refused", spec.name, subject, actor=settings.actor, reason=why, facts=facts)
-    elif spec.promotion.approval == "manual":
-        state = "Waits for approval"
-        ledger.once("approval_wanted", spec.name, subject, actor=settings.actor, reason=why, facts=facts)
-    else:
-        state = "Promoted"
-        registry.promote(settings, ledger, spec.name, version.number, expected=judged.champion, reason=why, facts=facts)
-    outcome = Outcome(
-        state,
-        spec.name,
-        version.number,
-        ledger.champion(spec.name),
-        promoted=state == "Promoted",
-        refused=not verdict.promote,
-        judged=judged,
-        prepared=prepared,
-        mlflow_run=version.run,
-    )
+    ledger = Ledger.of(settings)
+    try:
+        state, lost = _decide(spec, settings, ledger, version, judged, decision), ""
+    except PromotionRefused as refusal:
+        state, lost = "Champion kept", refusal.what
+    same_as = [number for number in made_from(ledger, prepared.snapshot) if number != version.number]
+    outcome = Outcome(state, version, ledger.champion(spec.name), judged, prepared, same_as, lost)
     say(outcome.sentence)
     return outcome
+
+
+def _decide(
+    spec: ModelSpec, settings: Settings, ledger: Ledger, version: registry.Version, judged: Judged, decision: str
+) -> State:
+    """Write down what follows from the verdict; raise PromotionRefused when the champion is another one by now."""
+    verdict, subject = judged.verdict, f"v{version.number}"
+    why = "; ".join((*verdict.blockers, *verdict.reasons))
+    training = {"decision": decision} if decision else {"training": run_key()}
+    facts = {"version": version.number, "champion": judged.champion, **training, **verdict.to_dict()}
+    if not verdict.promote:
+        ledger.once("promotion_refused", spec.name, subject, actor=settings.actor, reason=why, facts=facts)
+        registry.sync_aliases(settings, ledger, spec.name)
+        return "Champion kept"
+    if spec.promotion.approval == "manual":
+        ledger.once("approval_wanted", spec.name, subject, actor=settings.actor, reason=why, facts=facts)
+        return "Waits for approval"
+    registry.promote(settings, ledger, spec.name, version.number, expected=judged.champion, reason=why, facts=facts)
+    return "Promoted"

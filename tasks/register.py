@@ -3,7 +3,6 @@
 from dataclasses import asdict
 
 import pandas as pd
-from prefect.runtime import flow_run
 
 from everfit import evaluation, registry, search
 from everfit.ledger import Ledger
@@ -14,6 +13,7 @@ from everfit.spec import ModelSpec
 from tasks.addresses import mlflow_link
 from tasks.artifacts import publish_link
 from tasks.build_features import Prepared, Rows, read_rows
+from tasks.claim import run_key
 from tasks.evaluate import Judged
 from tasks.steps import say, seconds_so_far, step
 
@@ -23,46 +23,45 @@ def register(
     spec: ModelSpec, prepared: Prepared, found: search.Searched, judged: Judged, *, reason: str
 ) -> registry.Version:
     """Register one version; a step that is tried again in the same run finds the one that it made."""
-    settings, rows = Settings(), read_rows(spec, prepared.snapshot)
-    schema = Schema.of(rows.train.drop(columns=["_batch", "_row"]))
-    version = registry.register(
-        settings,
-        registry.Candidate(
-            model=spec.name,
-            run_key=f"{flow_run.id}/{flow_run.run_count}",
-            pipeline=found.best,
-            task=prepared.task,
-            target=spec.data.target,
-            metric=prepared.metric,
-            positive=prepared.positive,
-            schema=schema.to_dict(),
-            inputs=prepared.plan.inputs,
-            plan=prepared.plan.to_dict(),
-            snapshot=asdict(prepared.snapshot),
-            split={"how": rows.split.how, "rows_hash": judged.verdict.rows_hash, "test": len(rows.test)},
-            scores=judged.verdict.scores,
-            leaderboard=[asdict(row) for row in found.leaderboard],
-            trials=found.trials,
-            reference=_reference(spec, prepared, found, rows),
-            train_rows=evaluation.row_hashes(rows.train),
-            seconds=seconds_so_far(),
-            params={"family": found.family, **found.params},
-            tags={**spec.tags, "owner": spec.owner},
-            reason=reason,
-        ),
-    )
-    facts = {
-        "version": version.number,
-        "run": version.run,
-        "schema": schema.to_dict(),
-        "data": asdict(prepared.snapshot),
-    }
+    settings = Settings()
+    version = registry.register(settings, _candidate(spec, prepared, found, judged, reason))
+    facts = {"version": version.number, "run": version.run, "data": asdict(prepared.snapshot)}
     Ledger.of(settings).once(
         "registered", spec.name, f"v{version.number}", actor=settings.actor, reason=reason, facts=facts
     )
     publish_link(spec.name, "mlflow-run", mlflow_link(settings, version.experiment, version.run), "MLflow run")
     say(f"version {version.number}, MLflow run {version.run}")
     return version
+
+
+def _candidate(
+    spec: ModelSpec, prepared: Prepared, found: search.Searched, judged: Judged, reason: str
+) -> registry.Candidate:
+    """Gather what is to be known of it."""
+    rows = read_rows(spec, prepared.snapshot)
+    return registry.Candidate(
+        model=spec.name,
+        run_key=run_key(),
+        pipeline=found.best,
+        task=prepared.task,
+        target=spec.data.target,
+        metric=prepared.metric,
+        positive=prepared.positive,
+        schema=Schema.of(rows.train.drop(columns=["_batch", "_row"])).to_dict(),
+        inputs=prepared.plan.inputs,
+        plan=prepared.plan.to_dict(),
+        snapshot=asdict(prepared.snapshot),
+        split={"how": rows.split.how, "rows_hash": judged.verdict.rows_hash, "test": len(rows.test)},
+        scores=judged.verdict.scores,
+        leaderboard=[asdict(row) for row in found.leaderboard],
+        trials=found.trials,
+        reference=_reference(spec, prepared, found, rows),
+        train_rows=evaluation.row_hashes(rows.train),
+        seconds=seconds_so_far(),
+        params={"family": found.family, **found.params},
+        tags={**spec.tags, "owner": spec.owner},
+        reason=reason,
+    )
 
 
 def _reference(spec: ModelSpec, prepared: Prepared, found: search.Searched, rows: Rows) -> pd.DataFrame:

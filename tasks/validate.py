@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from everfit import validation
+from everfit import registry, validation
 from everfit.errors import ValidationStopped
 from everfit.lake import Batch, Lake
 from everfit.ledger import Ledger
@@ -118,10 +118,9 @@ def _schema_changes(spec: ModelSpec, settings: Settings, came: Schema) -> tuple[
 
 
 def champion_schema(ledger: Ledger, model: str) -> Schema | None:
-    """Return the columns that the champion learnt from, as its registration recorded them."""
+    """Return the columns that the champion learnt from, without loading it."""
     version = ledger.champion(model)
-    known = [e for e in ledger.entries(model, kinds=["registered"]) if e.facts.get("version") == version]
-    return Schema.from_dict(known[-1].facts["schema"]) if version is not None and known else None
+    return None if version is None else registry.schema_of(Settings(), model, version)
 
 
 def _quarantine(spec: ModelSpec, settings: Settings, checked: Checked) -> bool:

@@ -137,8 +137,13 @@ def _show_monitor(result: Mapping[str, Any]) -> None:
 def _where(result: Mapping[str, Any]) -> None:
     for title, key in (("report", "report"), ("MLflow run", "mlflow_run"), ("data version", "data")):
         if value := result.get(key):
-            shown = f"v{value['version']} {value['hash'][:12]}, {value['rows']:,} rows" if key == "data" else value
+            shown = _data(value) if key == "data" else value
             out.print(f"  {title}: {shown}", markup=False, soft_wrap=True)
+
+
+def _data(data: Mapping[str, Any]) -> str:
+    same = f", the data of {', '.join(f'v{version}' for version in data['same_as'])}" if data["same_as"] else ""
+    return f"v{data['version']} {data['hash'][:12]}, {data['rows']:,} rows{same}"
 
 
 def finish(verb: str, result: Mapping[str, Any], as_json: bool) -> None:

@@ -56,12 +56,15 @@ def history(
     when = moment(at)
     entries = ledger.entries(name, at=when, limit=limit)
     champion = ledger.champion(name, at=when) if name else None
+    lost = {entry.seq for entry in ledger.unended(name)}
+    told = {e.seq: f"{e.summary} (it did not end)" if e.seq in lost else e.summary for e in entries}
     if as_json:
-        console.print_json({"model": name, "champion": champion, "entries": [entry.to_dict() for entry in entries]})
+        rows = [{**entry.to_dict(), "summary": told[entry.seq]} for entry in entries]
+        console.print_json({"model": name, "champion": champion, "entries": rows})
         return
     about = "" if name else "model"
-    rows = [[f"{e.at:%Y-%m-%d %H:%M:%S}", *([e.model] if about else []), e.actor, e.summary] for e in entries]
-    console.table("Decisions, oldest first (UTC)", ["when", *([about] if about else []), "by", "what and why"], rows)
+    lines = [[f"{e.at:%Y-%m-%d %H:%M:%S}", *([e.model] if about else []), e.actor, told[e.seq]] for e in entries]
+    console.table("Decisions, oldest first (UTC)", ["when", *([about] if about else []), "by", "what and why"], lines)
     if name:
         console.out.print(f"champion: {f'v{champion}' if champion else 'none'}")
 

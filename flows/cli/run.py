@@ -12,9 +12,17 @@ from flows.cli.common import Json, Name, Reason, settings
 WARM = {"train": ("everfit.validation", "everfit.search"), "monitor": ("everfit.validation",), "predict": ()}
 
 
-def train(name: Name, reason: Reason = "asked by hand", as_json: Json = False) -> None:
+def train(
+    name: Name,
+    reason: Reason = "asked by hand",
+    data_version: Annotated[
+        int | None,
+        typer.Option("--data-version", min=0, help="Repeat it on the rows of this data version; nothing comes in."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Train: ingest, validate, features, search, evaluate, register, promote."""
-    result = _run("train", as_json, model=name, reason=reason)
+    result = _run("train", as_json, model=name, reason=reason, data_version=data_version)
     raise typer.Exit(4 if result["refused"] else 0)
 
 
@@ -37,7 +45,7 @@ def monitor(
     _run("monitor", as_json, model=name, data=data)
 
 
-def _run(verb: str, as_json: bool, *, model: str, **parameters: str) -> dict[str, Any]:
+def _run(verb: str, as_json: bool, *, model: str, **parameters: str | int | None) -> dict[str, Any]:
     """Run the flow of that name beside a Prefect API, which starts while the heavy libraries are imported."""
     from everfit.errors import ValidationStopped
     from everfit.spec import load_spec

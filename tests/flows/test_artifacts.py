@@ -36,7 +36,7 @@ def latest(url, key):
 
 def test_each_kind_arrives_under_its_models_key(prefect_api, in_a_run, name):
     def work():
-        artifacts.publish_markdown(name, "promotion_verdict", "verdict", "# v2 won")
+        artifacts.publish_report(name, "promotion_verdict", "verdict", "# v2 won")
         artifacts.publish_table(name, "leaderboard", [{"model": "lightgbm", "score": 0.5}], "leaderboard")
         artifacts.publish_link(name, "mlflow-run", "http://127.0.0.1:5000/x", "MLflow run")
 
@@ -90,7 +90,7 @@ def test_progress_moves_and_is_not_sent_more_often_than_anybody_looks(prefect_ap
 
 
 def test_outside_a_run_nothing_is_published_and_nothing_breaks(name):
-    artifacts.publish_markdown(name, "verdict", "verdict", "text")
+    artifacts.publish_report(name, "verdict", "verdict", "text")
     artifacts.Progress(name).update(1, "done")
 
 
@@ -101,7 +101,7 @@ def test_an_artifact_that_cannot_be_published_does_not_end_the_run(prefect_api, 
     monkeypatch.setattr(artifacts, "create_markdown_artifact", broken)
 
     def work():
-        artifacts.publish_markdown(name, "verdict", "verdict", "text")
+        artifacts.publish_report(name, "verdict", "verdict", "text")
         return "went on"
 
     assert in_a_run(work) == "went on"
