@@ -6,7 +6,7 @@ from prefect import flow
 from prefect.states import Completed
 
 from everfit.errors import ValidationStopped
-from everfit.lake import Batch
+from everfit.lake import Batch, Lake
 from everfit.settings import Settings
 from everfit.spec import ModelSpec, load_spec
 from flows.retrain import start_wanted
@@ -31,7 +31,8 @@ def monitor(model: str, data: str = "") -> Any:
         watched = [_follow(spec, batch, declared=not data) for batch in news(spec, ingest(spec, data))]
         started = start_wanted(spec)
     result = summary(spec, [one for one in watched if data or not one.before], started, seconds)
-    rename_run(f"monitor {model}: {result['verdict']}", data or "what the source has new")
+    version = Lake(Settings()).snapshot(model).version
+    rename_run(f"monitor {model}: {result['verdict']}, data v{version}", data or "what the source has new")
     if result["action"] == "repair":
         raise ValidationStopped(
             f"{model}: {result['verdict']}.",
