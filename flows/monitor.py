@@ -10,29 +10,38 @@ from everfit.lake import Batch, Lake
 from everfit.settings import Settings
 from everfit.spec import ModelSpec, load_spec
 from flows.retrain import start_wanted
-from tasks.decide import Watched, decide, news, recall, summary
+from tasks.champion import Champion
+from tasks.decide import Watched, decide, news, recall, recollect, summary
 from tasks.ingest import ingest
+from tasks.labels import Arrived, take_labels
 from tasks.land import land
 from tasks.states import plainly
 from tasks.steps import rename_run, stopwatch
 from tasks.validate import validate
-from tasks.watch import refused, watch
+from tasks.watch import refused, watch, watch_labels
 
 
 @flow(name="monitor", flow_run_name="monitor {model}")
 @plainly
-def monitor(model: str, data: str = "") -> Any:
+def monitor(model: str, data: str = "", labels: str = "") -> Any:
     """Validate every new batch, compare it with the champion's past, decide, and start what is due.
 
-    A batch that is broken ends the run as failed, after everything else was done: its message says what to repair.
+    Labels that came alone are joined first and judged like a batch. What is named is looked at, and nothing else;
+    without either, what the model's own sources have new. A batch that is broken ends the run as failed, after
+    everything else was done: its message says what to repair.
     """
     spec = load_spec(model, Settings().models)
     with stopwatch() as seconds:
-        watched = [_follow(spec, batch, declared=not data) for batch in news(spec, ingest(spec, data))]
+        champion = Champion(spec)
+        arrived = take_labels(spec, labels) if labels or not data else None
+        watched = _judge(spec, champion, arrived)
+        if data or not labels:
+            watched += [_follow(spec, champion, one, declared=not data) for one in news(spec, ingest(spec, data))]
         started = start_wanted(spec)
     result = summary(spec, [one for one in watched if data or not one.before], started, seconds)
+    result["labels"] = arrived.to_dict() if arrived else None
     version = Lake(Settings()).snapshot(model).version
-    rename_run(f"monitor {model}: {result['verdict']}, data v{version}", data or "what the source has new")
+    rename_run(f"monitor {model}: {result['verdict']}, data v{version}", data or labels or "what the source has new")
     if result["action"] == "repair":
         raise ValidationStopped(
             f"{model}: {result['verdict']}.",
@@ -44,14 +53,21 @@ def monitor(model: str, data: str = "") -> Any:
     return Completed(name=result["verdict"].capitalize(), message="; ".join(result["reasons"])[:1000], data=result)
 
 
-def _follow(spec: ModelSpec, batch: Batch, *, declared: bool) -> Watched:
+def _judge(spec: ModelSpec, champion: Champion, arrived: Arrived | None) -> list[Watched]:
+    """Judge labels that came alone, unless that was done before."""
+    if arrived is None or recollect(spec, arrived.digest):
+        return []
+    return [decide(spec, watch_labels(spec, champion, arrived))]
+
+
+def _follow(spec: ModelSpec, champion: Champion, batch: Batch, *, declared: bool) -> Watched:
     """Judge one batch, and land it if it is sound; what was decided about it before is not decided again."""
     if decided := recall(spec, batch):
         return decided
     try:
         (checked,) = validate(spec, [batch], again=True)
     except ValidationStopped as stop:
-        return decide(spec, refused(spec, batch, stop))
-    decided = decide(spec, watch(spec, checked))
+        return decide(spec, refused(spec, champion, batch, stop))
+    decided = decide(spec, watch(spec, champion, checked))
     land(spec, [decided.verdict_on(checked)], declared=declared)
     return decided

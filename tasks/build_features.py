@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from everfit import evaluation, features
-from everfit.lake import Lake, Snapshot
+from everfit.lake import Lake, Snapshot, labels
 from everfit.settings import Settings
 from everfit.spec import ModelSpec, TaskType
 from tasks.artifacts import publish_table
@@ -49,8 +49,9 @@ def build_features(spec: ModelSpec, snapshot: Snapshot) -> Prepared:
 
 
 def read_rows(spec: ModelSpec, snapshot: Snapshot) -> Rows:
-    """Read a snapshot and split it; the same snapshot is split the same way every time."""
-    frame = Lake(Settings()).read(snapshot)
+    """Read a snapshot with the labels that it names, and split it; the same one is split the same way every time."""
+    lake = Lake(Settings())
+    frame = labels.complete(lake.read(snapshot), lake.labels(snapshot), spec.data)
     labelled = frame[frame[spec.data.target].notna()] if spec.data.target in frame else frame
     evaluation.check_target(labelled if len(labelled) else frame, spec.data)
     frame = in_time(spec, labelled)

@@ -1,9 +1,26 @@
 """Load the champion for a step, if it still is a model of what the model file describes."""
 
+from functools import cached_property
+
 from everfit import registry
 from everfit.errors import InputError
+from everfit.ledger import Ledger
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
+
+
+class Champion:
+    """The champion as one run meets it: read back when it is first needed, and then kept."""
+
+    def __init__(self, spec: ModelSpec) -> None:
+        self._spec = spec
+
+    @cached_property
+    def loaded(self) -> registry.Loaded:
+        """The version itself; raise InputError when there is no champion."""
+        settings = Settings()
+        version = registry.require_champion(Ledger.of(settings), self._spec.name)
+        return load_champion(self._spec, settings, version)
 
 
 def load_champion(spec: ModelSpec, settings: Settings, version: int) -> registry.Loaded:

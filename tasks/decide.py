@@ -90,16 +90,18 @@ def news(spec: ModelSpec, batches: Sequence[Batch]) -> list[Batch]:
 
 def recall(spec: ModelSpec, batch: Batch) -> Watched | None:
     """Return what was decided about a batch for the present champion, once it has landed; None if more is to do."""
-    settings = Settings()
-    ledger = Ledger.of(settings)
+    return recollect(spec, batch.digest) if Lake(Settings()).known(spec.name, batch.digest) else None
+
+
+def recollect(spec: ModelSpec, digest: str) -> Watched | None:
+    """Return what was decided about a batch, or about labels, for the present champion; None if it is still open."""
+    ledger = Ledger.of(Settings())
     champion = ledger.champion(spec.name)
-    if not Lake(settings).known(spec.name, batch.digest):
-        return None
     for entry in reversed(_judged(ledger, spec.name)):
         evidence, decision = entry.facts["evidence"], Decision.from_dict(entry.facts["decision"])
-        if (evidence["batch"], evidence["champion"]) == (batch.digest, champion):
+        if (evidence["batch"], evidence["champion"]) == (digest, champion):
             _want(spec, ledger, decision)  # a process may have died right after it had decided
-            return None if _is_open(decision) else Watched(batch.digest, decision, entry.facts["page"], before=True)
+            return None if _is_open(decision) else Watched(digest, decision, entry.facts["page"], before=True)
     return None
 
 

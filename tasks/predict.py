@@ -62,7 +62,9 @@ def predict(spec: ModelSpec, batches: Sequence[Batch], output: str) -> Scored:
         if "prediction" in frame:
             raise InputError(f"{batch.origin} has a column 'prediction' already.", do="Drop it, or rename it.")
         said = as_frame(evaluation.predict(champion.pipeline, frame, champion.task, champion.card["positive"]))
-        lake.record_predictions(spec.name, said, version=version, batch_digest=batch.digest)
+        names = [name for name in (*spec.data.ids, spec.data.time) if name in frame]  # by which a label will find it
+        kept = pd.concat([frame[names], said], axis=1)
+        lake.record_predictions(spec.name, kept, version=version, batch_digest=batch.digest)
         parts.append(pd.concat([frame.drop(columns="_row"), said], axis=1))
     _write(pd.concat(parts, ignore_index=True), target)
     for batch in batches:
@@ -82,6 +84,15 @@ def as_frame(predicted: evaluation.Predicted) -> pd.DataFrame:
         for at, label in enumerate(predicted.classes):
             said[f"probability_{label}"] = predicted.proba[:, at]
     return said
+
+
+def as_predicted(loaded: registry.Loaded, said: pd.DataFrame) -> evaluation.Predicted:
+    """Read back what `as_frame` wrote."""
+    if loaded.task == "regression":
+        return evaluation.Predicted(said["prediction"].to_numpy(dtype="float64"))
+    classes = loaded.pipeline.classes_
+    proba = said[[f"probability_{label}" for label in classes]].to_numpy(dtype="float64")
+    return evaluation.Predicted(classes[proba.argmax(axis=1)], proba, classes)
 
 
 def _check_columns(spec: ModelSpec, learnt: Schema, came: Schema) -> tuple[str, ...]:

@@ -1,30 +1,30 @@
-"""Look at a new batch with the champion's eyes: is it broken, has it moved, is it predicted worse than before?"""
+"""Look at what is new with the champion's eyes: is it broken, has it moved, is it predicted worse than before?"""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from everfit import evaluation, registry
 from everfit.errors import ValidationStopped
-from everfit.lake import Batch, Lake
+from everfit.lake import Batch, Lake, labels
 from everfit.ledger import Ledger
-from everfit.monitor import drift, faults, new_normal, performance
+from everfit.monitor import drift, faults, new_normal, overdue, performance
 from everfit.monitor.decision import Evidence
 from everfit.monitor.findings import Finding
-from everfit.monitor.reference import PREDICTION, SCORE, heldout_losses
+from everfit.monitor.reference import HELDOUT, PREDICTION, SCORE, heldout_losses
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
 from tasks.build_features import in_time
-from tasks.champion import load_champion
-from tasks.evaluate import unseen
+from tasks.champion import Champion
+from tasks.evidence import evidence
+from tasks.labels import Arrived
+from tasks.met import Met, count_labelled, losses, meet, times
 from tasks.steps import say, step
 from tasks.validate import Checked
 
-Losses = np.ndarray[Any, np.dtype[np.float64]]
+RECENT = 20_000  # rows that batches are compared with at most, when that is those accepted lately
 
 
 @dataclass(frozen=True)
@@ -36,135 +36,146 @@ class Seen:
     evidently: str = ""
 
 
-@dataclass(frozen=True)
-class _Champion:
-    """The champion, and the rows that landed since it was trained."""
-
-    loaded: registry.Loaded
-    since: pd.DataFrame = field(repr=False)
+@step
+def watch(spec: ModelSpec, champion: Champion, checked: Checked) -> Seen:
+    """Gather every signal about a batch that passed its suites; nothing is decided here."""
+    settings, loaded, batch = Settings(), champion.loaded, checked.batch
+    lake = Lake(settings)
+    rows = lake.read(batch)
+    sound = in_time(spec, rows[~rows["_row"].isin(list(checked.broken))])
+    frame = labels.complete(sound, lake.labels(spec.name), spec.data)
+    met = meet(spec, loaded, frame=frame, but=batch.digest)
+    landed = lake.known(spec.name, batch.digest)  # then its rows are known rows, and it was sound
+    broken = () if landed else _faults(spec, loaded, met.landed, frame, batch.digest)
+    present = spec.data.target in batch.schema.names
+    if any(finding.severity == "repair" for finding in broken):
+        seen = evidence(spec, loaded, batch=batch.digest, rows=len(frame), findings=broken, target_present=present)
+        return Seen(seen)
+    page = settings.reports(spec.name) / f"evidently-{batch.digest[:12]}.html"
+    moved, report = _drift(spec, loaded, met.landed, frame, page)
+    whole = met.with_batch(frame)
+    known, findings = _labelled(spec, loaded, whole)
+    return Seen(
+        evidence(
+            spec,
+            loaded,
+            batch=batch.digest,
+            rows=len(frame),
+            findings=(*broken, *moved.findings(), *findings),
+            labels=known,
+            new_rows=count_labelled(spec, whole.landed),
+            target_present=present,
+        ),
+        moved,
+        report,
+    )
 
 
 @step
-def watch(spec: ModelSpec, checked: Checked) -> Seen:
-    """Gather every signal about a batch that passed its suites; nothing is decided here."""
-    settings = Settings()
-    champion = _champion(spec, settings, checked.batch)
-    lake = Lake(settings)
-    batch = lake.read(checked.batch)
-    frame = in_time(spec, batch[~batch["_row"].isin(list(checked.broken))])
-    landed = lake.known(spec.name, checked.batch.digest)  # then its rows are known rows, and it was sound
-    broken = () if landed else _faults(spec, settings, champion, frame, checked.batch.digest)
-    if any(finding.severity == "repair" for finding in broken):
-        return Seen(_evidence(spec, settings, checked.batch, champion, broken, frame))
-    page = settings.reports(spec.name) / f"evidently-{checked.batch.digest[:12]}.html"
-    moved, report = _drift(spec, champion.loaded, frame, page)
-    before, latest = (_losses(spec, champion.loaded, rows) for rows in (champion.since, frame))
+def watch_labels(spec: ModelSpec, champion: Champion, arrived: Arrived) -> Seen:
+    """Gather what labels that came alone say about the champion, on rows that landed and on rows only predicted."""
+    loaded = champion.loaded
+    met = meet(spec, loaded, after=arrived.after)
+    known, findings = _labelled(spec, loaded, met)
+    landed = count_labelled(spec, met.landed)
+    return Seen(
+        evidence(
+            spec, loaded, batch=arrived.digest, rows=arrived.joined, findings=findings, labels=known, new_rows=landed
+        )
+    )
+
+
+def refused(spec: ModelSpec, champion: Champion, batch: Batch, stop: ValidationStopped) -> Seen:
+    """Turn a stop by the suites into evidence, so that it is decided upon and recorded like any other."""
+    findings = tuple(Finding("validation", text, severity="repair") for text in stop.details)
+    present = spec.data.target in batch.schema.names
+    seen = evidence(
+        spec, champion.loaded, batch=batch.digest, rows=batch.rows, findings=findings, target_present=present
+    )
+    return Seen(seen)
+
+
+def _labelled(spec: ModelSpec, loaded: registry.Loaded, met: Met) -> tuple[int, tuple[Finding, ...]]:
+    """Return how many rows have a label that the champion never saw, and what these say."""
+    known = losses(spec, loaded, met)
     worse = performance.compare(
-        heldout_losses(champion.loaded.reference),
-        np.concatenate([before, latest]),
+        heldout_losses(loaded.reference),
+        known["loss"].to_numpy(),
         level=spec.monitor.significance,
         min_increase=spec.monitor.loss_increase,
         min_labels=spec.monitor.min_labels,
-        recent=len(latest),
+        recent=int(known["new"].sum()),
     )
-    say(f"{len(frame):,} rows: {worse.text}")
-    findings, labels = (*broken, *moved.findings(), worse), len(before) + len(latest)
-    return Seen(_evidence(spec, settings, checked.batch, champion, findings, frame, labels), moved, report)
+    say(f"{len(known):,} labelled rows since the champion was made: {worse.text}")
+    return len(known), (worse, *_overdue(spec, met))
+
+
+def _overdue(spec: ModelSpec, met: Met) -> tuple[Finding, ...]:
+    """Ask whether the labels come in time, where the model file says how long they take."""
+    delay, time, target = spec.data.label_delay, spec.data.time, spec.data.target
+    dated = [frame for frame in (met.landed, met.asked) if len(frame) and time in frame]
+    if not delay or not dated:
+        return ()
+    when = pd.concat([pd.Series(times(spec, frame)) for frame in dated])
+    has = pd.concat([pd.Series(frame[target].notna() if target in frame else False, frame.index) for frame in dated])
+    stamps = pd.to_datetime(when, unit="us").reset_index(drop=True)
+    return (overdue.judge(stamps, has.reset_index(drop=True), delay),)
 
 
 def _faults(
-    spec: ModelSpec, settings: Settings, champion: _Champion, frame: pd.DataFrame, batch: str
+    spec: ModelSpec, loaded: registry.Loaded, since: pd.DataFrame, frame: pd.DataFrame, batch: str
 ) -> tuple[Finding, ...]:
-    loaded = champion.loaded
-    judged = Ledger.of(settings).entries(spec.name, kinds=["drift_judged"])
+    ledger = Ledger.of(Settings())
+    alone = {entry.subject for entry in ledger.entries(spec.name, kinds=["labelled"])}
+    judged = [entry.facts for entry in ledger.entries(spec.name, kinds=["drift_judged"])]
     return faults.find(
-        faults.rolling(loaded.reference, champion.since),
+        faults.rolling(loaded.reference, since),
         frame,
         schema=loaded.schema.only({*loaded.card["inputs"], spec.data.time}),
         time=spec.data.time,
         now=datetime.now(UTC),
         on_change=spec.data.on_change,
-        before=new_normal.earlier((entry.facts for entry in judged), batch),
+        before=new_normal.earlier((facts for facts in judged if facts["evidence"]["batch"] not in alone), batch),
     )
 
 
-def _drift(spec: ModelSpec, loaded: registry.Loaded, frame: pd.DataFrame, page: Path) -> tuple[drift.Drift, str]:
+def _drift(
+    spec: ModelSpec, loaded: registry.Loaded, since: pd.DataFrame, frame: pd.DataFrame, page: Path
+) -> tuple[drift.Drift, str]:
     """Compare inputs, predictions and labels with the champion's past; return it with Evidently's file name."""
     now, target = _with_predictions(loaded, frame), spec.data.target
+    past, which = _reference(spec, loaded, since)
     moved = drift.compare(
-        loaded.reference,
+        past,
         now,
         columns=loaded.schema.only(set(loaded.card["inputs"]) - {spec.data.time}),
         level=spec.monitor.significance,
         min_rows=spec.monitor.min_rows,
         target=target if target in frame else None,
     )
+    if moved.judged:
+        moved = replace(moved, why=f"{moved.why}, compared with {which}")
     from everfit.monitor import evidently_report  # takes four seconds, and most runs see nothing new
 
-    report = evidently_report.write_report(loaded.reference, now, moved, page, target=target, task=loaded.task)
+    report = evidently_report.write_report(past, now, moved, page, target=target, task=loaded.task)
     return moved, report.degraded or Path(report.html).name
 
 
-def refused(spec: ModelSpec, batch: Batch, stop: ValidationStopped) -> Seen:
-    """Turn a stop by the suites into evidence, so that it is decided upon and recorded like any other."""
-    settings = Settings()
-    findings = tuple(Finding("validation", text, severity="repair") for text in stop.details)
-    return Seen(_evidence(spec, settings, batch, _champion(spec, settings, batch), findings, pd.DataFrame()))
-
-
-def _champion(spec: ModelSpec, settings: Settings, batch: Batch) -> _Champion:
-    lake, version = Lake(settings), registry.require_champion(Ledger.of(settings), spec.name)
-    loaded = load_champion(spec, settings, version)
-    learnt = lake.snapshot(spec.name, loaded.card["snapshot"]["version"])
-    since = lake.since(learnt, target=spec.data.target, but=batch.digest)
-    return _Champion(loaded, unseen(in_time(spec, since), loaded) if len(since) else since)
+def _reference(spec: ModelSpec, loaded: registry.Loaded, since: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Return the rows that the model file wants batches to be compared with, and their name."""
+    training = "the rows that the champion was made from"
+    if spec.monitor.reference == "training":
+        return loaded.reference, training
+    if len(since) < spec.monitor.min_rows:
+        return (
+            loaded.reference,
+            f"{training}: only {len(since):,} were accepted since, {spec.monitor.min_rows:,} needed",
+        )
+    recent = since.tail(RECENT).drop(columns="_new").reset_index(drop=True)
+    return _with_predictions(loaded, recent).assign(**{HELDOUT: True}), f"the {len(recent):,} rows accepted last"
 
 
 def _with_predictions(loaded: registry.Loaded, frame: pd.DataFrame) -> pd.DataFrame:
     predicted = evaluation.predict(loaded.pipeline, frame, loaded.task, loaded.card["positive"])
     said = {PREDICTION: predicted.values} | ({} if predicted.score is None else {SCORE: predicted.score})
     return pd.concat([frame, pd.DataFrame(said, index=frame.index)], axis=1)
-
-
-def _losses(spec: ModelSpec, loaded: registry.Loaded, frame: pd.DataFrame) -> Losses:
-    """Return the champion's losses on the rows that have a label, in their order; empty when none has."""
-    if spec.data.target not in frame:
-        return np.empty(0)
-    known = frame[frame[spec.data.target].notna()]
-    if known.empty:
-        return np.empty(0)
-    predicted = evaluation.predict(loaded.pipeline, known, loaded.task, loaded.card["positive"])
-    return evaluation.row_losses(loaded.task, known[spec.data.target], predicted)
-
-
-def _evidence(
-    spec: ModelSpec,
-    settings: Settings,
-    batch: Batch,
-    champion: _Champion,
-    findings: tuple[Finding, ...],
-    frame: pd.DataFrame,
-    labels: int = 0,
-) -> Evidence:
-    ledger, loaded = Ledger.of(settings), champion.loaded
-    swaps = ledger.entries(spec.name, kinds=["promoted", "rolled_back"])
-    retrainings = ledger.entries(spec.name, kinds=["retrain_wanted", "retrain_finished", "retrain_failed"])
-    ended = {entry.subject: entry for entry in retrainings if entry.kind != "retrain_wanted"}
-    open_ = [entry.subject for entry in retrainings if entry.kind == "retrain_wanted" and entry.subject not in ended]
-    return Evidence(
-        model=spec.name,
-        batch=batch.digest,
-        data_version=int(loaded.card["snapshot"]["version"]),
-        now=datetime.now(UTC),
-        rows=len(frame) or batch.rows,
-        champion=loaded.version,
-        champion_since=swaps[-1].at if swaps else None,
-        learnt=len(loaded.train_rows),
-        new_rows=labels,
-        labels=labels,
-        target_present=spec.data.target in batch.schema.names,
-        retrained=tuple(entry.at for entry in ended.values()),
-        running=open_[-1] if open_ else "",
-        waiting=ledger.waiting(spec.name),
-        findings=findings,
-    )

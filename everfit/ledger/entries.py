@@ -14,6 +14,7 @@ from pydantic_core import to_json
 Kind = Literal[
     "ingested",
     "validated",
+    "labelled",
     "refused_batch",
     "drift_judged",
     "retrain_wanted",
@@ -37,6 +38,7 @@ LONGEST_SUMMARY = 300
 # What a row says when its facts are there; the reason follows after a colon. Kinds without a line say their name.
 SAYINGS: dict[str, tuple[str, ...]] = {
     "ingested": ("{good} of {rows} rows taken in, {quarantined} quarantined", "{rows} rows taken in"),
+    "labelled": ("{labels} labels taken in",),
     "refused_batch": ("batch of {rows} rows refused",),
     "drift_judged": ("judged: {verdict}",),
     "retrain_started": ("retraining started, attempt {attempt}",),

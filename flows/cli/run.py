@@ -39,10 +39,11 @@ def predict(
 def monitor(
     name: Name,
     data: Annotated[str, typer.Option("--data", help="A new batch; default: what the model's source has new.")] = "",
+    labels: Annotated[str, typer.Option("--labels", help="Labels that came later, by the ids of their rows.")] = "",
     as_json: Json = False,
 ) -> None:
     """Watch a new batch: validate, drift, decide, and retrain when the decision says so."""
-    _run("monitor", as_json, model=name, data=data)
+    _run("monitor", as_json, model=name, data=data, labels=labels)
 
 
 def _run(verb: str, as_json: bool, *, model: str, **parameters: str | int | None) -> dict[str, Any]:

@@ -1,0 +1,103 @@
+"""What the champion has met since it was made, and how wrong it was where that is known by now."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from everfit import evaluation, registry
+from everfit.lake import Lake, labels
+from everfit.lake.keys import keys_of
+from everfit.settings import Settings
+from everfit.spec import ModelSpec
+from tasks.build_features import in_time
+from tasks.evaluate import unseen
+from tasks.predict import as_predicted
+
+NEVER = 2**62
+
+
+@dataclass(frozen=True)
+class Met:
+    """Rows that landed and that it has not learnt from, and rows that it was only asked about, with its answers.
+
+    Both have the target where it is known by now, and `_new` where that is what is to be judged.
+    """
+
+    landed: pd.DataFrame = field(repr=False)
+    asked: pd.DataFrame = field(repr=False)
+
+    def with_batch(self, frame: pd.DataFrame) -> "Met":
+        """Return the same with the rows of a batch that has not landed yet, the newest."""
+        new = frame.assign(_new=True)
+        return replace(self, landed=pd.concat([self.landed, new], ignore_index=True) if len(self.landed) else new)
+
+
+def meet(
+    spec: ModelSpec, loaded: registry.Loaded, *, frame: pd.DataFrame | None = None, but: str = "", after: int = NEVER
+) -> Met:
+    """Read what the champion has met, less one batch, whose rows are `frame`; new are labels that came `after`."""
+    lake, made = Lake(Settings()), loaded.card["snapshot"]
+    known = lake.labels(spec.name)
+    learnt = replace(
+        lake.snapshot(spec.name, made["version"]),
+        labels_version=made.get("labels_version"),
+        labels_digest=made.get("labels_digest", ""),
+    )
+    rows = lake.since(learnt, target=spec.data.target, but=but)
+    if len(rows):
+        had = labels.matches(rows, lake.labels(learnt), spec.data) >= 0
+        rows = rows[~(had & rows["_batch"].isin(learnt.batches))]
+    asked, fresh = _asked(spec, lake, loaded.version, frame), known[known[labels.ORDER] > after].reset_index(drop=True)
+    landed, asked = (
+        labels.complete(part, known, spec.data).assign(_new=labels.matches(part, fresh, spec.data) >= 0)
+        for part in (rows, asked)
+    )
+    return Met(unseen(in_time(spec, landed), loaded) if len(landed) else landed, asked)
+
+
+def _asked(spec: ModelSpec, lake: Lake, version: int, frame: pd.DataFrame | None) -> pd.DataFrame:
+    """Return what a version said about rows that never landed, the latest word on each."""
+    said = lake.predictions(spec.name, version=version)
+    columns = labels.key_columns(said, spec.data)
+    if said.empty or not columns:
+        return said.iloc[:0]
+    names = columns[-1]
+    said = said.assign(_key=keys_of(said, names)).sort_values("_at", kind="stable").drop_duplicates("_key", keep="last")
+    known = [lake.known_rows(spec.name, names)] + ([] if frame is None else [frame])
+    landed = [keys_of(rows, names) for rows in known if all(name in rows for name in names)]
+    only = said["_key"].notna() & ~said["_key"].isin(pd.concat(landed) if landed else [])
+    return in_time(spec, said[only])
+
+
+def losses(spec: ModelSpec, loaded: registry.Loaded, met: Met) -> pd.DataFrame:
+    """Return `loss` and `new` of every row whose label is known: the new ones last, each part in the order of time."""
+    parts = []
+    for frame, predict in ((met.landed, _asks), (met.asked, as_predicted)):
+        known = _labelled(spec, frame)
+        if len(known):
+            loss = evaluation.row_losses(loaded.task, known[spec.data.target], predict(loaded, known))
+            when = times(spec, known) if spec.data.time in known else np.arange(len(known), dtype="float64")
+            parts.append(pd.DataFrame({"loss": loss, "new": known["_new"].to_numpy(dtype=bool), "when": when}))
+    if not parts:
+        return pd.DataFrame({"loss": np.empty(0), "new": np.empty(0, dtype=bool)})
+    return pd.concat(parts).sort_values(["new", "when"], kind="stable", ignore_index=True)[["loss", "new"]]
+
+
+def count_labelled(spec: ModelSpec, frame: pd.DataFrame) -> int:
+    """Return how many rows have their label."""
+    return len(_labelled(spec, frame))
+
+
+def times(spec: ModelSpec, frame: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Return the times of rows, in microseconds or in the column's own unit."""
+    return evaluation.times_of(frame[spec.data.time])
+
+
+def _labelled(spec: ModelSpec, frame: pd.DataFrame) -> pd.DataFrame:
+    return frame[frame[spec.data.target].notna()] if spec.data.target in frame else frame.iloc[:0]
+
+
+def _asks(loaded: registry.Loaded, frame: pd.DataFrame) -> evaluation.Predicted:
+    return evaluation.predict(loaded.pipeline, frame, loaded.task, loaded.card["positive"])

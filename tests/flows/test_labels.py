@@ -1,0 +1,164 @@
+"""Labels that come later than their rows, lived through once: joined by id, judged, learnt from, and never twice."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from everfit.errors import DataError, InputError
+from everfit.lake import Lake
+from everfit.ledger import Ledger
+from everfit.settings import Settings
+
+MODEL = "sales"
+SPEC = """
+name: sales
+data: {source: in/*.parquet, target: y, time: hour, ids: [sale], label_delay: 2d}
+search: {budget: 20s, trials: 1, estimators: [linear]}
+monitor: {min_rows: 100, min_labels: 60, reference: recent}
+retrain: {cooldown: 1s}
+"""
+
+
+def sales(first: int, count: int, slope: float) -> pd.DataFrame:
+    """Hourly sales whose answer is `slope` times x and a little noise."""
+    dice, n = np.random.default_rng(first), np.arange(first, first + count)
+    x = dice.normal(0, 3, count)
+    hour = pd.Timestamp("2026-03-01") + pd.to_timedelta(n, "h")
+    return pd.DataFrame({"sale": n, "hour": hour, "x": x, "y": (slope * x + dice.normal(0, 1, count)).round(3)})
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Iterator[SimpleNamespace]:
+    """Train, predict rows whose labels come later, in two files of which the second corrects the first."""
+    from flows.monitor import monitor
+    from flows.predict import predict
+    from flows.train import train
+
+    before = Path.cwd()
+    os.chdir(tmp_path_factory.mktemp("labels"))
+    settings = Settings()
+    settings.models.mkdir(parents=True)
+    (settings.models / f"{MODEL}.yaml").write_text(SPEC)
+    Path("in").mkdir()
+    sales(0, 300, 3).to_parquet("in/history.parquet")
+    later = sales(300, 400, 6)
+    later.drop(columns="y").to_parquet("later.parquet")
+    told: dict[str, Any] = {"train": train(MODEL)}
+    told["predict"] = predict(MODEL, "later.parquet", "said.parquet")
+    first = later.assign(y=later["y"].where(later.index >= 10, -500), sale=later["sale"].astype(float))
+    first[["sale", "y"]].head(50).to_csv("first.csv", index=False)
+    stray = pd.DataFrame({"sale": [9_999], "y": [1.0]})
+    pd.concat([later[["sale", "y"]].head(350), stray]).to_json("second.jsonl", orient="records", lines=True)
+    told["first"] = monitor(MODEL, labels="first.csv")
+    told["wrong"] = Lake(settings).labels(MODEL)
+    (settings.workspace / "later.parquet").replace("in/later.parquet")  # the rows themselves, still without a label
+    told["second"] = monitor(MODEL, labels="second.jsonl")
+    told["again"] = [monitor(MODEL, labels=name) for name in ("second.jsonl", "first.csv")]
+    yield SimpleNamespace(settings=settings, told=told, ledger=Ledger.of(settings), lake=Lake(settings), later=later)
+    os.chdir(before)
+
+
+def performance(result: dict[str, Any]) -> dict[str, Any]:
+    return next(finding for finding in result["findings"] if finding["signal"] == "performance")
+
+
+def test_predictions_keep_the_ids_by_which_their_labels_will_come(story):
+    said = story.lake.predictions(MODEL, version=1)
+    assert said["sale"].tolist() == story.later["sale"].tolist()
+    assert said["hour"].tolist() == story.later["hour"].tolist()
+
+
+def test_few_labels_of_predicted_rows_are_joined_and_cannot_judge_yet(story):
+    first = story.told["first"]
+    assert (first["labels"]["joined"], first["labels"]["unknown"]) == (50, 0)
+    assert "50 since promotion, 60 needed" in performance(first)["text"]
+    assert first["retraining"] is None
+
+
+def test_a_correction_wins_and_a_stray_label_is_kept_for_a_row_that_may_come(story):
+    assert (story.told["wrong"]["y"] == -500).sum() == 10
+    labels = story.lake.labels(MODEL).set_index("_key")["y"]
+    assert len(labels) == 351
+    assert labels.min() > -500
+    assert story.told["second"]["labels"]["unknown"] == 1
+
+
+def test_performance_is_judged_on_predicted_rows_and_starts_one_retraining(story):
+    second = story.told["second"]
+    assert (second["verdict"], second["action"]) == ("retrain", "retrain")
+    assert "on 350 rows" in performance(second)["text"]
+    (evidence,) = [e.facts["evidence"] for e in story.ledger.entries(MODEL, kinds=["drift_judged"])
+                   if e.subject == second["decision"]]  # fmt: skip
+    assert (evidence["rows"], evidence["labels"], evidence["new_rows"]) == (310, 350, 0)
+    assert second["retraining"]["decision"] == second["decision"]
+    assert len(story.ledger.entries(MODEL, kinds=["retrain_started"])) == 1
+
+
+def test_the_retraining_learns_from_rows_completed_by_id_and_names_the_labels_that_it_saw(story):
+    retraining = story.told["second"]["retraining"]
+    assert (retraining["promoted"], retraining["champion"]) == (True, 2)
+    registered = story.ledger.entries(MODEL, kinds=["registered"])[-1].facts["data"]
+    assert registered["rows"] == 700
+    assert registered["labels_digest"] == story.lake.snapshot(MODEL).labels_digest
+    assert retraining["scores"]["challenger"]["value"] < retraining["scores"]["champion"]["value"]
+
+
+def test_the_same_labels_again_decide_nothing(story):
+    for result in story.told["again"]:
+        assert (result["verdict"], result["reasons"]) == ("fine", ["nothing new came in"])
+        assert result["retraining"] is None
+    assert len(story.ledger.entries(MODEL, kinds=["labelled"])) == 2
+    assert story.ledger.verify().ok
+
+
+def test_the_monitor_says_when_labels_are_expected(story):
+    (said,) = [finding for finding in story.told["second"]["findings"] if finding["signal"] == "labels"]
+    assert "rows that are older than 2d have their label" in said["text"]
+
+
+def test_a_batch_without_labels_is_compared_with_the_rows_accepted_lately_and_waits_for_its_labels(story):
+    from flows.monitor import monitor
+
+    for name, first in (("more", 700), ("most", 900)):
+        sales(first, 200, 6).drop(columns="y").to_parquet(f"{name}.parquet")
+        result = monitor(MODEL, f"{name}.parquet")
+        assert result["action"] == "none"
+    assert "compared with the 250 rows accepted last" in Path(result["report"]).read_text()
+    (late,) = [finding for finding in result["findings"] if finding["signal"] == "labels"]
+    assert late["text"].startswith("labels are overdue")
+
+
+@pytest.mark.parametrize(
+    ("frame", "error", "says"),
+    [
+        ({"id": [1], "y": [1.0]}, InputError, "no column 'sale', which data.ids"),
+        ({"sale": [1], "label": [1.0]}, InputError, "no column 'y', which data.target"),
+        ({"sale": [1], "y": ["many"]}, DataError, "are no number, such as 'many'"),
+    ],
+)
+def test_labels_that_cannot_be_used_are_one_error_and_leave_nothing(story, frame, error, says):
+    from flows.monitor import monitor
+
+    before = story.lake.snapshot(MODEL)
+    sales(0, 5, 99)[["sale", "y"]].to_csv("a-good.csv", index=False)
+    pd.DataFrame(frame).to_csv("b-bad.csv", index=False)
+    with pytest.raises(error, match=says):
+        monitor(MODEL, labels="[ab]-*.csv")
+    assert story.lake.snapshot(MODEL) == before
+    assert list((story.settings.home / "incoming" / MODEL).glob("*")) == []
+
+
+def test_labels_need_ids(story):
+    from flows.monitor import monitor
+
+    path = story.settings.models / f"{MODEL}.yaml"
+    path.write_text(SPEC.replace("ids: [sale], ", ""))
+    with pytest.raises(InputError, match="the model file names no ids"):
+        monitor(MODEL, labels="first.csv")
+    path.write_text(SPEC)
