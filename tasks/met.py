@@ -28,9 +28,9 @@ class Met:
     landed: pd.DataFrame = field(repr=False)
     asked: pd.DataFrame = field(repr=False)
 
-    def with_batch(self, frame: pd.DataFrame) -> "Met":
-        """Return the same with the rows of a batch that has not landed yet, the newest."""
-        new = frame.assign(_new=True)
+    def with_batch(self, loaded: registry.Loaded, frame: pd.DataFrame) -> "Met":
+        """Return the same with the rows of a batch that the champion has not learnt from, the newest."""
+        new = unseen(frame, loaded).assign(_new=True)
         return replace(self, landed=pd.concat([self.landed, new], ignore_index=True) if len(self.landed) else new)
 
 
@@ -46,6 +46,8 @@ def meet(
         labels_digest=made.get("labels_digest", ""),
     )
     rows = lake.since(learnt, target=spec.data.target, but=but)
+    if len(rows) and len(gone := lake.replaced(learnt)):
+        rows = rows[evaluation.is_beyond(rows, gone)]
     if len(rows):
         had = labels.matches(rows, lake.labels(learnt), spec.data) >= 0
         rows = rows[~(had & rows["_batch"].isin(learnt.batches))]

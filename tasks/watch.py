@@ -42,8 +42,8 @@ def watch(spec: ModelSpec, champion: Champion, checked: Checked) -> Seen:
     settings, loaded, batch = Settings(), champion.loaded, checked.batch
     lake = Lake(settings)
     rows = lake.read(batch)
-    sound = in_time(spec, rows[~rows["_row"].isin(list(checked.broken))])
-    frame = labels.complete(sound, lake.labels(spec.name), spec.data)
+    new = _new(lake, batch, rows[~rows["_row"].isin(list(checked.broken))])
+    frame = labels.complete(in_time(spec, new), lake.labels(spec.name), spec.data)
     met = meet(spec, loaded, frame=frame, but=batch.digest)
     landed = lake.known(spec.name, batch.digest)  # then its rows are known rows, and it was sound
     broken = () if landed else _faults(spec, loaded, met.landed, frame, batch.digest)
@@ -53,7 +53,7 @@ def watch(spec: ModelSpec, champion: Champion, checked: Checked) -> Seen:
         return Seen(seen)
     page = settings.reports(spec.name) / f"evidently-{batch.digest[:12]}.html"
     moved, report = _drift(spec, loaded, met.landed, frame, page)
-    whole = met.with_batch(frame)
+    whole = met.with_batch(loaded, frame)
     known, findings = _labelled(spec, loaded, whole)
     return Seen(
         evidence(
@@ -69,6 +69,15 @@ def watch(spec: ModelSpec, champion: Champion, checked: Checked) -> Seen:
         moved,
         report,
     )
+
+
+def _new(lake: Lake, batch: Batch, sound: pd.DataFrame) -> pd.DataFrame:
+    """Leave out what the same source gave before: a query or a file that grows brings its old rows again."""
+    new = sound[evaluation.is_beyond(sound, lake.former(batch))]
+    if len(new) in (0, len(sound)):
+        return sound
+    say(f"{len(new):,} of {len(sound):,} rows are new; {batch.origin} had the others before")
+    return new
 
 
 @step

@@ -128,6 +128,12 @@ class Lake:
         old = live_from(state, batch.origin) - {batch.digest} if state else None
         return _frame(state.dataset(old).to_table()) if state and old else pd.DataFrame()
 
+    def replaced(self, learnt: Snapshot) -> pd.DataFrame:
+        """Return the rows of a snapshot whose batches were replaced since, by a correction or by more of the same."""
+        now, then = self._table(learnt.model, "batches").state(), Table(learnt.uri).state(learnt.version)
+        gone = set(learnt.batches).difference(now.counts if now else ())
+        return _frame(then.dataset(gone).to_table()) if then and gone else pd.DataFrame()
+
     def known_rows(self, model: str, names: Iterable[str]) -> pd.DataFrame:
         """Return some columns of every row that has landed; those that no batch had are left out."""
         state = self._table(model, "batches").state()

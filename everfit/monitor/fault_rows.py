@@ -15,6 +15,7 @@ from everfit.monitor.findings import Finding, Severity, finite
 from everfit.schema import Schema
 
 REPEATED = 0.50  # most of the rows
+FEWEST = 20  # two rows that are alike say nothing
 FUTURE = timedelta(days=1)
 FUTURE_SHARE = 0.01
 
@@ -32,7 +33,7 @@ def find(
 def repeated(reference: pd.DataFrame, current: pd.DataFrame, schema: Schema) -> Finding | None:
     """Speak when most rows are copies of each other, or of known rows, and rows used to differ."""
     names = [name for name in schema.names if name in reference and name in current]
-    if not names or not len(current):
+    if not names or len(current) < FEWEST:
         return None
     past, came = (pd.util.hash_pandas_object(frame[names], index=False) for frame in (reference, current))
     usual = float(past.duplicated().mean())

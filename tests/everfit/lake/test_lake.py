@@ -479,6 +479,15 @@ def test_a_correction_of_several_batches_from_one_place_replaces_them_all(lake, 
     assert lake.read(lake.snapshot(MODEL))["n"].tolist() == [*range(300, 305)]
 
 
+def test_a_snapshot_knows_which_of_its_rows_were_replaced_since(lake, tmp_path):
+    lake.land(stage(lake, tmp_path, rows(0)), {1: "bad"})
+    lake.land(stage(lake, tmp_path, rows(500), "other.parquet"), {})
+    learnt = lake.snapshot(MODEL)
+    assert lake.replaced(learnt).empty
+    lake.land(stage(lake, tmp_path, rows(0, 8)), {}, replace_origin=True)
+    assert lake.replaced(learnt)["n"].tolist() == [0, 2, 3, 4]
+
+
 def test_a_batch_knows_the_rows_that_came_from_its_place_before(lake, tmp_path):
     lake.land(stage(lake, tmp_path, rows(0)), {1: "bad"})
     lake.land(stage(lake, tmp_path, rows(500), "other.parquet"), {})

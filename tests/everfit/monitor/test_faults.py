@@ -116,6 +116,10 @@ def test_the_same_rows_again_are_refused():
     assert "repeated rows" in signals(find(doubled))
 
 
+def test_a_handful_of_rows_that_are_alike_is_no_fault():
+    assert find(pd.concat([good(1)] * 5, ignore_index=True)) == ()
+
+
 def test_known_rows_that_come_again_with_others_are_watched():
     batch = pd.concat([PAST.tail(400), good(300)], ignore_index=True)
     (finding,) = find(batch)

@@ -1,0 +1,63 @@
+"""A source that grows brings its old rows again; only the new ones say something about the champion."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from everfit import scaffold
+from everfit.ledger import Ledger
+from everfit.settings import Settings
+
+MODEL = "orders"
+
+
+def orders(count: int, seed: int) -> pd.DataFrame:
+    """Rows whose first half of the columns say something about the last."""
+    rng = np.random.default_rng(seed)
+    x, shop = rng.normal(size=count), rng.choice(["north", "south"], size=count)
+    y = 3 * x + (shop == "north") + rng.normal(scale=0.5, size=count)
+    return pd.DataFrame({"x": x, "shop": shop, "y": y})
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Iterator[SimpleNamespace]:
+    """Train on a file, let it grow twice, correct a row of it, and keep the evidence of each look at it."""
+    from flows.monitor import monitor
+    from flows.train import train
+
+    before = Path.cwd()
+    os.chdir(tmp_path_factory.mktemp("growing"))
+    settings = Settings()
+    file = orders(1500, 0)
+    file.to_csv("orders.csv", index=False)
+    scaffold.create(settings, MODEL, "orders.csv", "y", time=None, budget="30s", force=False)
+    path = settings.models / f"{MODEL}.yaml"
+    path.write_text(path.read_text().replace("{budget: 30s}", "{budget: 30s, trials: 1, estimators: [linear]}"))
+    train(MODEL)
+    for seed, count in ((1, 800), (2, 300)):
+        file = pd.concat([file, orders(count, seed)], ignore_index=True)
+        file.to_csv("orders.csv", index=False)
+        monitor(MODEL)
+    file.assign(y=file["y"].mask(file.index == 0, 0.0)).to_csv("orders.csv", index=False)
+    monitor(MODEL)
+    judged = Ledger.of(settings).entries(MODEL, kinds=["drift_judged"])
+    yield SimpleNamespace(evidence=[entry.facts["evidence"] for entry in judged])
+    os.chdir(before)
+
+
+def test_only_rows_that_the_source_did_not_have_before_are_judged(story):
+    assert [evidence["rows"] for evidence in story.evidence] == [800, 300, 1]
+
+
+def test_no_row_that_the_champion_learnt_from_counts_as_labelled_since_and_none_counts_twice(story):
+    assert [evidence["labels"] for evidence in story.evidence] == [800, 1100, 1101]
+
+
+def test_rows_that_come_again_with_a_file_that_grew_are_no_finding(story):
+    signals = {finding["signal"] for evidence in story.evidence for finding in evidence["findings"]}
+    assert "repeated rows" not in signals
