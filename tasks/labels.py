@@ -67,7 +67,7 @@ def _read(spec: ModelSpec, settings: Settings, lake: Lake, where: str | SqlSourc
     for source in open_source(where, base=settings.workspace, secrets=secret):
         batch = lake.stage(spec.name, source)
         try:
-            said = labels.read(lake.read(batch), spec.data, kind, source.origin)
+            said = labels.read(lake.read(batch).drop(columns="_row"), spec.data, kind, source.origin)
         finally:
             lake.discard(batch)
         _check_classes(spec, lake, said, source.origin)

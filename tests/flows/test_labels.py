@@ -11,9 +11,10 @@ import pandas as pd
 import pytest
 
 from everfit.errors import DataError, InputError
-from everfit.lake import Lake
+from everfit.lake import Lake, labels
 from everfit.ledger import Ledger
 from everfit.settings import Settings
+from everfit.spec import load_spec
 
 MODEL = "sales"
 SPEC = """
@@ -83,9 +84,9 @@ def test_few_labels_of_predicted_rows_are_joined_and_cannot_judge_yet(story):
 
 def test_a_correction_wins_and_a_stray_label_is_kept_for_a_row_that_may_come(story):
     assert (story.told["wrong"]["y"] == -500).sum() == 10
-    labels = story.lake.labels(MODEL).set_index("_key")["y"]
-    assert len(labels) == 351
-    assert labels.min() > -500
+    known = story.lake.labels(MODEL).set_index("_key")["y"]
+    assert len(known) == 351
+    assert known.min() > -500
     assert story.told["second"]["labels"]["unknown"] == 1
 
 
@@ -132,6 +133,21 @@ def test_a_batch_without_labels_is_compared_with_the_rows_accepted_lately_and_wa
     assert "compared with the 250 rows accepted last" in Path(result["report"]).read_text()
     (late,) = [finding for finding in result["findings"] if finding["signal"] == "labels"]
     assert late["text"].startswith("labels are overdue")
+
+
+def test_labels_that_a_run_kept_before_it_died_are_judged_once_by_the_next_and_each_row_counts_once(story):
+    from flows.monitor import monitor
+    from flows.predict import predict
+
+    predict(MODEL, "more.parquet", "said-again.parquet")  # rows that have landed meanwhile
+    came = sales(700, 200, 6)[["sale", "y"]].head(50)
+    came.to_csv("third.csv", index=False)
+    spec = load_spec(MODEL, story.settings.models)
+    story.lake.record_labels(MODEL, labels.read(came, spec.data, "number", "third.csv"), "third.csv")
+    result = monitor(MODEL, labels="third.csv")
+    assert result["labels"]["joined"] == 50
+    assert "50 since promotion" in performance(result)["text"]
+    assert monitor(MODEL, labels="third.csv")["reasons"] == ["nothing new came in"]
 
 
 @pytest.mark.parametrize(
