@@ -45,12 +45,14 @@ def meet(
         labels_version=made.get("labels_version"),
         labels_digest=made.get("labels_digest", ""),
     )
-    rows = lake.since(learnt, target=spec.data.target, but=but)
-    if len(rows) and len(gone := lake.replaced(learnt)):
+    rows, had = lake.since(learnt, target=spec.data.target, but=but), lake.labels(learnt)
+    gone = lake.replaced(learnt)
+    gone = gone[_has_label(spec, labels.complete(gone, had, spec.data))]  # the others taught it nothing
+    if len(rows) and len(gone):
         rows = rows[evaluation.is_beyond(rows, gone)]
     if len(rows):
-        had = labels.matches(rows, lake.labels(learnt), spec.data) >= 0
-        rows = rows[~(had & rows["_batch"].isin(learnt.batches))]
+        joined = labels.matches(rows, had, spec.data) >= 0
+        rows = rows[~(joined & rows["_batch"].isin(learnt.batches))]
     asked, fresh = _asked(spec, lake, loaded.version, frame), known[known[labels.ORDER] > after].reset_index(drop=True)
     landed, asked = (
         labels.complete(part, known, spec.data).assign(_new=labels.matches(part, fresh, spec.data) >= 0)
@@ -98,7 +100,11 @@ def times(spec: ModelSpec, frame: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.f
 
 
 def _labelled(spec: ModelSpec, frame: pd.DataFrame) -> pd.DataFrame:
-    return frame[frame[spec.data.target].notna()] if spec.data.target in frame else frame.iloc[:0]
+    return frame[_has_label(spec, frame)]
+
+
+def _has_label(spec: ModelSpec, frame: pd.DataFrame) -> pd.Series:
+    return frame[spec.data.target].notna() if spec.data.target in frame else pd.Series(False, index=frame.index)
 
 
 def _asks(loaded: registry.Loaded, frame: pd.DataFrame) -> evaluation.Predicted:

@@ -14,7 +14,10 @@ from everfit.errors import DataError, InputError
 from everfit.lake import Lake, labels
 from everfit.ledger import Ledger
 from everfit.settings import Settings
+from everfit.sources import open_source
 from everfit.spec import load_spec
+from tasks.champion import Champion
+from tasks.met import meet
 
 MODEL = "sales"
 SPEC = """
@@ -148,6 +151,18 @@ def test_labels_that_a_run_kept_before_it_died_are_judged_once_by_the_next_and_e
     assert result["labels"]["joined"] == 50
     assert "50 since promotion" in performance(result)["text"]
     assert monitor(MODEL, labels="third.csv")["reasons"] == ["nothing new came in"]
+
+
+def test_rows_that_had_no_label_when_the_champion_was_made_are_met_when_it_comes_also_after_their_file_has_grown(story):
+    spec = load_spec(MODEL, story.settings.models)
+    loaded = Champion(spec).loaded
+    before = len(meet(spec, loaded).landed)
+    sales(300, 401, 6).drop(columns="y").to_parquet("in/later.parquet")
+    [source] = [one for one in open_source("in/*", base=story.settings.workspace) if "later" in one.origin]
+    story.lake.land(story.lake.stage(MODEL, source), {}, replace_origin=True)
+    grown = meet(spec, loaded).landed
+    assert set(range(650, 701)) <= set(grown["sale"])
+    assert len(grown) == before + 1
 
 
 @pytest.mark.parametrize(
