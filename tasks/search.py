@@ -39,9 +39,9 @@ def search(spec: ModelSpec, prepared: Prepared) -> engine.Searched:
             folder=settings.folder("search"),
             on_progress=tell,
         )
-    publish_table(spec.name, "leaderboard", [asdict(row) for row in found.leaderboard], f"{spec.name}: leaderboard")
     tried = sum(row.status != "baseline" for row in found.leaderboard)
     won = f"{found.family} won among {tried} candidates in {found.seconds:.0f} s, {found.how}"
+    publish_table(spec.name, "leaderboard", [asdict(row) for row in found.leaderboard], f"{spec.name}: {won}")
     tell.end(won)
     say(f"{won}; {found.note}" if found.note else won)
     return found

@@ -89,6 +89,30 @@ def test_progress_moves_and_is_not_sent_more_often_than_anybody_looks(prefect_ap
     assert len(sent) == 1
 
 
+def test_an_operator_who_looks_while_it_runs_sees_the_bar_move(prefect_api, in_a_run, name, monkeypatch):
+    monkeypatch.setattr(artifacts, "PAUSE", 0.0)
+    seen = []
+
+    def look():
+        artifact = latest(prefect_api, f"{name}-search-progress")
+        seen.append((float(artifact["data"]), artifact["description"]))
+
+    def work():
+        progress = artifacts.Progress(name, "search-progress")
+        look()
+        for share in (0.25, 0.5, 1.0):
+            progress.update(share, f"{share:.0%} of the time")
+            look()
+
+    in_a_run(work)
+    assert seen == [
+        (0.0, "starting"),
+        (25.0, "25% of the time"),
+        (50.0, "50% of the time"),
+        (100.0, "100% of the time"),
+    ]
+
+
 def test_outside_a_run_nothing_is_published_and_nothing_breaks(name):
     artifacts.publish_report(name, "verdict", "verdict", "text")
     artifacts.Progress(name).update(1, "done")

@@ -4,20 +4,24 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from everfit.errors import ValidationStopped
+from everfit.settings import Settings
 from flows.talk import call
+from tasks.addresses import announced
 from tasks.states import plainly
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]  # fmt: skip
-MODEL = "name: kiosk\nowner: ada\ndata: {source: rentals.parquet, target: cnt, time: at}\nsearch: {budget: 5s}\n"
+MODEL = "name: kiosk\nowner: ada\ndata: {source: rentals.parquet, target: cnt, time: at}\nsearch: {budget: 10s}\n"
 
 
 @pytest.fixture(scope="module")
@@ -31,21 +35,44 @@ def chromium():
 
 @pytest.fixture(scope="module")
 def trained(prefect_api, tmp_path_factory):
-    """Train a model the way a user does, on the server that the tests share; return its run."""
+    """Train a model and watch a batch the way a user does, on the server that the tests share."""
     folder = tmp_path_factory.mktemp("trained")
     draw = np.random.default_rng(0)
-    at = pd.date_range("2026-01-01", periods=800, freq="h")
-    temp = draw.normal(10, 5, 800)
-    frame = pd.DataFrame({"at": at, "temp": temp, "cnt": 50 + 5 * temp + draw.normal(0, 3, 800)})
-    frame.to_parquet(folder / "rentals.parquet")
+    at = pd.date_range("2026-01-01", periods=1_400, freq="h")
+    temp = draw.normal(10, 5, 1_400)
+    frame = pd.DataFrame({"at": at, "temp": temp, "cnt": 50 + 5 * temp + draw.normal(0, 3, 1_400)})
+    frame[:800].to_parquet(folder / "rentals.parquet")
+    frame[800:].assign(temp=temp[800:] + 3).drop(columns="cnt").to_parquet(folder / "next.parquet")
     (folder / "deployments" / "models").mkdir(parents=True)
     (folder / "deployments" / "models" / "kiosk.yaml").write_text(MODEL)
+    bars: list[float] = []
+    with announced(Settings(workspace=folder)) as say:
+        say({"mlflow": "http://127.0.0.1:5000", "reports": "http://127.0.0.1:4280"})
+        _everfit(folder, prefect_api, "train", "kiosk", "--reason", "for the operators", bars=bars)
+        _everfit(folder, prefect_api, "monitor", "kiosk", "--data", "next.parquet", bars=[])
+    named = {run["name"]: run for run in call(f"{prefect_api}/flow_runs/filter", {})}
+    (train,) = (run for name, run in named.items() if name.startswith("train kiosk on data v1"))
+    (monitor,) = (run for name, run in named.items() if name.startswith("monitor kiosk"))
+    return SimpleNamespace(train=train, monitor=monitor, bars=bars)
+
+
+def _everfit(folder, prefect_api, *words, bars):
+    """Run a command, and look at the progress bar in the meantime as an operator might."""
     environment = os.environ | {"EVERFIT_PREFECT_API": prefect_api, "OMP_NUM_THREADS": "1"}
-    command = [str(Path(sys.executable).parent / "everfit"), "train", "kiosk", "--reason", "for the operators"]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    (run,) = [r for r in call(f"{prefect_api}/flow_runs/filter", {}) if "kiosk" in r["name"]]
-    return run
+    command = [str(Path(sys.executable).parent / "everfit"), *words]
+    wanted = {"artifacts": {"key": {"any_": ["kiosk-search-progress"]}}}
+    with (folder / "err.txt").open("w") as err:
+        running = subprocess.Popen(command, cwd=folder, env=environment, stdout=err, stderr=err)
+        while running.poll() is None:
+            time.sleep(0.5)
+            bars.extend(float(bar["data"]) for bar in call(f"{prefect_api}/artifacts/latest/filter", wanted))
+    assert running.returncode == 0, (folder / "err.txt").read_text()
+
+
+def test_the_progress_bar_moves_while_it_searches(trained):
+    assert trained.bars == sorted(trained.bars)
+    assert trained.bars[-1] == 100.0
+    assert any(0 < bar < 100 for bar in trained.bars)
 
 
 @pytest.fixture(scope="module")
@@ -70,10 +97,12 @@ def test_an_operator_sees_what_happened_why_and_what_to_do(chromium, prefect_api
     pages = prefect_api.removesuffix("/api")
     artifacts = {a["key"]: a for a in call(f"{prefect_api}/artifacts/latest/filter", {}) if "kiosk" in a["key"]}
     shown = {
-        "data-report": "rentals.parquet",
+        "data-report": "next.parquet",
         "search-progress": "Progress: 100%",
         "leaderboard": "dummy",
         "promotion-verdict": "constant guess",
+        "mlflow-run": "MLflow run",
+        "drift-verdict": "of temp, ",
     }
     asked: set[str] = set()
     with sync_playwright() as driver:
@@ -82,14 +111,24 @@ def test_an_operator_sees_what_happened_why_and_what_to_do(chromium, prefect_api
         page.on("request", lambda request: asked.add(request.url))
         page.set_default_timeout(30_000)
 
-        page.goto(f"{pages}/runs/flow-run/{trained['id']}")
+        page.goto(f"{pages}/runs/flow-run/{trained.train['id']}")
         page.get_by_text("train kiosk on data v").first.wait_for()
         page.get_by_text("for the operators").first.wait_for()
         page.get_by_text("Promoted", exact=True).first.wait_for()
         page.get_by_text("Artifacts", exact=True).first.click()
         for kind in shown:
-            page.get_by_text(f"kiosk-{kind}").first.wait_for()
+            if kind != "drift-verdict":
+                page.get_by_text(f"kiosk-{kind}").first.wait_for()
         page.screenshot(path=tmp_path / "run.png", full_page=True)
+        page.goto(f"{pages}/runs/flow-run/{trained.monitor['id']}")
+        page.get_by_text("monitor kiosk: ").first.wait_for()
+        page.get_by_text("data v").first.wait_for()
+        page.get_by_text("Artifacts", exact=True).first.click()
+        page.get_by_text("kiosk-drift-verdict").first.wait_for()
+        page.screenshot(path=tmp_path / "monitor.png", full_page=True)
+        page.goto(f"{pages}/runs")
+        page.get_by_text("monitor kiosk: ").first.wait_for()
+        page.screenshot(path=tmp_path / "runs.png", full_page=True)
 
         for kind, text in shown.items():
             page.goto(f"{pages}/artifacts/artifact/{artifacts[f'kiosk-{kind}']['latest_id']}")
