@@ -3,6 +3,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def filled(ledger, rows=5):
 
 def tamper(file, *statements):
     """Do what a person with the file can do: drop the triggers, then change what they like."""
-    with sqlite3.connect(file) as raw:
+    with closing(sqlite3.connect(file)) as raw, raw:
         for statement in ("DROP TRIGGER ledger_no_update", "DROP TRIGGER ledger_no_delete", *statements):
             raw.execute(statement)
     raw.close()
@@ -224,7 +225,7 @@ def test_the_anchor_may_lag_behind_after_a_crash(ledger, file):
 @pytest.mark.parametrize("statement", ["UPDATE ledger SET reason = ''", "DELETE FROM ledger"])
 def test_the_table_itself_refuses_changes(ledger, file, statement):
     filled(ledger)
-    with sqlite3.connect(file) as raw, pytest.raises(sqlite3.IntegrityError, match="append-only"):
+    with closing(sqlite3.connect(file)) as raw, raw, pytest.raises(sqlite3.IntegrityError, match="append-only"):
         raw.execute(statement)
     raw.close()
 

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from everfit.settings import Settings
 from flows.server import api
 
+EMPTY = "empty.db"
 MODEL = "name: {name}\ndata: {{source: data.csv, target: y}}\n"
 TOYS = '''
 """Flows that do next to nothing, under the names and parameters of the real ones."""
@@ -36,17 +38,16 @@ def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
     settings = Settings(workspace=tmp_path_factory.mktemp("prefect"), prefect_api="")
     with api(settings) as url, temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        database = settings.home / "prefect" / "prefect.db"
+        with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(settings.home / EMPTY)) as copy:
+            source.backup(copy)  # before any test has left a run in it
         yield url
 
 
 @pytest.fixture(scope="session")
 def prefect_database(prefect_api: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database whose tables are made, which takes a new server five seconds."""
-    template = tmp_path_factory.mktemp("template") / "prefect.db"
-    root = next(tmp_path_factory.getbasetemp().glob("prefect*/.everfit/prefect/prefect.db"))
-    with sqlite3.connect(root) as source, sqlite3.connect(template) as copy:
-        source.backup(copy)
-    return template
+    return next(tmp_path_factory.getbasetemp().glob(f"prefect*/.everfit/{EMPTY}"))
 
 
 @pytest.fixture

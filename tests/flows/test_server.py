@@ -4,7 +4,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -65,7 +65,7 @@ def test_one_server_serves_all_commands_of_a_workspace_keeps_every_record_and_en
     first.process.wait(30)
     assert not answers(port_of(second.url))
     assert running(workspace) == ""
-    with sqlite3.connect(workspace.home / "prefect" / "prefect.db") as database:
+    with closing(sqlite3.connect(workspace.home / "prefect" / "prefect.db")) as database:
         told = dict(database.execute("select state_type, count(*) from task_run group by 1").fetchall())
     assert told == {"COMPLETED": 30}
     with api(workspace) as url:

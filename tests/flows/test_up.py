@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from urllib.request import urlopen
 
 import pytest
@@ -146,7 +147,7 @@ def test_a_server_that_keeps_dying_ends_everything_with_six_and_leaves_nothing_b
 
 def _states(settings, runs):
     """Every state that these runs were in."""
-    with sqlite3.connect(settings.home / "prefect" / "prefect.db") as database:
+    with closing(sqlite3.connect(settings.home / "prefect" / "prefect.db")) as database:
         return {name for run in runs for (name,) in database.execute(
             "select name from flow_run_state where flow_run_id = ?", [run["id"]])}  # fmt: skip
 

@@ -1,6 +1,7 @@
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
 
@@ -17,7 +18,7 @@ def test_many_processes_may_prepare_the_same_database_at_once(tmp_path, monkeypa
     said = [process.communicate()[1] for process in several]
     assert [process.returncode for process in several] == [0, 0, 0], said
     assert sorted(path.name for path in tmp_path.iterdir()) == [".everfit"]
-    with sqlite3.connect(settings.home / "mlflow.db") as raw:
+    with closing(sqlite3.connect(settings.home / "mlflow.db")) as raw, raw:
         assert raw.execute("SELECT count(*) FROM alembic_version").fetchone() == (1,)
     raw.close()
 
@@ -29,7 +30,7 @@ def test_a_database_that_is_none_is_named(settings):
 
 
 def test_a_database_of_another_mlflow_is_not_touched(settings):
-    with sqlite3.connect(settings.home / "mlflow.db") as raw:
+    with closing(sqlite3.connect(settings.home / "mlflow.db")) as raw, raw:
         raw.execute("UPDATE alembic_version SET version_num = '451aebb31d03'")
     raw.close()
     with pytest.raises(InputError, match="made by another version of MLflow") as refused:

@@ -3,6 +3,7 @@
 import socket
 import sqlite3
 import tracemalloc
+from contextlib import closing
 from pathlib import Path
 
 import pandas as pd
@@ -21,11 +22,10 @@ MANY = "SELECT i AS n, i / 2.0 AS x, 'text ' || i AS s FROM (SELECT generate_ser
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Path:
-    with sqlite3.connect(tmp_path / "shop.db") as connection:
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as connection, connection:
         connection.execute("CREATE TABLE sales (id INTEGER, price REAL, day DATE, paid BOOLEAN, note)")
         rows = [(1, 2.5, "2024-01-01", 1, "a"), (2, 3, "2024-01-02", 0, 7), (3, None, None, None, None)]
         connection.executemany("INSERT INTO sales VALUES (?, ?, ?, ?, ?)", rows)
-    connection.close()
     return tmp_path
 
 
