@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from everfit import features
+from everfit.features import casts
 from everfit.spec import Data
 
 N = 400
@@ -61,6 +62,18 @@ def test_the_model_file_overrides_what_is_seen(said, role):
     column = role_of([1, 2, 3, 4] * 100, roles={"c": said})
     assert column.role == role
     assert column.reason == ("the model file keeps it out" if said == "drop" else "the model file says so")
+
+
+@pytest.mark.parametrize(
+    "form",
+    ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y/%m/%d %H:%M", "%d.%m.%Y %H:%M", "%m/%d/%Y %I:%M %p", "%m/%d/%Y %I:%M:%S %p",
+     "%d-%m-%Y %H:%M", "%d-%b-%Y", "%d-%b-%Y %H:%M:%S", "%d %B %Y"],
+)  # fmt: skip
+def test_times_are_read_in_many_hands(form):
+    when = pd.Series(pd.date_range("2026-01-01", periods=N, freq="37h"))
+    written = when.dt.strftime(form)
+    read = casts.as_time(written, casts.date_format(written))
+    assert read.equals(pd.to_datetime(written, format=form).astype("datetime64[us]"))
 
 
 def test_target_ids_group_weight_and_lake_bookkeeping_are_never_inputs():
