@@ -35,9 +35,9 @@ def story(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Iterato
     settings = Settings()
     file = orders(1500, 0)
     file.to_csv("orders.csv", index=False)
-    scaffold.create(settings, MODEL, "orders.csv", "y", time=None, budget="30s", force=False)
+    scaffold.create(settings, MODEL, "orders.csv", "y", time=None, budget="4m", force=False)
     path = settings.models / f"{MODEL}.yaml"
-    path.write_text(path.read_text().replace("{budget: 30s}", "{budget: 30s, trials: 1, estimators: [linear]}"))
+    path.write_text(path.read_text().replace("{budget: 4m}", "{budget: 4m, trials: 1, estimators: [linear]}"))
     train(MODEL)
     for seed, count in ((1, 800), (2, 300)):
         file = pd.concat([file, orders(count, seed)], ignore_index=True)
