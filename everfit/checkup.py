@@ -3,10 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
-
 from everfit import evaluation, sources, validation
-from everfit.errors import InputError, did_you_mean
+from everfit.schema import Schema
 from everfit.settings import Settings
 from everfit.spec import ModelSpec, load_spec
 from everfit.validation import Report
@@ -44,10 +42,9 @@ def check(settings: Settings, name: str) -> Checkup:
         suites = validation.load_suites(model.suites, settings.expectations)
         return Checkup(name, (*_files(model, len(suites)), "data: behind a Prefect secret; not read here"), None)
     frame = sources.sample(model.data.source, base=settings.workspace, rows=SAMPLE)
-    _columns_exist(model, frame)
     evaluation.check_target(frame, model.data)
     task = evaluation.infer_task(frame[model.data.target], model.data)
-    suites = validation.load_suites(model.suites, settings.expectations, columns=map(str, frame.columns))
+    suites = validation.load_suites(model.suites, settings.expectations, Schema.of(frame))
     report = validation.run(suites, frame, model=name, origin=str(model.data.source))
     lines = (
         *_files(model, len(suites)),
@@ -60,26 +57,9 @@ def check(settings: Settings, name: str) -> Checkup:
 def try_suite(settings: Settings, name: str, data: str) -> Report:
     """Run one suite on the head of some data."""
     frame = sources.sample(data, base=settings.workspace, rows=SAMPLE)
-    suites = validation.load_suites((name,), settings.expectations, columns=map(str, frame.columns))
+    suites = validation.load_suites((name,), settings.expectations, Schema.of(frame))
     return validation.run(suites, frame, model=name, origin=data)
 
 
 def _files(model: ModelSpec, suites: int) -> tuple[str, str]:
     return f"model file: deployments/models/{model.name}.yaml is right", f"suites: {suites} build"
-
-
-def _columns_exist(model: ModelSpec, frame: pd.DataFrame) -> None:
-    """Every column that the model file names must be in the data; all that are not are named at once."""
-    data = model.data
-    named: dict[str, tuple[str | None, ...]] = {
-        **{key: (getattr(data, key),) for key in ("target", "time", "group", "weight")},
-        **{key: tuple(getattr(data, key)) for key in ("ids", "drop", "roles")},
-    }
-    missing = [(key, column) for key, columns in named.items() for column in columns if column and column not in frame]
-    if missing:
-        raise InputError(
-            f"deployments/models/{model.name}.yaml names {len(missing)} column(s) that the data do not have.",
-            details=[
-                f"data.{key}: '{column}'.{did_you_mean(column, map(str, frame.columns))}" for key, column in missing
-            ],
-        )

@@ -10,10 +10,15 @@ from jsonschema.exceptions import ValidationError
 
 from everfit.errors import did_you_mean
 from everfit.validation import regexes
-from everfit.validation.catalogue import Form
+from everfit.validation.catalogue import Form, is_type
+from everfit.validation.suite import Rule
 
 Mistake = tuple[tuple[str | int, ...], str]
 NEED_A_BOUND = "_to_be_between"
+NUMBERS = ("mean_", "median_", "stdev_", "sum_", "quantile_values_", "value_z_scores_", "values_to_not_be_outliers")
+NEED_NUMBERS = tuple(f"expect_column_{what}" for what in NUMBERS)
+NEED_ONE_KIND = tuple(f"expect_column_{what}_to_be_between" for what in ("values", "min", "max"))
+COMMON_TYPES = ("int", "int64", "float", "float64", "str", "string", "bool", "object", "datetime64", "Timestamp")
 FORMATS = FormatChecker(formats=())
 NAMES = {
     "string": "text",
@@ -50,8 +55,33 @@ def mistakes_in(kwargs: dict[str, Any], form: Form) -> Iterator[Mistake]:
     if not wrong:
         yield from _bad_bounds(kwargs, form)
         yield from _bad_regexes(kwargs)
+        yield from _bad_types(kwargs)
     if "row_condition" in kwargs:
         yield from _bad_condition(kwargs["row_condition"])
+
+
+def misfit(rule: Rule, kind: str | None) -> str:
+    """Say why a rule cannot be judged on a column of this kind; empty when it can, or the kind is not known."""
+    if kind is None:
+        return ""
+    if kind == "string" and rule.type.startswith(NEED_NUMBERS):
+        return f"{rule.type} needs numbers, and '{rule.column}' holds text"
+    if rule.type not in NEED_ONE_KIND:
+        return ""
+    bounds = [rule.kwargs.get(key) for key in ("min_value", "max_value")]
+    if kind in ("string", "timestamp") and any(isinstance(bound, int | float) for bound in bounds):
+        return f"the bounds are numbers, and '{rule.column}' holds {'text' if kind == 'string' else 'times'}"
+    if kind in ("number", "boolean") and any(isinstance(bound, str | dict) for bound in bounds):
+        return f"the bounds are dates, and '{rule.column}' holds {'numbers' if kind == 'number' else 'true and false'}"
+    return ""
+
+
+def _bad_types(kwargs: dict[str, Any]) -> Iterator[Mistake]:
+    named: list[tuple[tuple[str | int, ...], Any]] = [(("type_",), kwargs.get("type_"))]
+    named += [(("type_list", n), name) for n, name in enumerate(kwargs.get("type_list") or ())]
+    for at, name in named:
+        if isinstance(name, str) and not is_type(name):
+            yield at, f"there is no type '{name}'.{did_you_mean(name, COMMON_TYPES)}"
 
 
 def _explain(error: ValidationError, form: Form) -> Iterator[Mistake]:

@@ -5,11 +5,14 @@ or not at all about tables in memory is corrected here, each correction with its
 """
 
 import json
+import runpy
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
+
+from pandas.api.types import pandas_dtype
 
 from everfit.errors import Unavailable
 
@@ -39,6 +42,8 @@ NOW = {
     "description": "The moment of the run, such as {$PARAMETER: now + 1d}.",
 }
 BOUNDS = ("min_value", "max_value")
+TYPES = {"list", "dict", "tuple", "set", "bytes", "None", "NoneType", "date", "datetime", "Decimal", "Timedelta"}
+TYPES |= {"String", "StringDtype", "object_", "str_", "bool_", "CategoricalDtype", "DatetimeTZDtype", "BooleanDtype"}
 SCALAR = {"type": ["string", "number", "boolean"]}
 
 
@@ -66,6 +71,24 @@ def core() -> dict[str, Form]:
     forms = [_core_form(name, entry, folder) for name, entry in index.items()]
     forms += [_absent_form(ending) for ending in ABSENT]
     return {form.type: form for form in sorted(forms, key=lambda form: form.type)}
+
+
+def is_type(name: str) -> bool:
+    """Whether a type of values is called so in memory or in a database: exported suites list the names of both."""
+    if name in TYPES or name.upper() in _types_of_databases():
+        return True
+    try:
+        pandas_dtype(name)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+@cache
+def _types_of_databases() -> frozenset[str]:
+    """Return the names that Great Expectations writes when it profiles, from a file that imports nothing."""
+    listed = runpy.run_path(str(_folder().parents[2] / "core" / "profiler_types_mapping.py"))["ProfilerTypeMapping"]
+    return frozenset(name.upper() for key, names in vars(listed).items() if key.endswith("_NAMES") for name in names)
 
 
 def form_of(name: str, summary: str, schema: dict[str, Any], level: Level, *, on_pandas: bool = True) -> Form:

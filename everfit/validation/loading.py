@@ -10,8 +10,9 @@ from typing import Any
 
 from everfit import documents
 from everfit.errors import SuiteError, did_you_mean
+from everfit.schema import Schema
 from everfit.validation import custom
-from everfit.validation.arguments import mistakes_in, plain
+from everfit.validation.arguments import misfit, mistakes_in, plain
 from everfit.validation.catalogue import Form, core
 from everfit.validation.suite import MAX_QUARANTINED, Rule, Suite, columns_of_condition
 
@@ -23,13 +24,12 @@ ABOUT_EXISTENCE = {"expect_column_to_exist", "expect_table_columns_to_match_set"
 ABOUT_EXISTENCE |= {"expect_table_columns_to_match_ordered_list"}
 
 
-def load_suites(names: Iterable[str], folder: Path, columns: Iterable[str] | None = None) -> tuple[Suite, ...]:
+def load_suites(names: Iterable[str], folder: Path, schema: Schema | None = None) -> tuple[Suite, ...]:
     """Load several suites; the SuiteError that it may raise holds the mistakes of all of them."""
-    known = None if columns is None else tuple(columns)
     suites, failed = [], []
     for name in names:
         try:
-            suites.append(load_suite(name, folder, known))
+            suites.append(load_suite(name, folder, schema))
         except SuiteError as error:
             failed.append(error)
     if len(failed) == 1:
@@ -40,13 +40,14 @@ def load_suites(names: Iterable[str], folder: Path, columns: Iterable[str] | Non
     return tuple(suites)
 
 
-def load_suite(name: str, folder: Path, columns: Iterable[str] | None = None) -> Suite:
+def load_suite(name: str, folder: Path, schema: Schema | None = None) -> Suite:
     """Load one suite; raise SuiteError with all its mistakes.
 
-    `columns`, when they are known, are those that the data have; a rule about another one is a mistake.
+    `schema`, when it is known, is what the data have: a rule about another column is a mistake, and so is one that
+    compares text with numbers.
     """
     path = find(name, folder)
-    reading = _Reading(documents.read(path, SuiteError), folder, columns)
+    reading = _Reading(documents.read(path, SuiteError), folder, schema)
     suite = reading.suite(name)
     if reading.mistakes:
         raise SuiteError(
@@ -77,9 +78,9 @@ def find(name: str, folder: Path) -> Path:
 class _Reading:
     """One pass over one file, which collects mistakes and never stops at the first."""
 
-    def __init__(self, document: documents.Document, folder: Path, columns: Iterable[str] | None) -> None:
+    def __init__(self, document: documents.Document, folder: Path, schema: Schema | None) -> None:
         self.document, self.folder = document, folder
-        self.columns = None if columns is None else tuple(columns)
+        self.columns = None if schema is None else schema.to_dict()
         self.mistakes: list[str] = []
         self._seen: dict[str, str] = {}
         self._forms: dict[str, Form] | None = None
@@ -124,6 +125,8 @@ class _Reading:
         notes, place = _text(entry.get("notes")), self.document.place(at).removeprefix(f"{self.folder.parent}/")
         rule = Rule(form.type, kwargs, severity, on_fail, notes, place, form.level)
         self._check_columns(at, rule)
+        if problem := misfit(rule, (self.columns or {}).get(rule.column)):
+            self._wrong(at, problem)
         self._check_twins(at, rule)
         return rule
 
@@ -201,7 +204,7 @@ class _Reading:
                 self._wrong((*at, key), f"there is no key '{key}' here.{did_you_mean(str(key), known)}")
 
     def _wrong(self, at: tuple[str | int, ...], text: str) -> None:
-        self.mistakes.append(f"{self.document.place(at)}: {text}{'' if text.endswith('.') else '.'}")
+        self.mistakes.append(f"{self.document.place(at)}: {text}{'' if text.endswith(('.', '?')) else '.'}")
 
 
 def _text(notes: Any) -> str:

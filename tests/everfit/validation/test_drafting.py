@@ -7,6 +7,7 @@ import pytest
 
 from everfit import documents
 from everfit.errors import DataError
+from everfit.schema import Schema
 from everfit.validation import Report, draft, load_suite, run
 
 NOW = pd.Timestamp("2027-01-01")
@@ -16,7 +17,7 @@ NOW = pd.Timestamp("2027-01-01")
 def drafted(suites, frame) -> Callable[[pd.DataFrame], Report]:
     """A suite drafted from customers, ready to judge another batch of them."""
     text = draft(frame, name="customers", time="day", ids=["customer_id"], now=NOW)
-    suite = load_suite("customers", suites(text, "customers.yaml"), frame.columns)
+    suite = load_suite("customers", suites(text, "customers.yaml"), Schema.of(frame))
     return lambda batch: run([suite], batch, model="m", origin="o", now=NOW.tz_localize("UTC"))
 
 
@@ -104,7 +105,7 @@ def test_odd_names_and_values_survive_the_writing(suites):
     frame = pd.DataFrame(
         {"a: b": ["yes", "no", "1", "#x", "ü'\"", ""] * 20, "true": range(120), "x`y\n": [0.5, 1.5] * 60}
     )
-    suite = load_suite("s", suites(draft(frame, name="s")), frame.columns)
+    suite = load_suite("s", suites(draft(frame, name="s")), Schema.of(frame))
     assert run([suite], frame, model="m", origin="o").ok
 
 
@@ -120,7 +121,7 @@ def test_odd_names_and_values_survive_the_writing(suites):
     ],
 )
 def test_tiny_and_ugly_data_draft_a_suite_that_holds(suites, frame):
-    suite = load_suite("s", suites(draft(frame, name="s", time="x" if "b" in frame else None)), frame.columns)
+    suite = load_suite("s", suites(draft(frame, name="s", time="x" if "b" in frame else None)))
     report = run([suite], frame, model="m", origin="o")
     assert report.ok, report.table()
 

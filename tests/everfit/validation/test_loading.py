@@ -4,14 +4,16 @@ from pathlib import Path
 import pytest
 
 from everfit.errors import SuiteError
+from everfit.schema import Schema
 from everfit.validation import load_suite, load_suites, suite_names
 
 RULE = "expectations:\n- type: expect_column_values_to_be_between\n  kwargs: {column: age, min_value: 0}\n"
+KNOWN = Schema.from_dict({"age": "number", "country": "string", "plan": "string", "born": "timestamp"})
 
 
-def problems(folder, columns=None) -> str:
+def problems(folder, schema=None) -> str:
     with pytest.raises(SuiteError) as caught:
-        load_suite("s", folder, columns)
+        load_suite("s", folder, schema)
     return "\n".join([caught.value.what, *caught.value.details])
 
 
@@ -33,7 +35,7 @@ expectations:
   on_fial: quarantine
 """,
     )
-    said = problems(folder, ["age", "plan"])
+    said = problems(folder, KNOWN)
     assert "s.yaml:3: there is no expectation 'expect_column_values_to_be_betwen'. Did you mean" in said
     assert "s.yaml:6: expect_column_values_to_be_in_set has no 'values'. Did you mean 'value_set'?" in said
     assert "needs value_set" in said
@@ -119,7 +121,35 @@ def test_a_row_condition_can_carry_no_code(suites, condition, said):
 def test_a_condition_on_an_unknown_column_is_a_mistake(suites):
     condition = '{type: comparison, column: {name: contry}, operator: "==", parameter: x}'
     folder = suites(one(f"{{column: age, min_value: 0, row_condition: {condition}}}"))
-    assert "there is no column 'contry'. Did you mean 'country'?" in problems(folder, ["age", "country"])
+    assert "there is no column 'contry'. Did you mean 'country'?" in problems(folder, KNOWN)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            one("{column: plan, min_value: 1}", "expect_column_mean_to_be_between"),
+            "needs numbers, and 'plan' holds text",
+        ),
+        (one("{column: plan, min_value: 1}"), "the bounds are numbers, and 'plan' holds text"),
+        (one("{column: born, max_value: 1}", "expect_column_max_to_be_between"), "'born' holds times"),
+        (one("{column: age, min_value: 2024-01-01}"), "the bounds are dates, and 'age' holds numbers"),
+    ],
+)
+def test_a_rule_that_no_value_of_its_column_could_meet_is_a_mistake_once_the_data_are_known(suites, text, said):
+    folder = suites(text)
+    assert load_suite("s", folder).rules
+    assert said in problems(folder, KNOWN)
+    assert "s.yaml:2: " in problems(folder, KNOWN)
+
+
+def test_an_unknown_type_of_values_names_the_nearest_and_those_of_a_database_are_known(suites):
+    in_list, of_type = "expect_column_values_to_be_in_type_list", "expect_column_values_to_be_of_type"
+    said = problems(suites(one("{column: age, type_list: [int, flot]}", in_list)))
+    assert said.endswith("s.yaml:3: there is no type 'flot'. Did you mean 'float'?")
+    said = problems(suites(one("{column: age, type_: strng}", of_type)))
+    assert said.endswith("there is no type 'strng'. Did you mean 'string'?")
+    load_suite("s", suites(one("{column: age, type_list: [BIGINT, int64, Int64, LongType, bigint]}", in_list)))
 
 
 def test_words_of_yaml_1_1_stay_words_and_dates_stay_dates(suites):
@@ -168,7 +198,7 @@ def test_several_broken_suites_are_told_together(suites):
 
 def test_a_missing_column_is_the_datas_fault_where_a_rule_is_about_its_existence(suites):
     folder = suites(one("{column: gone}", "expect_column_to_exist"))
-    assert load_suite("s", folder, ["age"]).rules[0].column == "gone"
+    assert load_suite("s", folder, KNOWN).rules[0].column == "gone"
 
 
 def test_every_suite_of_the_repository_loads():
