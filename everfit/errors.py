@@ -132,6 +132,6 @@ def did_you_mean(given: str, known: Iterable[str]) -> str:
 
 
 def first_line(error: BaseException, limit: int = 300) -> str:
-    """Return the first line of an error's text, bounded, or its type when it says nothing."""
+    """Return the first line of an error's text, bounded and without a full stop, or its type when it says nothing."""
     text = str(error).strip()
-    return text.splitlines()[0][:limit] if text else type(error).__name__
+    return text.splitlines()[0][:limit].rstrip(".") if text else type(error).__name__

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from everfit.errors import EverfitError, InputError, SourceError
-from everfit.lake.columns import BATCH, ROW, write_rows
+from everfit.lake.columns import ROW, write_rows
 from everfit.lake.records import Batch
 from everfit.schema import Schema
 from everfit.sources import Source, Widened
@@ -24,7 +24,6 @@ from everfit.sources.base import no_rows
 from everfit.sources.types import DOUBLE, INT, NULL, STRING
 
 PASSES = 4
-RESERVED = (BATCH, ROW, "_reason")
 STALE = 24 * 3600.0
 
 
@@ -60,7 +59,7 @@ def stage(model: str, source: Source, folder: Path, known: pa.Schema | None) -> 
 
     `known` are the columns of the model's table. A column without any value takes their type, and so does one
     of integers that the table knows as text, when it comes from text, where `12` may be either. Neither changes the
-    digest. Raise SourceError when there are no rows or a column has a name that the lake needs itself.
+    digest. Raise SourceError when there are no rows.
     """
     half = folder / f".{uuid.uuid4().hex}.part"
     with _room(folder):
@@ -115,10 +114,6 @@ def _write(source: Source, half: Path, known: pa.Schema | None) -> _Written:
 
 def _one_pass(source: Source, half: Path, known: pa.Schema | None) -> _Written:
     reader = source.reader()
-    if taken := [name for name in reader.schema.names if name.lower() in RESERVED]:
-        raise SourceError(
-            f"{source.origin} has a column named {taken[0]}, which the lake needs itself.", do="Rename it."
-        )
     written = _Written(reader, _adopted(reader.schema, known, source.typed))
     with half.open("wb") as out:
         write_rows(out, written.schema, map(written.take, reader))

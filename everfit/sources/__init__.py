@@ -7,13 +7,13 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from everfit.errors import SourceError, did_you_mean
+from everfit.errors import SourceError
 from everfit.sources.base import Secrets, Source, Widened, no_rows
 from everfit.sources.csv import Csv
 from everfit.sources.files import Place, find
 from everfit.sources.jsonl import JsonLines
 from everfit.sources.parquet import Parquet
-from everfit.sources.sql import Sql, behind_prefect
+from everfit.sources.sql import Sql, behind_prefect, refuse_without_query
 from everfit.sources.types import DOUBLE, NULL, join, widen
 from everfit.spec import SqlSource
 
@@ -31,6 +31,7 @@ def open_source(where: str | SqlSource, *, base: Path, secrets: Secrets | None =
     """
     if isinstance(where, SqlSource):
         return [Sql(where, base, secrets)]
+    refuse_without_query(where)
     return [_open(place) for place in find(where, base, ENDINGS)]
 
 
@@ -58,8 +59,9 @@ def _open(place: Place) -> Source:
     for kind in FILES:
         if place.name.endswith(kind.suffixes):
             return kind(place)
-    ending = f".{place.name.rpartition('.')[2]}"
-    raise SourceError(f"{place.origin} is of a kind that cannot be read.{did_you_mean(ending, ENDINGS)}")
+    raise SourceError(
+        f"{place.origin} is of a kind that cannot be read.", do=f"Save it as one of these: {', '.join(ENDINGS)}."
+    )
 
 
 def _together(heads: list[pa.Table]) -> pa.Table:

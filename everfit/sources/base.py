@@ -25,6 +25,7 @@ from everfit.sources.types import (
     widen,
 )
 
+RESERVED = ("_batch", "_row", "_reason")
 Block = Mapping[str, Array]
 Secrets = Callable[[str], str]
 
@@ -143,13 +144,20 @@ class Typing:
 
 
 def check_names(names: Sequence[str], origin: str) -> list[str]:
-    """Return usable column names; raise SourceError when two are the same. A name that is empty gets a number."""
+    """Return usable column names; raise SourceError when two are the same, or one is what the lake calls its own.
+
+    A name that is empty gets a number.
+    """
     named = [str(name).strip() or f"unnamed_{n}" for n, name in enumerate(names)]
     if twice := duplicates(named):
         raise SourceError(
             f"{origin} has more than one column named {', '.join(repr(name) for name in twice[:10])}.",
             why="A rule, a role or a feature must name exactly one column.",
             do="Rename or remove one of them in the source.",
+        )
+    if taken := [name for name in named if name.lower() in RESERVED]:
+        raise SourceError(
+            f"{origin} has a column named {taken[0]}, which the lake needs itself.", do="Rename it in the source."
         )
     return named
 

@@ -10,7 +10,8 @@ from typing_extensions import override
 
 from everfit.errors import SourceError, first_line
 from everfit.sources.base import Block, Untyped, check_names
-from everfit.sources.files import Place
+from everfit.sources.files import Place, disguise
+from everfit.sources.numbers import Commas
 
 BLOCK = 4 << 20
 HEADER = 64 << 10
@@ -19,13 +20,17 @@ DELIMITERS = ",;\t|"
 
 
 class Csv(Untyped):
-    """One CSV or TSV file, plain or .gz. `?` and `None` are text, as they may mean something."""
+    """One CSV or TSV file, plain or .gz. `?` and `None` are text, as they may mean something.
+
+    1,5 is a number between semicolons, and "1,500" one between commas.
+    """
 
     suffixes = (".csv", ".tsv", ".txt")
 
     def __init__(self, place: Place) -> None:
         super().__init__(place.origin)
         self._place = place
+        self._commas = Commas()
 
     @override
     def blocks(self) -> Generator[Block, None, None]:
@@ -47,12 +52,15 @@ class Csv(Untyped):
         ):
             names = check_names(reader.schema.names, self.origin)
             for batch in reader:
-                yield dict(zip(names, batch.columns, strict=True))
+                named = zip(names, batch.columns, strict=True)
+                yield {name: self._commas.out_of(column, name, delimiter) for name, column in named}
 
     def _delimiter(self) -> str:
-        """Tell the delimiter by the header line; raise SourceError when the file is empty."""
+        """Tell the delimiter by the header line; raise SourceError when the file is empty, or no text."""
         with self._place.stream() as stream:
             head = stream.read(HEADER)
+        if kind := disguise(head):
+            raise SourceError(f"{self.origin} {kind[0]}.", do=kind[1])
         header = head.decode("utf-8", "replace").lstrip("\ufeff").strip().partition("\n")[0]
         if not header:
             raise SourceError(f"{self.origin} is empty.", do="Give a file with a header line and rows.")
@@ -60,7 +68,10 @@ class Csv(Untyped):
 
     def _broken(self, cause: pa.ArrowInvalid) -> SourceError:
         if "UTF8" in str(cause).upper().replace("-", ""):
-            return SourceError(f"{self.origin} is not UTF-8 text.", do="Save it as UTF-8: iconv -f LATIN1 -t UTF-8.")
+            return SourceError(
+                f"{self.origin} is not UTF-8 text.",
+                do=f"Save it as UTF-8, from Latin-1 for instance: iconv -f LATIN1 -t UTF-8 {self.origin} > utf8.csv",
+            )
         return SourceError(
             f"{self.origin} is not a table of values: {first_line(cause)}",
             do="Every line needs as many values as the header has names; quote values that hold the delimiter.",

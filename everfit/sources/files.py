@@ -20,6 +20,13 @@ from everfit.errors import EverfitError, SourceError, Unavailable, did_you_mean,
 
 URI = re.compile(r"^[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 WILD = re.compile(r"[*?\[]")
+DISGUISES = {
+    b"\x1f\x8b": ("is compressed with gzip", "Let its name end in .gz."),
+    b"PK\x03\x04": ("is a ZIP archive or an Excel workbook", "Save it as CSV or Parquet."),
+    b"PAR1": ("is a Parquet file", "Let its name end in .parquet."),
+    b"\xff\xfe": ("is UTF-16 text", "Save it as UTF-8: iconv -f UTF-16 -t UTF-8 FILE > utf8.csv"),
+    b"\xfe\xff": ("is UTF-16 text", "Save it as UTF-8: iconv -f UTF-16 -t UTF-8 FILE > utf8.csv"),
+}
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,11 @@ class Place:
             raise
         except OSError as cause:
             raise _failed(self.system, self.origin, cause) from cause
+
+
+def disguise(head: bytes) -> tuple[str, str] | None:
+    """Return what a file that should be text really is, by its first bytes, and what to do about it."""
+    return next((told for magic, told in DISGUISES.items() if head.startswith(magic)), None)
 
 
 def find(where: str, base: Path, endings: tuple[str, ...]) -> list[Place]:
@@ -172,7 +184,8 @@ def _nearby(system: Any, path: str) -> str:
 
 def _failed(system: Any, shown: str, cause: OSError) -> EverfitError:
     if isinstance(system, pafs.LocalFileSystem):
-        return SourceError(f"{shown} cannot be read: {cause.strerror or cause}.")
+        do = "It may be cut short, or not be compressed at all." if "inflate" in str(cause) else ""
+        return SourceError(f"{shown} cannot be read: {cause.strerror or first_line(cause)}.", do=do)
     if isinstance(cause, FileNotFoundError):
         return SourceError(f"{shown} does not exist.")
     return Unavailable.at("The storage of the data", shown, cause)

@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from everfit.errors import SourceError
 from everfit.sources.base import Block, Untyped, check_names
-from everfit.sources.files import Place
+from everfit.sources.files import Place, disguise
 from everfit.sources.types import MOMENT
 from everfit.sources.values import to_array
 
@@ -30,6 +30,9 @@ class JsonLines(Untyped):
 
     @override
     def blocks(self) -> Generator[Block, None, None]:
+        with self._place.reading(), self._place.stream() as stream:
+            if kind := disguise(stream.read(len(b"PAR1"))):
+                raise SourceError(f"{self.origin} {kind[0]}.", do=kind[1])
         with self._place.reading(), self._place.lines() as lines:
             rows = self._rows(lines)
             while block := list(islice(rows, BLOCK)):

@@ -20,6 +20,8 @@ from everfit.sources.values import to_array
 from everfit.spec import SqlSource
 
 ROWS = 20_000
+DATABASE = re.compile(r"^(sqlite|postgres(ql)?|mysql|mariadb|mssql|oracle)(\+\w+)?://|^\$\{|^prefect://")
+DATABASE_FILES = (".db", ".sqlite", ".sqlite3")
 SECRET = "prefect://secret/"  # noqa: S105 - a reference
 REFUSED = re.compile(r"authentication failed|does not exist|no password supplied|is not permitted", re.IGNORECASE)
 REMEDY = "Run the query by hand against the same database."
@@ -96,9 +98,25 @@ class Sql(Untyped):
         return None if self._url.password and str(self._url.password) in str(cause) else cause
 
 
+def refuse_without_query(where: str) -> None:
+    """Raise SourceError when what was given as a file is a database."""
+    if DATABASE.match(where) or where.lower().endswith(DATABASE_FILES):
+        url = where if DATABASE.match(where) else f"sqlite:///{where}"
+        raise SourceError(
+            f"{_shown(where)} is a database, and only a query says which of its rows are meant.",
+            do=f"In a model file: source: {{url: '{_shown(url)}', query: 'SELECT ...'}}. "
+            "The command everfit new takes --query beside --data.",
+        )
+
+
 def behind_prefect(source: SqlSource) -> bool:
     """Whether the URL can only be read with a Prefect server at hand."""
     return source.url.startswith(SECRET)
+
+
+def _shown(url: str) -> str:
+    """Show an address without user and password."""
+    return re.sub(r"//[^/@]*@", "//", url)
 
 
 def _url(written: str, secrets: Secrets | None) -> sa.URL:

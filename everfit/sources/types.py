@@ -57,7 +57,10 @@ def to_lake(array: Array, name: str) -> Array:
         try:
             array = array.cast(wanted, safe=wanted == INT)
         except pa.ArrowInvalid as cause:
-            raise DataError(f"Column '{name}' holds a number that needs more than 64 bits: {cause}.") from cause
+            raise DataError(
+                f"Column '{name}' holds whole numbers above 9223372036854775807, which the lake cannot store.",
+                do="Write it as text if it names things, or as a double if it counts them.",
+            ) from cause
     return _nan_to_null(array) if wanted == DOUBLE else array
 
 

@@ -90,6 +90,54 @@ def test_the_words_for_nothing_are_null_in_every_column_and_a_question_mark_is_n
     assert table["s"].to_pylist() == ["a", None, None, None, None, None, "?"]
 
 
+@pytest.mark.parametrize(
+    ("delimiter", "written", "read"),
+    [
+        (";", ["1,5", "-2", "1.234,25"], [1.5, -2.0, 1234.25]),
+        (";", ["0,125", "12,000", ""], [0.125, 12.0, None]),
+        (",", ['"1,500"', "20", '"1,000,000.5"'], [1500.0, 20.0, 1000000.5]),
+        (",", ['"1,500"', "20", ""], [1500, 20, None]),
+        ("\t", ["1,5", "2,25", "3"], [1.5, 2.25, 3.0]),
+        (";", ["1,5", "2.5", "x"], ["1,5", "2.5", "x"]),
+        (",", ['"1,5"', '"12,50"', "1"], ["1,5", "12,50", "1"]),
+        (";", ["007,5", "1,5", "2,5"], ["007,5", "1,5", "2,5"]),
+    ],
+)
+def test_commas_in_numbers_are_read_as_people_mean_them_or_not_at_all(tmp_path, delimiter, written, read):
+    text = "\n".join([f"n{delimiter}s", *(f"{value}{delimiter}z" for value in written)])
+    table = csv(tmp_path, text, "d.tsv" if delimiter == "\t" else "d.csv")
+    assert table["n"].to_pylist() == read
+
+
+def test_a_late_value_that_is_no_number_leaves_the_whole_column_as_it_was_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(csv_source, "BLOCK", 64)
+    values = [*(["1,5"] * 40), "none", "2,5"]
+    table = csv(tmp_path, "n;s\n" + "".join(f"{value};z\n" for value in values))
+    assert table["n"].to_pylist() == values
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("d.csv", gzip.compress(ROWS.encode()), "compressed with gzip"),
+        ("d.jsonl", gzip.compress(b"{}"), "compressed with gzip"),
+        ("d.csv", "a,b\n1,2\n".encode("utf-16"), "UTF-16"),
+        ("d.csv", b"PAR1....", "a Parquet file"),
+        ("d.csv", b"PK\x03\x04....", "Excel"),
+        ("d.csv.gz", ROWS.encode(), "cannot be read"),
+        ("d.xlsx", b"PK", "Save it as one of these: .csv"),
+        ("d.csv", "a,b\nZürich,1\n".encode("latin-1"), "not UTF-8"),
+        ("d.csv", b"a,_row\n1,2\n", "named _row, which the lake needs"),
+    ],
+)
+def test_a_file_that_is_something_else_than_its_name_says_is_told_so(tmp_path, name, content, says):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(SourceError) as caught:
+        sources.sample(name, base=tmp_path)
+    assert says in str(caught.value)
+    assert caught.value.do
+
+
 def test_times_with_a_zone_become_naive_utc(tmp_path):
     table = csv(tmp_path, "t\n2024-01-01T10:00:00+02:00\n")
     assert table["t"].to_pylist() == [pd.Timestamp("2024-01-01 08:00")]

@@ -117,6 +117,14 @@ def test_a_url_that_cannot_be_used_is_one_clear_error(tmp_path, monkeypatch, url
     assert "hunter2" not in str(caught.value)
 
 
+@pytest.mark.parametrize("where", ["postgresql://ann:secret@db/shop", "sqlite:///shop.db", "shop.sqlite", "${SHOP}"])
+def test_a_database_without_a_query_says_what_is_missing_and_keeps_its_secret(tmp_path, where):
+    with pytest.raises(SourceError, match="is a database, and only a query says") as caught:
+        sources.open_source(where, base=tmp_path)
+    assert "--query" in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
 def test_only_a_prefect_reference_needs_prefect():
     assert sources.readable_here("data.csv")
     assert sources.readable_here(SqlSource(url="${X}", query="SELECT 1"))
