@@ -24,6 +24,7 @@ from pydantic import (
 from everfit import documents
 from everfit.errors import InputError, SpecError, did_you_mean
 
+CRON = {"minute": (0, 59), "hour": (0, 23), "day": (1, 31), "month": (1, 12), "weekday": (0, 7)}
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 NAME = r"^[a-z0-9]+(?:[-_][a-z0-9]+)*$"
 SCHEMA_ID = "everfit-model.schema.json"
@@ -67,6 +68,19 @@ def _positive(value: timedelta) -> timedelta:
     if value <= timedelta(0):
         raise ValueError("a duration must be longer than zero")
     return value
+
+
+def _cron(line: str | None) -> str | None:
+    """Refuse what can be no cron line; whoever runs the schedule reads it in full."""
+    if line is None:
+        return None
+    parts = line.split()
+    numbers = [[int(number) for number in re.findall(r"(?<![/#])\b\d+", part)] for part in parts]
+    fits = [low <= n <= high for (low, high), found in zip(CRON.values(), numbers, strict=False) for n in found]
+    if len(parts) != len(CRON) or not all(fits):
+        said = ", ".join(f"{name} ({low} to {high})" for name, (low, high) in CRON.items())
+        raise ValueError(f"it must be five fields: {said}; '0 3 * * 1' is each Monday at three")
+    return line
 
 
 Duration = Annotated[
@@ -167,7 +181,9 @@ class Retrain(_Part):
     """When retraining may start by itself."""
 
     auto: bool = Field(True, description="false: verdicts are recorded, nothing starts by itself.")
-    schedule: str | None = Field(None, description="Cron of a calendar retraining, such as '0 3 * * 1'.")
+    schedule: Annotated[str | None, AfterValidator(_cron)] = Field(
+        None, description="Cron of a calendar retraining, such as '0 3 * * 1'."
+    )
     cooldown: Duration = Field(timedelta(days=1), description="Quiet time after a retraining has finished.")
     max_per_week: int = Field(3, ge=0, description="Retrainings by drift in any seven days.")
 

@@ -17,8 +17,13 @@ CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 def require_champion(ledger: Ledger, model: str) -> int:
     """Return the champion's version; raise InputError when there is none yet."""
     version = ledger.champion(model)
+    if version is None and (waits := ledger.waiting(model)):
+        raise InputError(
+            f"{model} has no champion yet; v{waits} waits for a person's word.",
+            do=f"everfit promote {model} makes it champion, everfit promote {model} --refuse does not.",
+        )
     if version is None:
-        raise InputError(f"{model} has no champion yet.", do=f"everfit train {model} makes one.")
+        raise InputError(f"{model} has no champion yet.", do=f"everfit train {model} makes one, if it is good enough.")
     return version
 
 

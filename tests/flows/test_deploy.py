@@ -60,8 +60,8 @@ def test_the_mistakes_of_all_model_files_are_told_at_once(workspace, add_model):
 
 
 def test_a_schedule_that_is_no_cron_line_names_the_file(add_model, deployed):
-    add_model("bike", "retrain: {schedule: mondays}")
-    with pytest.raises(SpecError, match=r"bike\.yaml: retrain.schedule: 'mondays'"):
+    add_model("bike", "retrain: {schedule: 0 3 * * weekends}")
+    with pytest.raises(SpecError, match=r"bike\.yaml: retrain.schedule: '0 3 \* \* weekends'"):
         deployed()
 
 

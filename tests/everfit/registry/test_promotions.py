@@ -145,6 +145,8 @@ def test_a_person_promotes_what_waits_for_approval(settings, ledger):
     with pytest.raises(InputError, match="no version waits for approval"):
         registry.promote_by_hand(settings, "bike", reason="looks right")
     ledger.once("approval_wanted", "bike", "v2", actor="everfit", facts={"version": 2})
+    with pytest.raises(InputError, match="v2 waits for a person's word"):
+        registry.require_champion(ledger, "bike")
     assert registry.promote_by_hand(settings, "bike", reason="looks right").champion == 2
     with pytest.raises(InputError, match="no version waits for approval"):
         registry.promote_by_hand(settings, "bike", reason="looks right")
