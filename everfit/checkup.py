@@ -44,6 +44,7 @@ def check(settings: Settings, name: str) -> Checkup:
     frame = sources.sample(model.data.source, base=settings.workspace, rows=SAMPLE)
     evaluation.check_target(frame, model.data)
     task = evaluation.infer_task(frame[model.data.target], model.data)
+    evaluation.metric(model.search.metric or evaluation.default_metric(task), task)
     suites = validation.load_suites(model.suites, settings.expectations, Schema.of(frame))
     report = validation.run(suites, frame, model=name, origin=str(model.data.source))
     lines = (
