@@ -108,8 +108,13 @@ def kind_of(field: pa.Field[Any]) -> Kind:
     )
 
 
-def judge_changes(changes: Iterable[Change], policy: SchemaPolicy) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return what to warn about and what blocks, as sentences, by what the model file says of each kind of change."""
-    said = [(policy.model_dump()[change.kind], str(change)) for change in changes]
+def judge_changes(
+    learnt: Schema, came: Schema, policy: SchemaPolicy, *, but: Collection[str | None] = ()
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return what to warn about and what blocks, as sentences, by what the model file says of each kind of change.
+
+    Columns in `but` are not judged: labels that come later, for instance.
+    """
+    said = [(policy.model_dump()[c.kind], str(c)) for c in learnt.changes(came) if c.column not in but]
     warnings = tuple(text for outcome, text in said if outcome == "warn")
     return warnings, tuple(text for outcome, text in said if outcome == "block")

@@ -40,7 +40,9 @@ def build_features(spec: ModelSpec, snapshot: Snapshot) -> Prepared:
     task = evaluation.infer_task(rows.train[spec.data.target], spec.data)
     metric = spec.search.metric or evaluation.default_metric(task)
     plan = features.plan(rows.train, spec.data)
-    say(f"{task}, {len(plan.inputs)} inputs, {len(rows.train):,} rows to learn from, {len(rows.test):,} kept to judge")
+    left = f", {rows.split.left_out:,} left out: no time, or too late to learn from" if rows.split.left_out else ""
+    kept = f"{len(rows.train):,} rows to learn from, {len(rows.test):,} kept to judge{left}"
+    say(f"{task}, {len(plan.inputs)} inputs, {kept}")
     publish_table(
         spec.name, "features", [asdict(column) for column in plan.columns], f"{spec.name}: what each column is"
     )

@@ -98,8 +98,7 @@ def as_predicted(loaded: registry.Loaded, said: pd.DataFrame) -> evaluation.Pred
 def _check_columns(spec: ModelSpec, learnt: Schema, came: Schema) -> tuple[str, ...]:
     """Judge the columns of rows to score by the same policy as those of training data; labels may be missing."""
     known_later = {spec.data.target, spec.data.weight, spec.data.group}
-    changes = [c for c in learnt.changes(came) if c.column not in known_later]
-    warned, blocked = judge_changes(changes, spec.data.on_change)
+    warned, blocked = judge_changes(learnt, came, spec.data.on_change, but=known_later)
     if blocked:
         raise ValidationStopped(
             f"{spec.name}: these rows do not have the columns that the champion learnt from.",

@@ -16,6 +16,8 @@ from everfit.spec import ModelSpec
 from tasks.artifacts import publish_report
 from tasks.steps import say, step
 
+SHOWN = 5  # warnings of a batch; the report has all of them
+
 
 @dataclass(frozen=True)
 class Checked:
@@ -71,6 +73,8 @@ def validate(spec: ModelSpec, batches: Sequence[Batch], *, again: bool = False) 
             },
         )
         say(checked.summary, level=logging.WARNING if checked.refused else logging.INFO)
+        for warning in checked.warnings[:SHOWN]:
+            say(warning, level=logging.WARNING)
     refused = [checked for checked in checks if checked.refused]
     first = [checked for checked in refused if _quarantine(spec, settings, checked)]
     if first or (again and refused):
@@ -92,10 +96,11 @@ def _check(spec: ModelSpec, settings: Settings, batch: Batch) -> Checked:
     page = validation.write_page(report, settings.reports(spec.name) / f"data-{batch.digest[:12]}.html")
     publish_report(spec.name, "data-report", f"{spec.name}: data checks", validation.to_markdown(report), page)
     warned, blocked = _schema_changes(spec, settings, batch.schema)
+    infinite = [f"{name}: {count:,} infinite value(s), read as missing" for name, count in batch.infinite.items()]
     return Checked(
         batch,
         dict(report.broken),
-        (*warned, *map(str, report.warnings)),
+        (*warned, *infinite, *map(str, report.warnings)),
         str(page),
         (*blocked, *map(str, report.blocking), *(map(str, report.quarantining) if report.blocking else ())),
     )
@@ -111,10 +116,8 @@ def _schema_changes(spec: ModelSpec, settings: Settings, came: Schema) -> tuple[
     expected = champion_schema(Ledger.of(settings), spec.name)
     if expected is None:
         return (), ()
-    changes = expected.changes(came)
-    if spec.data.target not in came.names:
-        changes = tuple(change for change in changes if change.column not in (spec.data.target, spec.data.weight))
-    return judge_changes(changes, spec.data.on_change)
+    later = () if spec.data.target in came.names else (spec.data.target, spec.data.weight)
+    return judge_changes(expected, came, spec.data.on_change, but=later)
 
 
 def champion_schema(ledger: Ledger, model: str) -> Schema | None:

@@ -80,11 +80,6 @@ class Plan:
         """Return plain values, ready for JSON."""
         return {"columns": [asdict(column) for column in self.columns]}
 
-    @classmethod
-    def from_dict(cls, plain: dict[str, Any]) -> Plan:
-        """Read what `to_dict` wrote."""
-        return cls(tuple(ColumnPlan(**column) for column in plain["columns"]))
-
 
 def plan(frame: pd.DataFrame, data: Wanted) -> Plan:
     """Give every column of a frame a role and a reason. What the model file says wins over what is seen."""
