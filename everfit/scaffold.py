@@ -11,23 +11,32 @@ from pandas.api import types
 
 from everfit import evaluation, sources, spec, validation
 from everfit.errors import InputError, did_you_mean
+from everfit.features import casts
 from everfit.schema import Schema
 from everfit.settings import Settings
-from everfit.spec import TaskType
+from everfit.spec import SqlSource, TaskType
 
 SUITE_SCHEMA = "../deployments/suite.schema.json"
 MODELINE = "# yaml-language-server: $schema=../model.schema.json"
-
-
 SAMPLE = 100_000
+YAML_WORDS = ("true", "false", "null", "yes", "no", "on", "off")
 
 
 def create(
-    settings: Settings, name: str, data: str, target: str, *, time: str | None, budget: str, force: bool
+    settings: Settings,
+    name: str,
+    data: str,
+    target: str,
+    *,
+    time: str | None,
+    budget: str,
+    force: bool,
+    query: str = "",
 ) -> list[Path]:
     """Write the model file, its starter suite and the schemas for editors; return the paths.
 
-    Raise InputError, with nothing written, when a file is there already or the data do not fit.
+    With a `query`, `data` is the URL of its database. Raise InputError, with nothing written, when a file is there
+    already or the data do not fit.
     """
     if not re.fullmatch(spec.NAME, name):
         raise InputError(
@@ -40,11 +49,10 @@ def create(
     suite = name.replace("-", "_")
     model_path, suite_path = settings.models / f"{name}.yaml", settings.expectations / f"{suite}.yaml"
     _refuse_to_replace((model_path, suite_path), force)
-    frame = sources.sample(data, base=settings.workspace, rows=SAMPLE)
+    source = SqlSource(url=data, query=query) if query else relative_source(data, settings.workspace)
+    frame = sources.sample(source if query else data, base=settings.workspace, rows=SAMPLE)
     seen = guess(frame, target=target, time=time)
-    text = write_model(
-        name, source=relative_source(data, settings.workspace), target=target, seen=seen, suite=suite, budget=budget
-    )
+    text = write_model(name, source=source, target=target, seen=seen, suite=suite, budget=budget)
     rules = validation.draft(frame, name=suite, time=seen.time, ids=seen.ids, labels=(target,), schema=SUITE_SCHEMA)
     written = [_write(model_path, text), _write(suite_path, rules)]
     return [*written, *write_schemas(settings)]
@@ -108,27 +116,47 @@ def guess(frame: pd.DataFrame, *, target: str, time: str | None) -> Guess:
     why_time = "splits never look ahead"
     if time is None and len(moments) == 1:
         time, why_time = moments[0], "inferred: the only column of timestamps; splits never look ahead"
+    elif time is not None:
+        _check_order(frame[time], time)
     ids = tuple(name for name in frame.columns if name not in (target, time) and _names_rows(frame[name]))
-    evaluation.check_target(frame, spec.Data(source="", target=target))
+    evaluation.check_target(frame, spec.Data(source="", target=target, time=time))
     task = evaluation.infer_task(frame[target], spec.Data(source="", target=target))
     levels = frame[target].nunique()
     what = "numbers" if task == "regression" else "values"
     return Guess(task, f"inferred: {levels:,} different {what}", time, why_time, ids)
 
 
-def write_model(name: str, *, source: str, target: str, seen: Guess, suite: str, budget: str) -> str:
+def _check_order(values: pd.Series, name: str) -> None:
+    """Refuse numbers that no clock gives: neither whole, as years and seconds are, nor in order."""
+    if casts.kind_of(values) != "number":
+        return
+    numbers = casts.as_number(values).dropna()
+    if (numbers % 1).any() and not numbers.is_monotonic_increasing:
+        raise InputError(
+            f"The column '{name}' does not say when a row happened: it holds numbers such as {numbers.iloc[0]:g}, "
+            "neither whole nor in order.",
+            why="Later rows would judge a model that learnt from earlier ones, and it has neither.",
+            do="Give --time a column of dates, or leave it out.",
+        )
+
+
+def write_model(name: str, *, source: str | SqlSource, target: str, seen: Guess, suite: str, budget: str) -> str:
     """Return the text of a model file."""
     time = f"  time: {_word(seen.time)}  # {seen.why_time}\n" if seen.time else ""
     ids = (
         f"  ids: [{', '.join(map(_word, seen.ids))}]  # inferred: a different value in every row\n" if seen.ids else ""
     )
+    if isinstance(source, SqlSource):
+        where = f"\n    url: {_word(source.url)}\n    query: {_word(source.query)}"
+    else:
+        where = f" {_word(source)}"
     return (
         f"{MODELINE}\n"
         f"# Every key has a description in your editor, or in `everfit schema`. After a change: everfit check {name}\n"
         f"name: {name}\n"
         'owner: ""  # who is asked when something needs a person\n'
         "data:\n"
-        f"  source: {_word(source)}\n"
+        f"  source:{where}\n"
         f"  target: {_word(target)}\n"
         f"  task: {seen.task}  # {seen.why_task}\n"
         f"{time}{ids}"
@@ -163,6 +191,6 @@ def _names_rows(values: pd.Series) -> bool:
 def _word(text: str) -> str:
     """Quote a word when YAML could read it as something else."""
     plain = text.replace("_", "").replace("/", "").replace(".", "").replace("-", "")
-    return (
-        text if plain.isalnum() and not plain.isdigit() and text[0].isalnum() else '"' + text.replace('"', '\\"') + '"'
-    )
+    if plain.isalnum() and text[0].isalpha() and text.lower() not in YAML_WORDS:
+        return text
+    return json.dumps(text, ensure_ascii=False)

@@ -10,12 +10,15 @@ import pandas as pd
 from pandas.api import types
 
 from everfit.errors import DataError, did_you_mean
+from everfit.features import casts
 from everfit.spec import Data, TaskType
 
 MOST_CLASSES = 100
 FEW_NUMBERS = 10  # whole numbers with at most so many values, 0 or 1 upwards without a gap, are classes
 ROWS_PER_CLASS = 20
 FEWEST_ROWS = 10
+MOST_UNREAD = 0.05  # share of times that may be unreadable
+PREDICTION = "prediction"
 
 
 def infer_task(y: pd.Series, data: Data) -> TaskType:
@@ -46,6 +49,8 @@ def infer_task(y: pd.Series, data: Data) -> TaskType:
 def check_target(frame: pd.DataFrame, data: Data) -> None:
     """Raise DataError when the columns that the model file names are not there, or nothing can be learnt."""
     _check_columns(frame, data)
+    if data.time:
+        _check_time(frame[data.time], data.time)
     y = frame[data.target].dropna()
     if y.empty:
         raise _unfit(data, f"is empty in all {len(frame):,} rows", "Give rows whose outcome is known.")
@@ -54,6 +59,8 @@ def check_target(frame: pd.DataFrame, data: Data) -> None:
     if types.is_datetime64_any_dtype(y.dtype):
         raise _unfit(data, "holds timestamps", "Predict a number, such as the days until then.")
     task = infer_task(y, data)
+    if not data.task and task == "multiclass":
+        _check_words(y, data)
     if y.nunique() < 2:
         kind = "one value" if _is_number(y) else "one class"
         raise _unfit(data, f"holds only {kind}, {y.tolist()[0]!r}", "Give rows with other outcomes as well.")
@@ -64,6 +71,12 @@ def check_target(frame: pd.DataFrame, data: Data) -> None:
 
 def _check_columns(frame: pd.DataFrame, data: Data) -> None:
     known = [str(name) for name in frame.columns]
+    if PREDICTION in known and PREDICTION not in data.drop:
+        raise DataError(
+            f"The data have a column '{PREDICTION}'.",
+            why="A prediction is written under that name beside the row that it is about.",
+            do="Rename it in the source, or list it in data.drop if it is one.",
+        )
     named: dict[str, Iterable[str | None]] = {
         "target": [data.target], "time": [data.time], "group": [data.group], "weight": [data.weight],
         "ids": data.ids, "drop": data.drop, "roles": data.roles,
@@ -78,6 +91,21 @@ def _check_columns(frame: pd.DataFrame, data: Data) -> None:
         )
 
 
+def _check_time(values: pd.Series, name: str) -> None:
+    """Rows without a time are left out; when that is because it cannot be read, somebody should know."""
+    kind, said = casts.kind_of(values), values.dropna()
+    if kind in ("number", "timestamp"):
+        return
+    unread = said[casts.as_time(said, casts.date_format(said) if kind == "string" else "").isna()]
+    if len(unread) > MOST_UNREAD * len(said):
+        raise DataError(
+            f"The time column '{name}' cannot be read as dates of one form in {len(unread):,} of {len(said):,} rows, "
+            f"such as {unread.iloc[0]!r}.",
+            why="A row without a time is neither learnt from nor judged by.",
+            do="Write all of them as 2026-11-22 or 2026-11-22T15:00:00, or name another column in data.time.",
+        )
+
+
 def _check_regression(y: pd.Series, data: Data) -> None:
     if not _is_number(y):
         raise _unfit(
@@ -88,11 +116,27 @@ def _check_regression(y: pd.Series, data: Data) -> None:
         raise _unfit(data, f"is infinite in {endless:,} row(s)", "Quarantine those rows by a rule, or correct them.")
 
 
+def _check_words(y: pd.Series, data: Data) -> None:
+    """Refuse numbers that stray words made text, as each would be a class; codes such as 007 are classes."""
+    levels = pd.Series(y.unique()).astype(str)
+    numbers = pd.to_numeric(levels, errors="coerce").notna()
+    if len(levels) <= FEW_NUMBERS or numbers.mean() <= 0.5 or levels.str.match(r"0\d").any():
+        return
+    if words := levels[~numbers].tolist():
+        do = "Leave what is no number empty in the source, or say data.task: multiclass."
+        raise _unfit(data, f"holds numbers and words, {levels[numbers].iloc[0]} and {words[0]!r} among them", do)
+    if len(levels) > MOST_CLASSES:
+        raise _unfit(
+            data, f"holds numbers that are text, such as {levels[0]!r}", "Write them as numbers in the source."
+        )
+
+
 def _check_classes(y: pd.Series, data: Data, task: TaskType) -> None:
     levels = int(y.nunique())
     if levels > MOST_CLASSES:
         do = "Say data.task: regression." if _is_number(y) else "Predict something coarser, or another column."
-        raise _unfit(data, f"has {levels:,} different values, too many for classes (at most {MOST_CLASSES})", do)
+        such = f"{levels:,} different values such as {y.iloc[0]!r}"
+        raise _unfit(data, f"has {such}, too many for classes (at most {MOST_CLASSES})", do)
     if task == "binary" and levels > 2:
         raise _unfit(data, f"has {levels} classes, and task says binary", "Leave data.task out, or say multiclass.")
     if _is_number(y) and not np.all(np.isfinite(y.to_numpy(dtype="float64"))):

@@ -18,6 +18,7 @@ def new(
     data: Data,
     target: Annotated[str, typer.Option("--target", help="The column to predict.")],
     time: Time = None,
+    query: Annotated[str, typer.Option("--query", help="The SELECT, when --data is the URL of a database.")] = "",
     budget: Annotated[str, typer.Option("--budget", help="Time for a search: 60s, 10m, 1h.")] = "5m",
     force: Force = False,
 ) -> None:
@@ -25,8 +26,9 @@ def new(
     from everfit import scaffold
     from flows.cli.console import out
 
-    for path in scaffold.create(settings(), name, data, target, time=time, budget=budget, force=force):
-        out.print(f"wrote {path}")
+    written = scaffold.create(settings(), name, data, target, time=time, budget=budget, force=force, query=query)
+    for path in written:
+        out.print(f"wrote {path}", markup=False, soft_wrap=True)
     out.print(f"next: everfit check {name}")
 
 

@@ -14,7 +14,7 @@ Name = Annotated[str, typer.Argument(help="The model: a file in deployments/mode
 Json = Annotated[bool, typer.Option("--json", help="Write one JSON object to stdout, and nothing else there.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it goes into the ledger.")]
 Time = Annotated[str | None, typer.Option("--time", help="The column that says when a row happened.")]
-Data = Annotated[str, typer.Option("--data", help="File, folder, glob or URI.")]
+Data = Annotated[str, typer.Option("--data", help="File, folder, glob or URI; new: or a database, with --query.")]
 
 
 def settings() -> Settings:

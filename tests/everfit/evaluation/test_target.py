@@ -50,7 +50,14 @@ def frame(y=None, **columns):
         ({"target": "price"}, frame([3.0] * N), "only one value, 3.0"),
         ({"target": "price"}, frame([np.inf, *range(N - 1)]), "infinite in 1 row"),
         ({"target": "price"}, frame(pd.date_range("2020", periods=N)), "holds timestamps"),
-        ({"target": "price"}, frame([f"level {i}" for i in range(N)]), "400 different values, too many for classes"),
+        ({"target": "price"}, frame([f"level {i}" for i in range(N)]), "such as 'level 0', too many"),
+        ({"target": "price"}, frame([*map(str, range(N - 1)), "n.a."]), "holds numbers and words, 0 and 'n.a.' among"),
+        ({"target": "price"}, frame([*["12.5", "3", "8"] * 100, *map(str, range(40, 99)), "?"] + ["4"] * 40), "'?'"),
+        ({"target": "price"}, frame([*map(str, range(N))]), "numbers that are text, such as '0'"),
+        ({"target": "price", "time": "d"}, frame(d=["2024-01-02", "13.01.2024"] * 200), "in 200 of 400 rows"),
+        ({"target": "price", "time": "d"}, frame(d="winter"), "cannot be read as dates of one form in 400 of"),
+        ({"target": "price", "time": "d"}, frame(d=True), "cannot be read as dates"),
+        ({"target": "price"}, frame(prediction=1), "a column 'prediction'"),
         ({"target": "price", "task": "binary"}, frame(["a", "b", "c", "d"] * 100), "has 4 classes"),
         ({"target": "price", "task": "regression"}, frame(["a", "b"] * 200), "holds text such as 'a'"),
         ({"target": "price", "task": "multiclass"}, frame(), "Say data.task: regression"),
@@ -70,6 +77,16 @@ def test_data_from_which_nothing_can_be_learnt_say_why(data, rows, says):
 @pytest.mark.parametrize("target", [[1, 0] * 200, [1.0, None, 0.0, 1.0] * 100, ["a", None, "b", "b"] * 100])
 def test_sound_targets_pass(target):
     evaluation.check_target(frame(target), Data(source="x", target="price", weight="w", time="t"))
+
+
+@pytest.mark.parametrize("target", [["01", "02", "11", "12"] * 100, ["1", "2", "3", "4"] * 100])
+def test_codes_written_in_digits_are_classes(target):
+    evaluation.check_target(frame(target), Data(source="x", target="price"))
+
+
+@pytest.mark.parametrize("when", [["2024-01-02", "2024-01-03 10:00"], ["13.01.2024", None], [2001, 2002], [0.5, 1.5]])
+def test_times_may_be_dates_of_one_form_or_numbers(when):
+    evaluation.check_target(frame(t=when * 200), Data(source="x", target="price", time="t"))
 
 
 @pytest.mark.parametrize("said", [1, 1.0, "1", True])
