@@ -103,6 +103,12 @@ class Ledger:
         with self._store.reading() as connection, connection.execute(query) as rows:
             return proof.verify(map(dict, rows.mappings()), anchor, unreadable)
 
+    @property
+    def cut_off(self) -> bool:
+        """Whether rows that this machine wrote are missing; `verify` says from which on."""
+        with self._store.reading() as connection:
+            return self._anchor is not None and not proof.follows(self._anchor, Page(connection).hash_at)
+
     def champion(self, model: str, at: datetime | None = None) -> int | None:
         """Return the version that is champion, or was at a moment."""
         return next(reversed(self._line(model, at)), None)

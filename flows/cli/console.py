@@ -2,10 +2,11 @@
 
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.console import Console
 from rich.markup import escape
@@ -13,8 +14,16 @@ from rich.table import Table
 
 from everfit.errors import EverfitError
 
-err = Console(stderr=True, highlight=False)
-out = Console(highlight=False)
+UNBROKEN = 1_000  # columns of a line in a file or a pipe, where nothing should be wrapped
+
+
+def _console(stream: TextIO, *, stderr: bool = False) -> Console:
+    free = not stream.isatty() and "COLUMNS" not in os.environ
+    return Console(stderr=stderr, highlight=False, width=UNBROKEN if free else None)
+
+
+err = _console(sys.stderr, stderr=True)
+out = _console(sys.stdout)
 if TYPE_CHECKING:
     from everfit.checkup import Checkup
     from everfit.validation import Report, Result
@@ -80,11 +89,11 @@ def print_error(error: EverfitError) -> None:
 
 def table(title: str, columns: list[str], rows: list[list[str]]) -> None:
     """Print a plain table to stdout."""
-    shown = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    shown = Table(title=escape(title), title_justify="left", box=None, pad_edge=False, header_style="bold")
     for column in columns:
         shown.add_column(column)
     for row in rows:
-        shown.add_row(*row)
+        shown.add_row(*map(escape, row))
     out.print(shown)
 
 

@@ -58,9 +58,12 @@ def history(
     champion = ledger.champion(name, at=when) if name else None
     lost = {entry.seq for entry in ledger.unended(name)}
     told = {e.seq: f"{e.summary} (it did not end)" if e.seq in lost else e.summary for e in entries}
+    if cut_off := ledger.cut_off:
+        warning = "Rows of the ledger are missing: this is not all that was decided. everfit audit verify says more."
+        console.err.print(warning, style="bold red")
     if as_json:
         rows = [{**entry.to_dict(), "summary": told[entry.seq]} for entry in entries]
-        console.print_json({"model": name, "champion": champion, "entries": rows})
+        console.print_json({"model": name, "champion": champion, "whole": not cut_off, "entries": rows})
         return
     about = "" if name else "model"
     lines = [[f"{e.at:%Y-%m-%d %H:%M:%S}", *([e.model] if about else []), e.actor, told[e.seq]] for e in entries]

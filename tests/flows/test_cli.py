@@ -1,15 +1,20 @@
 """The commands as a person meets them: one clear error, a fitting exit code, and nothing half-written."""
 
 import json
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from everfit.ledger import Ledger
+from everfit.settings import Settings
 from everfit.simulation import rentals
+from everfit.spec import load_spec
 from flows import cli
 
 
@@ -48,6 +53,38 @@ def test_new_writes_a_model_file_and_a_suite_that_check_finds_right(everfit, her
     assert checked.code == 0
     assert json.loads(checked.out)["ok"] is True
     assert {path.name for path in here.rglob("*.yaml")} == {"bike.yaml"}
+
+
+def test_new_reads_a_database_with_a_query_and_check_finds_it_right(everfit, here):
+    with closing(sqlite3.connect("shop.db")) as shop:
+        rentals(0, 14).to_sql("rentals", shop, index=False)
+    bare = everfit("new", "bike", "--data", "sqlite:///shop.db", "--target", "rentals")
+    assert bare.code == 2
+    assert "--query" in bare.err
+    query = 'SELECT * FROM rentals WHERE "station" IS NOT NULL'
+    made = everfit("new", "bike", "--data", "sqlite:///shop.db", "--query", query, "--target", "rentals")
+    assert made.code == 0, made.err
+    assert everfit("check", "bike").code == 0
+    assert load_spec("bike", here / "deployments/models").data.source.query == query
+
+
+@pytest.mark.parametrize("target", ["1e5", "0x1F", "on", "a: b", 'say "x"', "back\\slash", "two\nlines", "🚲"])
+def test_the_model_file_means_the_column_that_was_meant(everfit, here, target):
+    rentals(0, 14).rename(columns={"rentals": target}).to_parquet("rentals.parquet", index=False)
+    made = everfit("new", "bike", "--data", "rentals.parquet", "--target", target, "--time", "hour")
+    assert made.code == 0, made.err
+    assert load_spec("bike", here / "deployments/models").data.target == target
+
+
+@pytest.mark.parametrize(
+    ("column", "said"),
+    [("temperature", "does not say when a row happened"), ("weather", "cannot be read as dates of one form")],
+)
+def test_a_time_column_that_tells_no_time_is_refused(everfit, here, column, said):
+    ended = everfit("new", "bike", "--data", "rentals.parquet", "--target", "rentals", "--time", column)
+    assert ended.code == 2
+    assert said in ended.err
+    assert not list(here.rglob("*.yaml"))
 
 
 def test_new_replaces_nothing_unless_it_is_told_to(everfit, here):
@@ -138,6 +175,21 @@ def test_a_suite_can_be_drafted_and_tried(everfit):
 def test_the_history_of_nothing_is_empty_and_its_ledger_is_whole(everfit):
     assert json.loads(everfit("history", "--json").out)["entries"] == []
     assert everfit("audit", "verify").code == 0
+
+
+def test_history_is_not_wrapped_in_a_pipe_and_says_when_its_end_was_cut_off(here):
+    ledger = Ledger.of(Settings())
+    for new, old in ((1, None), (2, 1), (3, 2)):
+        ledger.swap_champion("bike", expected=old, new=new, actor="ann", reason="x" * 90)
+    words = [Path(sys.executable).with_name("everfit"), "history"]
+    whole = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert len([line for line in whole.stdout.splitlines() if "x" * 90 in line]) == 3
+    assert whole.stderr == ""
+    with closing(sqlite3.connect(Settings().home / "ledger.db")) as db, db:
+        db.execute("DROP TRIGGER ledger_no_delete")
+        db.execute("DELETE FROM ledger WHERE seq = 3")
+    cut = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert "Rows of the ledger are missing" in cut.stderr
 
 
 def test_a_home_that_cannot_be_made_is_said_so(everfit, here, monkeypatch):
