@@ -132,9 +132,9 @@ def _show_predict(result: Mapping[str, Any]) -> None:
 def _show_monitor(result: Mapping[str, Any]) -> None:
     colour = {"none": "green", "retrain": "yellow", "repair": "red"}[result["action"]]
     out.print(f"[bold {colour}]{result['model']}: {result['verdict']}[/]")
-    for title in ("reasons", "blockers"):
-        for line in result[title]:
-            out.print(f"  {'' if title == 'reasons' else 'held back: '}{line}", markup=False, soft_wrap=True)
+    held = result["blockers"] if result["verdict"] == "retrain" else ()  # what nobody called for is not held back
+    for line in (*result["reasons"], *(f"held back: {why}" for why in held)):
+        out.print(f"  {line}", markup=False, soft_wrap=True)
     if retraining := result.get("retraining"):
         if "scores" in retraining:
             _show_train(retraining)
