@@ -16,6 +16,7 @@ from everfit.search.predicted import Predicted
 
 LEVEL = 0.05  # one-sided
 FEWEST_ROWS = 10
+RISK = 0.1  # share of the champion's score, or of its lead over the dummy, that "not worse" may put at risk
 
 
 @dataclass(frozen=True)
@@ -67,10 +68,11 @@ def judge(
     """Compare `challenger` with `dummy` and, when there is one, with `champion`, on the same rows.
 
     The caller leaves out rows that the champion was trained on. The first model needs to be better than the dummy;
-    any later one also better than the champion, or, while that is `stale`, not worse by more than `margin` of its
-    score. A `champion` that is named but gave no predictions refuses, as does anything that cannot be computed:
-    only the absence of a champion promotes without one. Say `ordered` when the rows are in the order of time: then
-    neighbours are resampled together.
+    any later one also better than the champion, or, while that is `stale`, not worse: within `margin` of its score, and
+    in 95 % of the resamples not behind by a tenth of its score, nor of its lead over the dummy (a test of
+    non-inferiority: few rows cannot show that nothing is lost). A `champion` that is named but gave no predictions
+    refuses, as does anything that cannot be computed: only the absence of a champion promotes without one. Say
+    `ordered` when the rows are in the order of time: then neighbours are resampled together.
     """
     measure = metric_named(metric) if isinstance(metric, str) else metric
     truth = np.asarray(y)
@@ -131,16 +133,15 @@ def _weigh(case: _Case, margin: float, stale: bool, why_stale: str, champion: st
     if broken:
         return Verdict(False, (), tuple(broken), scores=scores, **facts)
     rival = "champion" if "champion" in values else "dummy"
-    difference, p_value = _difference(case.metric, values, draws, rival)
+    gain = _gain(case.metric, values, draws, rival)
     reasons, blockers = _against_dummy(case, values, draws)
     if rival == "dummy":
         reasons.append("there is no champion")
     else:
-        more = _against_champion(values, difference, p_value, margin, why_stale if stale else None, champion)
+        more = _against_champion(values, gain, margin, why_stale if stale else None, champion)
         reasons, blockers = reasons + more[0], blockers + more[1]
-    return Verdict(
-        not blockers, tuple(reasons), tuple(blockers), scores=scores, difference=difference, p_value=p_value, **facts
-    )
+    facts |= {"scores": scores, "difference": gain.score, "p_value": gain.p_value}
+    return Verdict(not blockers, tuple(reasons), tuple(blockers), **facts)
 
 
 def _scores(case: _Case) -> tuple[dict[str, float], dict[str, np.ndarray]]:
@@ -154,39 +155,59 @@ def _scores(case: _Case) -> tuple[dict[str, float], dict[str, np.ndarray]]:
     return values, spread
 
 
-def _difference(
-    metric: Metric, values: dict[str, float], draws: dict[str, np.ndarray], rival: str
-) -> tuple[Score, float]:
-    """Return by how much the challenger is better, and the share of resamples in which it is not."""
+@dataclass(frozen=True)
+class _Gain:
+    """By how much the challenger is better: its interval, the share of resamples without a gain, the worst of 95 %."""
+
+    score: Score
+    p_value: float
+    worst: float
+
+    def __str__(self) -> str:
+        return f"gain {self.score}, p = {self.p_value:.2g}"
+
+    @property
+    def shown(self) -> bool:
+        """Whether the gain is more than luck."""
+        return self.score.value > 0 and self.p_value <= LEVEL
+
+
+def _gain(metric: Metric, values: dict[str, float], draws: dict[str, np.ndarray], rival: str) -> _Gain:
     sign = 1 if metric.greater else -1
     gained = sign * (draws["challenger"] - draws[rival])
     known = gained[np.isfinite(gained)]
     p_value = (1 + int((known <= 0).sum())) / (1 + len(known))
-    return Score(sign * (values["challenger"] - values[rival]), *resample.interval(gained)), float(p_value)
+    worst = float(np.quantile(known, LEVEL)) if len(known) else float("-inf")
+    score = Score(sign * (values["challenger"] - values[rival]), *resample.interval(gained))
+    return _Gain(score, float(p_value), worst)
 
 
 def _against_dummy(case: _Case, values: dict[str, float], draws: dict[str, np.ndarray]) -> tuple[list[str], list[str]]:
-    gain, p_value = _difference(case.metric, values, draws, "dummy")
+    gain = _gain(case.metric, values, draws, "dummy")
     said = (
         f"{case.metric.name} {values['challenger']:.4g} against {values['dummy']:.4g} of a constant guess "
-        f"on {len(case.y):,} rows (p = {p_value:.2g})"
+        f"on {len(case.y):,} rows (p = {gain.p_value:.2g})"
     )
-    if gain.value > 0 and p_value <= LEVEL:
-        return [f"better than the dummy: {said}"], []
-    return [], [f"not shown to be better than the dummy: {said}"]
+    return (
+        ([f"better than the dummy: {said}"], [])
+        if gain.shown
+        else ([], [f"not shown to be better than the dummy: {said}"])
+    )
 
 
 def _against_champion(
-    values: dict[str, float], gain: Score, p_value: float, margin: float, why_stale: str | None, champion: str
+    values: dict[str, float], gain: _Gain, margin: float, why_stale: str | None, champion: str
 ) -> tuple[list[str], list[str]]:
-    said = f"{values['challenger']:.4g} against {values['champion']:.4g} of {champion} on the same rows"
-    by = f"gain {gain}, p = {p_value:.2g}"
-    if gain.value > 0 and p_value <= LEVEL:
-        return [f"better: {said} ({by})"], []
+    said = f"{values['challenger']:.4g} against {values['champion']:.4g} of {champion} on the same rows ({gain})"
+    if gain.shown:
+        return [f"better: {said}"], []
     allowed = margin * abs(values["champion"])
-    close = gain.value >= -allowed
-    if close and why_stale is not None:
-        return [f"not worse: {said} ({by}), while {champion} is stale: {why_stale or 'its time is over'}"], []
-    if close:
-        return [], [f"not shown to be better: {said} ({by}), and {champion} is not stale"]
-    return [], [f"worse by more than the margin of {margin:.0%}: {said} ({by})"]
+    if gain.score.value < -allowed:
+        return [], [f"worse by more than the margin of {margin:.0%}: {said}"]
+    if why_stale is None:
+        return [], [f"not shown to be better: {said}, and {champion} is not stale"]
+    bound = max(allowed, RISK * min(abs(values["champion"]), abs(values["champion"] - values["dummy"])))
+    if gain.worst < -bound:
+        why = f"it may be {-gain.worst:.3g} worse, and {bound:.3g} is what may be risked"
+        return [], [f"not shown to be as good: {said}; {why}"]
+    return [f"not worse: {said}, while {champion} is stale: {why_stale or 'its time is over'}"], []

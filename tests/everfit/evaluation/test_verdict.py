@@ -73,6 +73,21 @@ def test_not_worse_is_enough_only_while_the_champion_is_stale(challenger, champi
     assert not promote or any("40 days old" in line for line in said.reasons)
 
 
+@pytest.mark.parametrize(("rows", "worse"), [(12, 1.3), (300, 1.1), (300, 1.3)])
+def test_few_rows_do_not_let_a_worse_challenger_pass_as_not_worse(rows, worse):
+    promoted = 0
+    for seed in range(60):
+        chance = np.random.default_rng(seed)
+        truth, ours, theirs = chance.normal(size=(3, rows))
+        said = {
+            "challenger": Predicted(10 * truth + worse * ours),
+            "champion": Predicted(10 * truth + theirs),
+            "dummy": Predicted(np.zeros(rows)),
+        }
+        promoted += judge("mae", 10 * truth, said, stale=True, seed=seed).promote
+    assert promoted <= 6  # a one-sided test at 5 % errs that often, and now and then a little more
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
