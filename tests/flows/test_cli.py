@@ -1,6 +1,7 @@
 """The commands as a person meets them: one clear error, a fitting exit code, and nothing half-written."""
 
 import json
+import os
 import sqlite3
 import subprocess
 import sys
@@ -178,17 +179,18 @@ def test_the_history_of_nothing_is_empty_and_its_ledger_is_whole(everfit):
 
 
 def test_history_is_not_wrapped_in_a_pipe_and_says_when_its_end_was_cut_off(here):
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
     ledger = Ledger.of(Settings())
     for new, old in ((1, None), (2, 1), (3, 2)):
         ledger.swap_champion("bike", expected=old, new=new, actor="ann", reason="x" * 60)
     words = [Path(sys.executable).with_name("everfit"), "history"]
-    whole = subprocess.run(words, capture_output=True, text=True, check=True)
+    whole = subprocess.run(words, capture_output=True, text=True, check=True, env=environment)
     assert len([line for line in whole.stdout.splitlines() if "x" * 60 in line]) == 3
     assert whole.stderr == ""
     with closing(sqlite3.connect(Settings().home / "ledger.db")) as db, db:
         db.execute("DROP TRIGGER ledger_no_delete")
         db.execute("DELETE FROM ledger WHERE seq = 3")
-    cut = subprocess.run(words, capture_output=True, text=True, check=True)
+    cut = subprocess.run(words, capture_output=True, text=True, check=True, env=environment)
     assert "Rows of the ledger are missing" in cut.stderr
 
 
