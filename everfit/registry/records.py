@@ -5,29 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 
+from everfit.evaluation import Score
 from everfit.schema import Kind, Schema
 from everfit.spec import TaskType
-
-
-class Scored(Protocol):
-    """A score with its 95 % interval."""
-
-    @property
-    def value(self) -> float:
-        """The score itself."""
-
-    @property
-    def low(self) -> float:
-        """The lower end of its interval."""
-
-    @property
-    def high(self) -> float:
-        """The upper end of its interval."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +34,7 @@ class Candidate:
     plan: Mapping[str, Any]
     snapshot: Mapping[str, Any]
     split: Mapping[str, Any]
-    scores: Mapping[str, Scored]
+    scores: Mapping[str, Score]
     leaderboard: Sequence[Mapping[str, Any]]
     trials: pd.DataFrame
     reference: pd.DataFrame
