@@ -18,6 +18,7 @@ FAR = 0.40
 RESCALED = 5.0
 SAME_SHAPE = 0.15
 ONE_VALUE = 0.30
+USUAL = 0.90
 UNSEEN = 0.50
 APART = 0.50
 ALIKE = 0.12
@@ -80,8 +81,10 @@ def _number_fault(column: Numbers) -> Finding | None:
 
 
 def constant(column: Numbers) -> Finding | None:
-    """Speak when a column that always varied holds one value."""
-    if np.ptp(column.now) or any(len(block) and not np.ptp(block) for block in column.blocks):
+    """Speak when a column that varied holds one value, unless nearly all of a block was that: no snow in summer."""
+    if np.ptp(column.now) or column.worst(lambda block: (block == column.now[0]).mean()) >= USUAL:
+        return None
+    if any(len(block) and not np.ptp(block) for block in column.blocks):
         return None
     text = f"{column.name}: every value is {column.now[0]:g}, and it always varied before"
     return _fault("constant column", text, column.name, 1.0)

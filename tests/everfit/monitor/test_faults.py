@@ -71,6 +71,14 @@ def test_a_broken_column_is_named(signal, column, change):
     assert column in finding.text
 
 
+def test_a_column_that_is_mostly_zero_may_be_all_zero_for_a_season():
+    snow = np.where(np.arange(len(PAST)) % 25 == 0, np.random.default_rng(0).lognormal(size=len(PAST)), 0.0)
+    past = PAST.assign(snow=snow)
+    assert find(good(2500).assign(snow=0.0), past, schema=Schema.of(past)) == ()
+    (finding,) = find(good(2500).assign(snow=7.0), past, schema=Schema.of(past))
+    assert finding.signal == "constant column"
+
+
 def test_swapped_columns_are_named_as_a_pair():
     batch = good().rename(columns={"amount": "degrees", "degrees": "amount"})
     past = PAST.assign(amount=PAST["amount"] * 10)
