@@ -15,7 +15,6 @@ PREDICTION = "_prediction"
 SCORE = "_score"
 LOSS = "_loss"
 HELDOUT = "_heldout"
-ADDED = (PREDICTION, SCORE, LOSS, HELDOUT)
 HELDOUT_SHARE = 0.5
 
 

@@ -63,15 +63,12 @@ def page(
     )
 
 
-def markdown(
-    evidence: Evidence, decision: Decision, drift: Drift | None = None, *, links: dict[str, str] | None = None
-) -> str:
+def markdown(evidence: Evidence, decision: Decision, drift: Drift | None = None) -> str:
     """Write verdict, reasons, blockers and the ten columns that moved most; the rest is counted."""
     lines = [f"## {headline(decision)}", "", _subject(evidence), ""]
     lines += _listed("Why", decision.reasons) + _listed("Held back by", decision.blockers if decision.held else ())
     lines += _listed("What to do", decision.next_steps)
     lines += _table([c for c in ordered(drift) if c.drifted])
-    lines += [f"[{text(name)}]({url})  " for name, url in (links or {}).items()]
     return "\n".join(lines).rstrip() + "\n"
 
 

@@ -126,19 +126,10 @@ class Report:
             "results": [{**asdict(result), "outcome": result.outcome} for result in self.results],
         }
 
-    def table(self) -> list[dict[str, str]]:
-        """Return one record per rule for a terminal: outcome, suite, column, rule, observed; worst first."""
-        return [
-            {
-                "outcome": result.outcome,
-                "severity": result.severity,
-                "suite": result.suite,
-                "column": result.column,
-                "rule": result.expected,
-                "observed": result.why if result.state == "error" else result.observed,
-            }
-            for result in sorted(self.results, key=lambda result: ORDER.index(result.outcome))
-        ]
+    @property
+    def worst_first(self) -> list[Result]:
+        """The results, errors before what stops before what merely warns."""
+        return sorted(self.results, key=lambda result: ORDER.index(result.outcome))
 
 
 ORDER = ("error", "stops", "quarantines", "warns", "noted", "passes")

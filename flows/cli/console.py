@@ -173,7 +173,7 @@ def checkup(found: "Checkup") -> None:
 
 def suite_report(report: "Report", *, failed_only: bool = False) -> None:
     """Print the rules of a suite and what became of them."""
-    shown = [result for result in report.results if not failed_only or result.outcome != "passes"]
+    shown = [result for result in report.worst_first if not failed_only or result.outcome != "passes"]
     rows = [[r.outcome, r.column, r.expected, r.observed or r.why, _examples(r)] for r in shown]
     if rows:
         table(f"{report.origin}: {report.headline}", ["outcome", "column", "expected", "observed", "examples"], rows)

@@ -62,12 +62,11 @@ def test_wide_tables_are_bounded_on_the_page_and_in_markdown(tmp_path):
     assert len(markdown) < 5000
 
 
-def test_markdown_says_verdict_reasons_blockers_and_links():
+def test_markdown_says_verdict_reasons_and_blockers():
     seen, decision, found = judged(labels=10)
-    markdown = rendering.markdown(seen, decision, found, links={"Drift report": "http://localhost/drift.html"})
+    markdown = rendering.markdown(seen, decision, found)
     assert markdown.startswith("## Retrain: held back\n")
     assert "**Held back by**\n\n- 10 labelled rows" in markdown
-    assert "[Drift report](http://localhost/drift.html)" in markdown
     assert r"column_0 &lt;b>\|" in markdown
 
 

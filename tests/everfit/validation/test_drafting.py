@@ -26,7 +26,7 @@ def test_a_drafted_suite_holds_for_what_it_saw_and_for_a_fresh_draw(drafted, fra
         report = drafted(batch)
         assert report.ok
         assert not report.broken
-        assert not report.warnings, report.table()
+        assert not report.warnings, report.to_dict()
 
 
 def nulls(frame):
@@ -123,7 +123,7 @@ def test_odd_names_and_values_survive_the_writing(suites):
 def test_tiny_and_ugly_data_draft_a_suite_that_holds(suites, frame):
     suite = load_suite("s", suites(draft(frame, name="s", time="x" if "b" in frame else None)))
     report = run([suite], frame, model="m", origin="o")
-    assert report.ok, report.table()
+    assert report.ok, report.to_dict()
 
 
 def test_names_of_people_are_kept_out_of_suites_and_reports(suites, frame):

@@ -59,9 +59,8 @@ def test_an_error_says_why(tmp_path):
 
 
 def test_the_terminal_gets_the_worst_first():
-    rows = report(result(state="pass"), result(severity="warning"), result(state="error", why="w"), result()).table()
-    assert [row["outcome"] for row in rows] == ["error", "stops", "warns", "passes"]
-    assert rows[0]["observed"] == "w"
+    found = report(result(state="pass"), result(severity="warning"), result(state="error", why="w"), result())
+    assert [one.outcome for one in found.worst_first] == ["error", "stops", "warns", "passes"]
 
 
 def test_rules_read_as_phrases():
