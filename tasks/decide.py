@@ -83,9 +83,8 @@ def news(spec: ModelSpec, batches: Sequence[Batch]) -> list[Batch]:
     """Leave out the batches that the champion was made from; raise InputError when there is no champion."""
     ledger = Ledger.of(Settings())
     version = registry.require_champion(ledger, spec.name)
-    made_from = [e.facts["data"]["batches"] for e in ledger.entries(spec.name, kinds=["registered"])
-                 if e.facts["version"] == version]  # fmt: skip
-    return [batch for batch in batches if not made_from or batch.digest not in made_from[-1]]
+    learnt = ledger.registered(spec.name).get(version, {}).get("batches", ())
+    return [batch for batch in batches if batch.digest not in learnt]
 
 
 def recall(spec: ModelSpec, batch: Batch) -> Watched | None:

@@ -111,7 +111,7 @@ def _drifted(ledger: Ledger, model: str, decision: str, champion: int | None) ->
 
 
 def _past_its_time(spec: ModelSpec, ledger: Ledger) -> str:
-    swaps = ledger.entries(spec.name, kinds=["promoted", "rolled_back"])
+    swaps = ledger.swaps(spec.name)
     if not swaps or datetime.now(UTC) - swaps[-1].at < spec.promotion.stale_after:
         return ""
     return f"it has served since {swaps[-1].at:%Y-%m-%d}"

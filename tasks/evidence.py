@@ -23,7 +23,7 @@ def evidence(
 ) -> Evidence:
     """Join what was seen about a batch with the champion's past; `new_rows` are the labelled rows that have landed."""
     ledger = Ledger.of(Settings())
-    swaps = ledger.entries(spec.name, kinds=["promoted", "rolled_back"])
+    swaps = ledger.swaps(spec.name)
     retrainings = ledger.entries(spec.name, kinds=["retrain_wanted", "retrain_finished", "retrain_failed"])
     ended = {entry.subject: entry for entry in retrainings if entry.kind != "retrain_wanted"}
     open_ = [entry.subject for entry in retrainings if entry.kind == "retrain_wanted" and entry.subject not in ended]

@@ -102,7 +102,7 @@ def _write_down(
 
 
 def _arrived(spec: ModelSpec, lake: Lake, ledger: Ledger, known: pd.DataFrame, digest: str) -> Arrived | None:
-    made = _made_from(ledger, spec.name)
+    made = ledger.registered(spec.name).get(ledger.champion(spec.name) or 0, {})
     if made.get("labels_digest") == digest:
         return None
     judged = {entry.facts["evidence"]["batch"] for entry in ledger.entries(spec.name, kinds=["drift_judged"])} - {
@@ -119,10 +119,3 @@ def _arrived(spec: ModelSpec, lake: Lake, ledger: Ledger, known: pd.DataFrame, d
     level = logging.WARNING if arrived.unknown else logging.INFO
     say(f"{joined:,} new labels of known rows, {arrived.unknown:,} of rows that have not come yet", level=level)
     return arrived if joined else None
-
-
-def _made_from(ledger: Ledger, model: str) -> dict[str, Any]:
-    """Return the data that the champion was made from, as its registration recorded them."""
-    version = ledger.champion(model)
-    made = [e.facts["data"] for e in ledger.entries(model, kinds=["registered"]) if e.facts["version"] == version]
-    return dict(made[-1]) if made else {}

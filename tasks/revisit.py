@@ -23,11 +23,11 @@ def revisit(spec: ModelSpec, version: int) -> Snapshot:
     """
     settings = Settings()
     snapshot = _snapshot(spec.name, Lake(settings), version)
-    made = [e.facts for e in Ledger.of(settings).entries(spec.name, kinds=["registered"])
-            if e.facts["data"]["version"] == version]  # fmt: skip
-    if made:
-        snapshot = Snapshot(**{name: getattr(snapshot, name) for name in OURS}, **_identity(made[-1]["data"]))
-    known = f", the data of v{made[-1]['version']}" if made else ""
+    known = ""
+    for number, data in Ledger.of(settings).registered(spec.name).items():
+        if data["version"] == version:
+            snapshot = Snapshot(**{name: getattr(snapshot, name) for name in OURS}, **_identity(data))
+            known = f", the data of v{number}"
     say(f"{snapshot.rows:,} rows of data version {version}{known}")
     return snapshot
 
@@ -35,8 +35,8 @@ def revisit(spec: ModelSpec, version: int) -> Snapshot:
 def made_from(ledger: Ledger, snapshot: Snapshot) -> list[int]:
     """Return the versions that learnt from exactly these rows, oldest first."""
     wanted = _identity(asdict(snapshot))
-    entries = ledger.entries(snapshot.model, kinds=["registered"])
-    return [int(e.facts["version"]) for e in entries if _identity(e.facts["data"]) == wanted]
+    made = ledger.registered(snapshot.model).items()
+    return [number for number, data in made if _identity(data) == wanted]
 
 
 def _identity(snapshot: dict[str, Any]) -> dict[str, Any]:

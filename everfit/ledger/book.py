@@ -117,6 +117,14 @@ class Ledger:
         """Return the version that a rollback goes back to."""
         return next(iter(self._line(model, at)[-2:-1]), None)
 
+    def swaps(self, model: str, at: datetime | None = None) -> list[Entry]:
+        """Return every change of the champion, promotions and rollbacks, oldest first."""
+        return self.entries(model, kinds=champions.SWAPS, at=at)
+
+    def registered(self, model: str) -> dict[int, dict[str, Any]]:
+        """Return the data that each version was made from, as its registration recorded them, oldest version first."""
+        return {int(e.facts["version"]): e.facts["data"] for e in self.entries(model, kinds=["registered"])}
+
     def asked(self, model: str) -> Entry | None:
         """Return the open question whether a version may take over; its facts say which, and against which champion."""
         open_: Entry | None = None
@@ -202,7 +210,7 @@ class Ledger:
             return page.append(kind, model, decision, actor, reason, facts or {}, None), True
 
     def _line(self, model: str, at: datetime | None) -> list[int]:
-        return champions.line_of(self.entries(model, kinds=champions.SWAPS, at=at))
+        return champions.line_of(self.swaps(model, at))
 
     @contextmanager
     def _appending(self) -> Iterator[Page]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from everfit.errors import InputError, PromotionRefused
-from everfit.ledger import Entry, Ledger
+from everfit.ledger import Ledger
 from everfit.registry import loading
 from everfit.registry.records import Outcome
 from everfit.settings import Settings
@@ -107,7 +107,7 @@ def rollback(settings: Settings, model: str, *, reason: str) -> Outcome:
     """
     ledger = Ledger.of(settings)
     now = require_champion(ledger, model)
-    if _swaps(ledger, model)[-1].kind == "rolled_back":
+    if ledger.swaps(model)[-1].kind == "rolled_back":
         sync_aliases(settings, ledger, model)
         return _unchanged(ledger, model)
     target = ledger.previous(model)
@@ -158,12 +158,8 @@ def _aliases(ledger: Ledger, model: str, challenger: int | None) -> dict[str, in
     return {name: version for name, version in found.items() if version is not None}
 
 
-def _swaps(ledger: Ledger, model: str) -> list[Entry]:
-    return ledger.entries(model, kinds=["promoted", "rolled_back"])
-
-
 def _unchanged(ledger: Ledger, model: str) -> Outcome:
-    last = _swaps(ledger, model)[-1]
+    last = ledger.swaps(model)[-1]
     done = "rolled back to" if last.kind == "rolled_back" else "promoted"
     version, when = last.facts["version"], f"{last.at:%Y-%m-%d %H:%M} UTC"
     said = f"{model}: v{version} is champion already, {done} on {when} by {last.actor}; nothing changed"

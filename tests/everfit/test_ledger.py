@@ -298,6 +298,16 @@ def test_who_was_champion_can_be_asked_of_any_moment(ledger):
     assert ledger.previous("bike", at=MARCH + timedelta(days=3)) == 1
 
 
+def test_what_each_version_was_made_from_and_every_change_of_the_champion_can_be_asked_for(ledger):
+    for version, digest in ((1, "a"), (2, "b")):
+        ledger.record("registered", "bike", facts={"version": version, "data": {"digest": digest}}, **WHO)
+        ledger.swap_champion("bike", expected=ledger.champion("bike"), new=version, **WHO)
+    ledger.swap_champion("bike", expected=2, new=1, kind="rolled_back", **WHO)
+    assert ledger.registered("bike") == {1: {"digest": "a"}, 2: {"digest": "b"}}
+    assert [entry.kind for entry in ledger.swaps("bike")] == ["promoted", "promoted", "rolled_back"]
+    assert (ledger.registered("taxi"), ledger.swaps("taxi")) == ({}, [])
+
+
 # Retrainings
 
 
