@@ -7,7 +7,7 @@ import os
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -157,8 +157,9 @@ def _text(array: Any) -> Any:
 def _sweep(folder: Path) -> None:
     """Remove what runs that were killed left behind, a day later."""
     for path in folder.iterdir():
-        if path.stat().st_mtime < time.time() - STALE:
-            path.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # another run may have put it in its place, or swept it
+            if path.stat().st_mtime < time.time() - STALE:
+                path.unlink()
 
 
 def _sync(folder: Path) -> None:
