@@ -29,6 +29,13 @@ from everfit.lake.columns import BATCH, merge, stored, write_rows
 from everfit.lake.state import File, State
 
 ATTEMPTS = 50
+DOORS = {
+    "read": {"do": "Make it readable for this user; when its files are damaged, restore the lake from a backup."},
+    "written": {
+        "why": "Nothing was landed; no batch is lost.",
+        "do": "Make room or make it writable, and run the same command again.",
+    },
+}
 # A snapshot must stay readable for as long as a model lives, so nothing ever expires by itself.
 KEEP = {
     "delta.logRetentionDuration": "interval 36500 days",
@@ -61,7 +68,7 @@ class Table:
 
     def state(self, version: int | None = None) -> State | None:
         """Return the table at a version, the newest when none is said; None when there is no table yet."""
-        with self._door():
+        with self._door("read"):
             try:
                 return State(DeltaTable(self.uri, version=version))
             except TableNotFoundError:
@@ -73,7 +80,7 @@ class Table:
         Return the table as it then is, and whether a commit was made; `decide` returns None when there is nothing
         left to do. Raise Unavailable when others are always faster.
         """
-        with self._door():
+        with self._door("written"):
             for attempt in range(ATTEMPTS):
                 table = self._open(schema)
                 read = table.version()
@@ -179,7 +186,7 @@ class Table:
         return pafs.PyFileSystem(DeltaStorageHandler(self.uri))
 
     @contextmanager
-    def _door(self) -> Iterator[None]:
+    def _door(self, done: str) -> Iterator[None]:
         """Turn what the storage says into one clear error."""
         try:
             yield
@@ -188,11 +195,8 @@ class Table:
         except (OSError, DeltaError) as cause:
             if "://" in self.uri and not self.uri.startswith("file://"):
                 raise Unavailable.at("The lake", self.uri, cause) from cause
-            raise InputError(
-                f"The lake at {self.uri} cannot be written: {first_line(cause)}",
-                why="Nothing was landed; no batch is lost.",
-                do="Make room or make it writable, and run the same command again.",
-            ) from cause
+            what = f"The lake at {self.uri} cannot be {done}: {first_line(cause)}"
+            raise InputError(what, **DOORS[done]) from cause
 
 
 def _remove(file: File) -> RemoveAction:

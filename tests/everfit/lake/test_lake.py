@@ -401,6 +401,21 @@ def test_what_a_killed_run_left_is_removed_a_day_later(lake, tmp_path):
     assert not batch.path.exists()
 
 
+def test_a_staged_file_that_is_gone_while_others_are_swept_is_no_fault(lake, tmp_path):
+    folder = stage(lake, tmp_path, rows(0)).path.parent
+    (folder / ".gone.part").symlink_to(folder / "nowhere")
+    assert stage(lake, tmp_path, rows(100)).path.exists()
+
+
+def test_a_table_that_cannot_be_read_is_not_said_to_be_unwritable(lake, tmp_path):
+    lake.land(stage(lake, tmp_path, rows()), {})
+    for entry in (tmp_path / ".everfit/lake" / MODEL / "batches/_delta_log").glob("*.json"):
+        entry.write_text("no log")
+    with pytest.raises(InputError, match="cannot be read") as error:
+        lake.snapshot(MODEL)
+    assert "landed" not in str(error.value)
+
+
 def test_a_row_that_is_not_in_the_batch_cannot_be_broken(lake, tmp_path):
     with pytest.raises(EverfitError, match="there is no row 5"):
         lake.land(stage(lake, tmp_path, rows()), {5: "bad"})
