@@ -147,7 +147,9 @@ def _check_classes(y: pd.Series, data: Data, task: TaskType) -> None:
 
 
 def positive_class(y: pd.Series, data: Data) -> Any:
-    """Return the class that the model file calls positive, as the data write it; None when it is not there."""
+    """Return the class that the model file calls positive, as the data write it; None when it says or has none."""
+    if data.positive is None:
+        return None
     wanted = str(data.positive)
     return next((value for value in y.dropna().unique().tolist() if _same(value, wanted)), None)
 

@@ -93,3 +93,8 @@ def test_times_may_be_dates_of_one_form_or_numbers(when):
 def test_the_positive_class_is_found_however_yaml_reads_it(said):
     evaluation.check_target(frame([0.0, 1.0] * 200 if said is not True else [True, False] * 200),
                             Data(source="x", target="price", positive=said))  # fmt: skip
+
+
+def test_a_class_called_none_is_not_positive_because_nothing_is_said():
+    said = Data(source="x", target="injury")
+    assert evaluation.positive_class(pd.Series(["None", "Severe"] * 5), said) is None
