@@ -15,7 +15,7 @@ from everfit.ledger import champions, proof, retrainings, trainings
 from everfit.ledger.entries import Entry, Kind
 from everfit.ledger.holders import Holder
 from everfit.ledger.page import Page
-from everfit.ledger.store import LEDGER, Store
+from everfit.ledger.store import LEDGER, Store, is_file
 from everfit.settings import Settings
 
 LEASE = timedelta(hours=24)
@@ -42,9 +42,8 @@ class Ledger:
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """Open the ledger of a workspace. Its anchor, which shows a cut-off end, lies in the home of this machine."""
-        return cls(
-            settings.ledger_url, anchor=None if "sqlite" in settings.ledger_url else settings.folder() / "ledger.anchor"
-        )
+        beside = is_file(settings.ledger_url)
+        return cls(settings.ledger_url, anchor=None if beside else settings.folder() / "ledger.anchor")
 
     def record(
         self,
@@ -97,8 +96,8 @@ class Ledger:
         unreadable, anchor = "", None
         try:
             anchor = proof.read_anchor(self._anchor)
-        except (ValueError, KeyError, OSError):
-            unreadable = f"the anchor {self._anchor} cannot be read, so a cut-off end would not be seen"
+        except ValueError as damage:
+            unreadable = f"{damage}, so a cut-off end would not be seen"
         query = sa.select(LEDGER).order_by(LEDGER.c.seq).execution_options(yield_per=1_000)
         with self._store.reading() as connection, connection.execute(query) as rows:
             return proof.verify(map(dict, rows.mappings()), anchor, unreadable)
@@ -224,12 +223,13 @@ class Ledger:
                 raise _cut_off(self._store.address, self._anchor)
             yield page
         if page.written and self._anchor:
-            proof.write_anchor(self._anchor, page.written[-1])
+            proof.move_anchor(self._anchor, page.written[-1])
 
 
 def _cut_off(address: str, anchor: Path) -> InputError:
     return InputError(
-        f"The ledger {address} is not the one that this machine wrote: rows are missing, or were written anew.",
-        why="Nothing is decided on a history that is not whole. everfit audit verify says from which row on.",
+        f"The ledger {address} is not the one that this machine wrote: rows are missing, or were written anew, "
+        f"or its anchor {anchor.name} is damaged.",
+        why="Nothing is decided on a history that is not whole. everfit audit verify says what is wrong with it.",
         do=f"Restore it from a backup. To begin a new history on purpose, move {anchor} away as well.",
     )

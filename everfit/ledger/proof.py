@@ -9,14 +9,15 @@ anchor can forge a history: `Verification.head` is there to be kept somewhere el
 from __future__ import annotations
 
 import json
-import os
-import threading
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from everfit.errors import InputError, first_line
 from everfit.ledger.entries import GENESIS, KINDS, Entry, canonical, hash_of
+from everfit.locks import locked
 
 
 @dataclass(frozen=True)
@@ -76,10 +77,15 @@ def _fault(row: Mapping[str, Any], expected: int, head: str) -> str:
 
 def read_anchor(path: Path | None) -> Anchor | None:
     """Read an anchor; None when there is none yet. Raise ValueError when it is not one."""
-    if path is None or not path.exists():
+    if path is None:
         return None
-    found = json.loads(path.read_text())
-    return Anchor(int(found["seq"]), str(found["hash"]))
+    try:
+        found = json.loads(path.read_text())
+        return Anchor(int(found["seq"]), str(found["hash"]))
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError, OSError) as damage:
+        raise ValueError(f"the anchor {path} cannot be read") from damage
 
 
 def follows(path: Path, hash_at: Callable[[int], str | None]) -> bool:
@@ -89,13 +95,28 @@ def follows(path: Path, hash_at: Callable[[int], str | None]) -> bool:
     """
     try:
         anchor = read_anchor(path)
-    except (ValueError, KeyError, TypeError):
+    except ValueError:
         return False
     return anchor is None or hash_at(anchor.seq) == anchor.hash
 
 
-def write_anchor(path: Path, entry: Entry) -> None:
-    """Replace the anchor whole, so that a reader or a crash never meets half of one."""
-    fresh = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}")
-    fresh.write_text(canonical({"seq": entry.seq, "hash": entry.hash}))
+def move_anchor(path: Path, entry: Entry) -> None:
+    """Move the anchor on to a row that is committed; never back, when the writer of a later row was faster.
+
+    The row counts whether or not this succeeds: an anchor that cannot be written lags, until the next row moves it.
+    """
+    try:
+        with locked(path.with_name(f"{path.name}.lock")):
+            before = read_anchor(path)
+            if before is None or before.seq < entry.seq:
+                _replace(path, canonical({"seq": entry.seq, "hash": entry.hash}))
+    except (OSError, ValueError, InputError) as problem:
+        told = "row %d is recorded, and its anchor lags until the next row moves it: %s"
+        logging.getLogger("everfit").warning(told, entry.seq, first_line(problem))
+
+
+def _replace(path: Path, text: str) -> None:
+    """Replace a file whole, so that a reader or a crash never meets half of one."""
+    fresh = path.with_name(f"{path.name}.new")
+    fresh.write_text(text)
     fresh.replace(path)

@@ -120,6 +120,11 @@ class Store:
             raise _explain(cause, self.address) from cause
 
 
+def is_file(url: str) -> bool:
+    """Say whether the ledger at this address is a file; raise InputError for an address that cannot hold one."""
+    return _parse(url).get_backend_name() == "sqlite"
+
+
 def _parse(url: str) -> sa.URL:
     """Read a URL; `postgresql://` without a driver means psycopg 3. Raise InputError for anything unusable."""
     try:

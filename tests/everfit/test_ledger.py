@@ -12,7 +12,8 @@ import pytest
 import sqlalchemy as sa
 
 from everfit.errors import InputError, PromotionRefused, Unavailable
-from everfit.ledger import GENESIS, Holder, Ledger
+from everfit.ledger import GENESIS, Holder, Ledger, proof
+from everfit.ledger.store import is_file
 
 WHO = {"actor": "ann"}
 MARCH = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -204,12 +205,44 @@ def test_without_its_anchor_a_cut_end_cannot_be_seen_and_verify_says_so(ledger, 
     assert (found.ok, found.anchored) == (True, False)
 
 
-def test_a_broken_anchor_is_no_proof(ledger, file):
+@pytest.mark.parametrize("damage", ["{", "[]", "7", "null", '{"seq": 1}', '{"seq": [], "hash": ""}', "\udcff"])
+def test_a_broken_anchor_is_no_proof_and_nothing_is_decided_beside_it(ledger, file, damage):
     filled(ledger)
-    file.with_name("ledger.db.anchor").write_text("{")
+    file.with_name("ledger.db.anchor").write_bytes(damage.encode(errors="surrogateescape"))
     found = ledger.verify()
-    assert not found.ok
-    assert "anchor" in found.why
+    assert (found.ok, found.rows) == (False, 5)
+    assert "ledger.db.anchor cannot be read" in found.why
+    assert ledger.cut_off
+    with pytest.raises(InputError, match=r"or its anchor ledger\.db\.anchor is damaged"):
+        filled(ledger, 1)
+
+
+def test_an_anchor_that_cannot_be_written_lags_and_the_row_counts(ledger, file, caplog):
+    filled(ledger, 2)
+    in_the_way = file.with_name("ledger.db.anchor.new")
+    in_the_way.mkdir()
+    filled(ledger, 1)
+    assert "row 3 is recorded, and its anchor lags until the next row moves it" in caplog.text
+    assert (ledger.verify().ok, ledger.verify().rows) == (True, 3)
+    assert '"seq":2' in file.with_name("ledger.db.anchor").read_text()
+    in_the_way.rmdir()
+    filled(ledger, 1)
+    assert '"seq":4' in file.with_name("ledger.db.anchor").read_text()
+
+
+def test_the_anchor_never_goes_back_to_the_row_of_a_slower_process(ledger, file):
+    slower, faster = filled(ledger, 2).entries()
+    anchor = file.with_name("ledger.db.anchor")
+    proof.move_anchor(anchor, faster)
+    proof.move_anchor(anchor, slower)
+    assert proof.read_anchor(anchor) == proof.Anchor(2, faster.hash)
+
+
+@pytest.mark.parametrize(
+    ("url", "beside"), [("postgresql://u@h/from_sqlite", False), ("sqlite:////a/postgresql.db", True)]
+)
+def test_whether_a_ledger_is_a_file_is_read_from_its_address(url, beside):
+    assert is_file(url) is beside
 
 
 def test_the_anchor_may_lag_behind_after_a_crash(ledger, file):
