@@ -16,14 +16,13 @@ import pyarrow as pa
 from everfit.errors import DataError, InputError, did_you_mean
 from everfit.lake.columns import BATCH, ROW
 from everfit.lake.keys import canonical, keys_of
-from everfit.lake.state import State
+from everfit.lake.state import FROM, State
 from everfit.lake.table import Change, Table
 from everfit.schema import Kind
 from everfit.sources.types import INT, STRING, to_lake
 from everfit.spec import Data
 
 KEY, ORIGIN, ORDER = "_key", "_origin", "_order"
-FROM = "from "
 TRUTH = {"true": True, "1": True, "false": False, "0": False}
 
 

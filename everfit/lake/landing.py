@@ -22,13 +22,12 @@ import pyarrow.parquet as pq
 from everfit.errors import EverfitError
 from everfit.lake.columns import ROW
 from everfit.lake.records import Batch, Landed
-from everfit.lake.state import State
+from everfit.lake.state import FROM, State
 from everfit.lake.table import Change, Table
 from everfit.sources.parquet import stream
 from everfit.sources.types import STRING
 
 REASON = "_reason"
-FROM = "from "
 EARLIER = "did not pass when the batch first landed"
 
 

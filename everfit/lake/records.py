@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -67,3 +68,9 @@ class LandedBatch:
     version: int
     at: datetime
     live: bool
+
+
+def digest_of(counts: Mapping[str, int]) -> str:
+    """Name a set of rows: 32 hex digits over each batch's digest and how many of its rows are in."""
+    text = "\n".join(f"{digest} {rows}" for digest, rows in sorted(counts.items()))
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

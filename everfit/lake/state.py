@@ -17,6 +17,8 @@ from deltalake.fs import DeltaStorageHandler
 from everfit.lake.columns import BATCH
 from everfit.sources.parquet import stream
 
+FROM = "from "  # before the name of a place, the mark that holds the version which last brought something from there
+
 
 @dataclass(frozen=True)
 class File:
@@ -89,3 +91,7 @@ class State:
         """Return the facts of every commit that brought a batch, oldest first, with its version and time."""
         found = [entry for entry in reversed(self._table.history()) if "facts" in entry]
         return [{**json.loads(e["facts"]), "version": e["version"], "at": e["timestamp"]} for e in found]
+
+    def landing(self, digest: str) -> dict[str, Any]:
+        """Return the facts of the commit that brought a batch last."""
+        return next(entry for entry in reversed(self.history()) if entry["batch"] == digest)

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.dataset as pads
-import pyarrow.parquet as pq
 
-from everfit.errors import DataError, EverfitError, InputError
-from everfit.lake import labels, said
+from everfit.errors import DataError, EverfitError
+from everfit.lake import labels, reading, said
 from everfit.lake.columns import BATCH, ROW
-from everfit.lake.landing import REASON, Landing, is_live, live_from, outcome
-from everfit.lake.records import Batch, Landed, LandedBatch, Snapshot
+from everfit.lake.landing import REASON, Landing, is_live, outcome
+from everfit.lake.records import Batch, Landed, LandedBatch, Snapshot, digest_of
 from everfit.lake.staging import stage
-from everfit.lake.state import State
 from everfit.lake.table import Table
-from everfit.schema import kind_of
 from everfit.settings import Settings
 from everfit.sources import Source
-from everfit.sources.types import BOOL, DOUBLE, MOMENT, STRING
-
-TYPES = {"boolean": BOOL, "number": DOUBLE, "string": STRING, "timestamp": MOMENT}
 
 
 class Lake:
@@ -49,6 +40,16 @@ class Lake:
             return False
         return is_live(batches, digest) and quarantine.mark(digest) == batches.mark(digest)
 
+    def landing_of(self, batch: Batch) -> str:
+        """Name the latest landing of a batch: one that was replaced and came back has landed more than once."""
+        state = self._table(batch.model, "batches").state()
+        count = (state.mark(batch.digest) + 1) // 2 if state else 0
+        return batch.digest if count < 2 else f"{batch.digest}-{count}"
+
+    def broken(self, batch: Batch) -> dict[int, str]:
+        """Return why rows of a batch that has landed did not pass, by their position."""
+        return reading.reasons_of(self._table(batch.model, "quarantine").state(), batch.digest)
+
     def land(
         self,
         batch: Batch,
@@ -70,7 +71,7 @@ class Lake:
         except FileNotFoundError as cause:
             if self.known(batch.model, batch.digest):
                 return outcome(batch, batches.state(), quarantine.state(), new=False)
-            raise _gone(batch) from cause
+            raise reading.gone(batch) from cause
         with staged:
             landed = Landing(batch, staged, batches, quarantine, reasons, refused, replace_origin).run()
         batch.path.unlink(missing_ok=True)
@@ -99,46 +100,33 @@ class Lake:
         """
         wanted = None if columns is None else list(columns)
         if isinstance(what, Snapshot):
-            return self._read_snapshot(what, wanted)
+            return reading.of_snapshot(what, wanted)
         if isinstance(what, Landed):
-            state = self._table(what.batch.model, "batches").state(what.version)
-            return _frame(_part(what.batch, state, wanted))
-        try:
-            return _frame(pq.read_table(what.path, columns=None if wanted is None else [*wanted, ROW]))
-        except FileNotFoundError:
-            return self._read_received(what, wanted)
+            return reading.of_landed(what, self._table(what.batch.model, "batches"), wanted)
+        return reading.of_batch(what, [self._table(what.model, name) for name in ("batches", "quarantine")], wanted)
 
     def since(self, learnt: Snapshot, *, target: str, but: str = "") -> pd.DataFrame:
         """Return the rows that a snapshot's reader could not learn from, less one batch, with _batch and _row.
 
         Those are the rows of batches that landed later, and the rows that had no target when they landed.
         """
-        state = self._table(learnt.model, "batches").state()
-        if state is None:
-            return pd.DataFrame()
-        new = [digest for digest in state.counts if digest not in (*learnt.batches, but)]
-        old = [digest for digest in state.counts if digest in learnt.batches and digest != but]
-        blank = pads.field(target).is_null() if target in state.schema.names else None
-        parts = [state.dataset(new).to_table(), state.dataset(old).to_table(filter=blank)]
-        return _frame(pa.concat_tables(parts))
+        return reading.since(self._table(learnt.model, "batches").state(), learnt, target=target, but=but)
 
     def former(self, batch: Batch) -> pd.DataFrame:
-        """Return the rows that came from the same place before and that this batch would replace; or no rows."""
-        state = self._table(batch.model, "batches").state()
-        old = live_from(state, batch.origin) - {batch.digest} if state else None
-        return _frame(state.dataset(old).to_table()) if state and old else pd.DataFrame()
+        """Return the rows that came from the same place before this batch; or no rows.
+
+        Before it lands those that are in the table now, and once it has landed those that were there then, so that
+        a batch that is judged twice is compared with the same rows.
+        """
+        return reading.former(self._table(batch.model, "batches"), batch)
 
     def replaced(self, learnt: Snapshot) -> pd.DataFrame:
         """Return the rows of a snapshot whose batches were replaced since, by a correction or by more of the same."""
-        now, then = self._table(learnt.model, "batches").state(), Table(learnt.uri).state(learnt.version)
-        gone = set(learnt.batches).difference(now.counts if now else ())
-        return _frame(then.dataset(gone).to_table()) if then and gone else pd.DataFrame()
+        return reading.replaced(self._table(learnt.model, "batches").state(), learnt)
 
     def known_rows(self, model: str, names: Iterable[str]) -> pd.DataFrame:
         """Return some columns of every row that has landed; those that no batch had are left out."""
-        state = self._table(model, "batches").state()
-        held = [name for name in names if state and name in state.schema.names]
-        return _frame(state.dataset().to_table(columns=held)) if state and held else pd.DataFrame()
+        return reading.columns_of(self._table(model, "batches").state(), names)
 
     def batches(self, model: str) -> list[LandedBatch]:
         """Return every landing, oldest first; a batch that was replaced and came back is there twice."""
@@ -192,59 +180,11 @@ class Lake:
         table = self._table(of.model, "labels")
         state = table.state(of.labels_version)
         if state is None or digest_of(state.counts) != of.labels_digest:
-            raise _altered(table.uri, of.labels_version, of.labels_digest, "its digest is another one")
+            raise reading.altered(table.uri, of.labels_version, of.labels_digest, "its digest is another one")
         return labels.latest(state, history=history)
 
     def _table(self, model: str, name: str) -> Table:
         return Table(f"{self._settings.lake_uri.rstrip('/')}/{model}/{name}")
-
-    def _read_snapshot(self, snapshot: Snapshot, columns: list[str] | None) -> pd.DataFrame:
-        state = Table(snapshot.uri).state(snapshot.version)
-        counts, recorded = state.counts if state else {}, f"{snapshot.rows} rows and {snapshot.digest}"
-        if state is None or digest_of(counts) != snapshot.digest:
-            raise _altered(snapshot.uri, snapshot.version, recorded, f"its digest is {digest_of(counts)}")
-        names = [*(columns or (n for n in state.schema.names if n not in (BATCH, ROW))), BATCH, ROW]
-        frame = _frame(state.dataset().to_table(columns=names))
-        if len(frame) != snapshot.rows:
-            raise _altered(snapshot.uri, snapshot.version, recorded, f"it holds {len(frame)} rows")
-        return frame
-
-    def _read_received(self, batch: Batch, columns: list[str] | None) -> pd.DataFrame:
-        """Put a batch together again from its good and its quarantined rows."""
-        tables = (self._table(batch.model, name).state() for name in ("batches", "quarantine"))
-        parts = [_part(batch, state, columns) for state in tables if state is not None]
-        if sum(map(len, parts)) != batch.rows:
-            raise _gone(batch)
-        return _frame(pa.concat_tables(parts, promote_options="permissive").sort_by(ROW))
-
-
-def digest_of(counts: Mapping[str, int]) -> str:
-    """Name a set of rows: 32 hex digits over each batch's digest and how many of its rows are in."""
-    text = "\n".join(f"{digest} {rows}" for digest, rows in sorted(counts.items()))
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-
-
-def _part(batch: Batch, state: State | None, columns: list[str] | None) -> pa.Table:
-    """Return one batch's rows in one table, in the kinds that the batch had."""
-    if state is None:
-        raise _gone(batch)
-    kinds = batch.schema.to_dict()
-    names = [*(columns or kinds), ROW]
-    spelt = {name.lower(): name for name in state.schema.names}
-    table = state.dataset([batch.digest]).to_table(columns=[spelt[name.lower()] for name in names])
-    table = table.rename_columns(names)
-    fields = [
-        c if kinds.get(c.name, kind_of(c)) == kind_of(c) else c.with_type(TYPES[kinds[c.name]]) for c in table.schema
-    ]
-    return table.cast(pa.schema(fields), safe=False)
-
-
-def _frame(table: pa.Table) -> pd.DataFrame:
-    """Return a frame, freeing the table on the way; a column without any value is one of missing numbers."""
-    schema = pa.schema([c.with_type(DOUBLE) if pa.types.is_null(c.type) else c for c in table.schema])
-    table = table.cast(schema)
-    frame: pd.DataFrame = table.to_pandas(split_blocks=True, self_destruct=True)
-    return frame
 
 
 def _reasons(batch: Batch, broken: Mapping[int, str] | pd.DataFrame) -> dict[int, str]:
@@ -255,18 +195,3 @@ def _reasons(batch: Batch, broken: Mapping[int, str] | pd.DataFrame) -> dict[int
             f"Batch {batch.digest[:12]} has {batch.rows} rows; there is no row {outside[0]} to quarantine."
         )
     return reasons
-
-
-def _gone(batch: Batch) -> InputError:
-    return InputError(
-        f"Batch {batch.digest[:12]} of {batch.model} is neither staged nor landed any more.",
-        do=f"Ingest {batch.origin} again.",
-    )
-
-
-def _altered(uri: str, version: int, recorded: str, found: str) -> DataError:
-    return DataError(
-        f"Version {version} of the table {uri} is not what was recorded: {found}, recorded are {recorded}.",
-        why="A model that says it was trained on these rows can no longer be repeated.",
-        do="Restore the lake from a backup.",
-    )

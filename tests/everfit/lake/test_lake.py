@@ -509,5 +509,24 @@ def test_a_batch_knows_the_rows_that_came_from_its_place_before(lake, tmp_path):
     grown = stage(lake, tmp_path, rows(0, 8))
     assert lake.former(grown)["n"].tolist() == [0, 2, 3, 4]
     lake.land(grown, {}, replace_origin=True)
-    assert lake.former(grown).empty
+    assert lake.former(grown)["n"].tolist() == [0, 2, 3, 4]  # what it has replaced
+    assert lake.former(stage(lake, tmp_path, rows(0, 9)))["n"].tolist() == [*range(8)]
     assert lake.former(stage(lake, tmp_path, rows(0), "third.parquet")).empty
+
+
+def test_a_batch_that_was_added_by_hand_knows_what_its_place_gave_before_and_not_since(lake, tmp_path):
+    lake.land(stage(lake, tmp_path, rows(0)), {})
+    second = stage(lake, tmp_path, rows(100))
+    lake.land(second, {})
+    lake.land(stage(lake, tmp_path, rows(200, more=1.5)), {})
+    assert lake.former(second)["n"].tolist() == [*range(5)]
+
+
+def test_a_batch_that_was_replaced_and_came_back_has_landed_twice(lake, tmp_path):
+    first = stage(lake, tmp_path, rows(0))
+    assert lake.landing_of(first) == first.digest
+    for start, name in ((0, first.digest), (100, None), (0, f"{first.digest}-2")):
+        batch = stage(lake, tmp_path, rows(start))
+        lake.land(batch, {2: "odd"}, replace_origin=True)
+        assert lake.landing_of(batch) == (name or batch.digest)
+        assert lake.broken(batch) == {2: "odd"}
