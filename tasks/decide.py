@@ -13,6 +13,7 @@ from everfit.monitor.decision import decide as weigh
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
 from tasks.artifacts import publish_report
+from tasks.evidence import with_past
 from tasks.steps import say, step
 from tasks.validate import Checked
 from tasks.watch import Seen
@@ -37,9 +38,8 @@ class Watched:
 def decide(spec: ModelSpec, seen: Seen) -> Watched:
     """Weigh the evidence, write evidence and decision to the ledger, and ask for a retraining if one is due."""
     settings = Settings()
-    ledger, evidence = Ledger.of(settings), seen.evidence
-    path = settings.reports(spec.name) / f"drift-{evidence.batch[:12]}.html"
-    decision = _recorded(spec, ledger, evidence, str(path))
+    path = settings.reports(spec.name) / f"drift-{seen.evidence.batch[:12]}.html"
+    evidence, decision = _recorded(spec, Ledger.of(settings), seen.evidence, str(path))
     page = rendering.page(path, evidence, decision, seen.moved, evidently=seen.evidently)
     text = rendering.markdown(evidence, decision, seen.moved)
     publish_report(spec.name, "drift-verdict", f"{spec.name}: {decision.verdict}", text, page)
@@ -47,32 +47,45 @@ def decide(spec: ModelSpec, seen: Seen) -> Watched:
     return Watched(evidence.batch, decision, str(page))
 
 
-def _recorded(spec: ModelSpec, ledger: Ledger, evidence: Evidence, page: str) -> Decision:
-    """Return the decision that the ledger holds; one that was open gives way to another one."""
-    decision = weigh(evidence, spec.monitor, spec.retrain, spec.promotion)
-    past = [e for e in _judged(ledger, spec.name) if e.subject.partition("-")[0] == decision.id]
-    before = Decision.from_dict(past[-1].facts["decision"]) if past else None
-    if before and (not _is_open(before) or before.action == decision.action):
-        decision = before
-    elif before:
-        decision = replace(decision, id=f"{decision.id}-{len(past)}")
+def _recorded(spec: ModelSpec, ledger: Ledger, seen: Evidence, page: str) -> tuple[Evidence, Decision]:
+    """Return the decision that the ledger holds, and what it rests on; one that was open gives way to another one.
+
+    It is weighed again when another process wanted a retraining meanwhile: of two batches that are judged at once,
+    one starts it and the other is held back.
+    """
+    while True:
+        evidence = with_past(ledger, seen)
+        decision = weigh(evidence, spec.monitor, spec.retrain, spec.promotion)
+        past = [e for e in _judged(ledger, spec.name) if e.subject.partition("-")[0] == decision.id]
+        before = Decision.from_dict(past[-1].facts["decision"]) if past else None
+        if before and (not _is_open(before) or before.action == decision.action):
+            return evidence, before
+        if before:
+            decision = replace(decision, id=f"{decision.id}-{len(past)}")
+        if entry := _write(ledger, evidence, decision, page):
+            return _told(entry)
+
+
+def _write(ledger: Ledger, evidence: Evidence, decision: Decision, page: str) -> Entry | None:
     plain = {"evidence": evidence.to_dict(), "decision": decision.to_dict()}
-    facts = {"verdict": decision.verdict, "page": page, **plain}
-    reason, actor = "; ".join(decision.reasons), Settings().actor
-    ledger.once("drift_judged", spec.name, decision.id, actor=actor, reason=reason, facts=facts)
-    _want(spec, ledger, decision)
-    return decision
+    return ledger.judge(
+        evidence.model,
+        decision.id,
+        retrain=decision.action == "retrain",
+        after=evidence.as_of,
+        actor=Settings().actor,
+        reason="; ".join(decision.reasons),
+        facts={"verdict": decision.verdict, "page": page, **plain},
+    )
+
+
+def _told(entry: Entry) -> tuple[Evidence, Decision]:
+    return Evidence.from_dict(entry.facts["evidence"]), Decision.from_dict(entry.facts["decision"])
 
 
 def _is_open(decision: Decision) -> bool:
     """Say whether a batch should be judged again when it comes again: it was refused, or a retraining was held back."""
     return decision.action == "repair" or decision.held
-
-
-def _want(spec: ModelSpec, ledger: Ledger, decision: Decision) -> None:
-    if decision.action == "retrain":
-        reason = "; ".join(decision.reasons)
-        ledger.once("retrain_wanted", spec.name, decision.id, actor=Settings().actor, reason=reason)
 
 
 def _judged(ledger: Ledger, model: str) -> list[Entry]:
@@ -99,7 +112,6 @@ def recollect(spec: ModelSpec, digest: str) -> Watched | None:
     for entry in reversed(_judged(ledger, spec.name)):
         evidence, decision = entry.facts["evidence"], Decision.from_dict(entry.facts["decision"])
         if (evidence["batch"], evidence["champion"]) == (digest, champion):
-            _want(spec, ledger, decision)  # a process may have died right after it had decided
             return None if _is_open(decision) else Watched(digest, decision, entry.facts["page"], before=True)
     return None
 

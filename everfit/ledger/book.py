@@ -168,6 +168,36 @@ class Ledger:
         with self._store.reading() as connection:
             return retrainings.wanted(Page(connection), model, datetime.now(UTC))
 
+    def retrainings(self, model: str) -> retrainings.Past:
+        """Return what speaks for or against another retraining; `judge` takes the number of its last row."""
+        return retrainings.past(self.entries(model, kinds=retrainings.WEIGHED))
+
+    def judge(
+        self,
+        model: str,
+        decision: str,
+        *,
+        retrain: bool,
+        after: int,
+        actor: str,
+        reason: str = "",
+        facts: Mapping[str, Any] | None = None,
+    ) -> Entry | None:
+        """Record a decision about drift and, in the same moment, the retraining that it wants; return its row.
+
+        Whoever comes second with a decision gets the row of the first. None, and nothing is recorded, when it wants a
+        retraining and one was wanted or ended after the row `after`: cooldown and cap must then be weighed again.
+        """
+        with self._appending() as page:
+            if there := page.find(model, ("drift_judged",), decision):
+                return there
+            if retrain and retrainings.past(page.select(model, retrainings.WEIGHED)).seq != after:
+                return None
+            entry = page.append("drift_judged", model, decision, actor, reason, facts or {}, None)
+            if retrain:
+                page.append("retrain_wanted", model, decision, actor, reason, {}, None)
+            return entry
+
     def attempts(self, model: str, decision: str) -> list[Entry]:
         """Return the starts of one retraining, oldest first."""
         return [e for e in self.entries(model, kinds=["retrain_started"]) if e.facts["decision"] == decision]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,7 +13,17 @@ from everfit.ledger.page import Page
 OUTCOMES: tuple[Kind, ...] = ("retrain_finished", "retrain_failed")
 CLAIMS: tuple[Kind, ...] = ("retrain_started", "retrain_released")
 STEPS: tuple[Kind, ...] = ("retrain_wanted", *CLAIMS, *OUTCOMES)
+WEIGHED: tuple[Kind, ...] = ("retrain_wanted", *OUTCOMES, "approval_wanted")
 ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class Past:
+    """The retrainings of a model so far: when those ended that did, and which is open; `seq` is the last row read."""
+
+    ended: tuple[datetime, ...]
+    open: str
+    seq: int
 
 
 @dataclass(frozen=True)
@@ -34,6 +45,13 @@ class Story:
     @property
     def _holder(self) -> Holder:
         return Holder.from_dict(self.starts[-1].facts["holder"])
+
+
+def past(entries: Sequence[Entry]) -> Past:
+    """Sum up the rows that decide whether another retraining may be wanted."""
+    ended = {entry.subject: entry.at for entry in entries if entry.kind in OUTCOMES}
+    open_ = [entry.subject for entry in entries if entry.kind == "retrain_wanted" and entry.subject not in ended]
+    return Past(tuple(ended.values()), open_[-1] if open_ else "", entries[-1].seq if entries else 0)
 
 
 def wanted(page: Page, model: str, now: datetime) -> list[Entry]:

@@ -28,9 +28,10 @@ VERDICTS: dict[Severity, Verdict] = dict(zip(get_args(Severity), get_args(Verdic
 class Evidence(Record):
     """Everything that a decision rests on; kept in the ledger, so that the decision can be made again.
 
-    `now` is the clock. `retrained` are the times at which retrainings by drift finished or started, `learnt` the rows
+    `now` is the clock. `retrained` are the times at which retrainings by drift ended, well or not, `learnt` the rows
     that the champion was trained on, `new_rows` the labelled rows that landed since. `waiting` is a challenger that
-    waits for approval, `running` a retraining that is wanted or under way.
+    waits for approval, `running` a retraining that is wanted or under way. What it says of retrainings is as the
+    ledger had it with its row `as_of`.
     """
 
     model: str
@@ -47,6 +48,7 @@ class Evidence(Record):
     retrained: tuple[datetime, ...] = ()
     running: str = ""
     waiting: int | None = None
+    as_of: int = 0
     findings: tuple[Finding, ...] = ()
 
 

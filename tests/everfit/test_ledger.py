@@ -361,6 +361,32 @@ def test_a_wanted_retraining_is_claimed_once(ledger):
     assert wanted(ledger) == []
 
 
+def judge(ledger, decision, **how):
+    return ledger.judge("bike", decision, **{"retrain": True, "after": ledger.retrainings("bike").seq, **how}, **WHO)
+
+
+def test_a_decision_and_the_retraining_that_it_wants_are_recorded_together_and_once(ledger):
+    entry = judge(ledger, "d1", reason="the loss rose")
+    assert [(e.kind, e.reason) for e in ledger.entries()] == [
+        ("drift_judged", "the loss rose"), ("retrain_wanted", "the loss rose"),
+    ]  # fmt: skip
+    assert judge(ledger, "d1", retrain=False) == entry
+    assert len(ledger.entries()) == 2
+
+
+def test_no_retraining_is_wanted_by_whoever_weighed_before_another_was(ledger):
+    before = ledger.retrainings("bike").seq
+    judge(ledger, "d1")
+    assert judge(ledger, "d2", after=before) is None
+    assert judge(ledger, "d3", after=before, retrain=False).kind == "drift_judged"
+    assert (ledger.retrainings("bike").open, wanted(ledger)) == ("d1", ["d1"])
+    before = ledger.retrainings("bike").seq
+    ledger.finish("bike", "d1", outcome="failed")
+    assert judge(ledger, "d2", after=before) is None
+    assert (ledger.retrainings("bike").open, len(ledger.retrainings("bike").ended)) == ("", 1)
+    assert judge(ledger, "d2").subject == "d2"
+
+
 def test_what_was_never_wanted_cannot_be_claimed(ledger):
     assert not ledger.claim("bike", "d1", **WHO)
     assert ledger.entries() == []

@@ -1,0 +1,70 @@
+"""Two batches that are judged at the same moment, in two processes: one starts a retraining, the other is held back."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from everfit.ledger import Ledger
+from everfit.monitor.decision import Decision
+
+ROUNDS = 12
+RACE = """
+import json, multiprocessing, sys
+from datetime import UTC, datetime
+from everfit.ledger import Ledger
+from everfit.monitor.decision import Evidence
+from everfit.monitor.findings import Finding
+from everfit.settings import Settings
+from everfit.spec import ModelSpec
+from tasks import decide
+
+WORSE = Finding("performance", "the loss rose", severity="retrain")
+
+def race(batch, rounds, together, said):
+    ledger = Ledger.of(Settings())
+    for model in rounds:
+        spec = ModelSpec.model_validate({"name": model, "data": {"source": "x", "target": "y"}})
+        seen = Evidence(model=model, batch=batch, data_version=1, now=datetime.now(UTC), rows=900, champion=1,
+                        learnt=1000, new_rows=900, labels=900, findings=(WORSE,))
+        together.wait()
+        said.put((model, batch, decide._recorded(spec, ledger, seen, "page")[1].action))
+
+fork = multiprocessing.get_context("fork")
+rounds = [f"m{number}" for number in range(int(sys.argv[1]))]
+Ledger.of(Settings())
+together, said = fork.Barrier(2), fork.SimpleQueue()
+racers = [fork.Process(target=race, args=(batch, rounds, together, said)) for batch in sys.argv[2:]]
+for racer in racers:
+    racer.start()
+print(json.dumps([said.get() for _ in 2 * rounds]))
+for racer in racers:
+    racer.join()
+    assert racer.exitcode == 0
+"""
+
+
+def race(folder: Path, *batches: str) -> tuple[Ledger, list[tuple[str, str, str]]]:
+    command = [sys.executable, "-c", RACE, str(ROUNDS), *batches]
+    done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, text=True, check=True, timeout=120)
+    return Ledger(f"sqlite:///{folder}/.everfit/ledger.db"), [tuple(one) for one in json.loads(done.stdout)]
+
+
+def test_two_batches_judged_at_once_want_one_retraining_and_the_other_says_which(tmp_path):
+    ledger, said = race(tmp_path, "a", "b")
+    for number in range(ROUNDS):
+        model = f"m{number}"
+        (wanted,) = ledger.wanted(model)
+        judged = [Decision.from_dict(e.facts["decision"]) for e in ledger.entries(model, kinds=["drift_judged"])]
+        assert sorted(action for of, _, action in said if of == model) == ["none", "retrain"]
+        (held,) = [decision for decision in judged if decision.held]
+        assert held.blockers == (f"a retraining is already wanted or running: {wanted.subject}",)
+        assert ledger.claim(model, wanted.subject, actor="ann")
+        assert not ledger.claim(model, held.id, actor="bob")
+    assert ledger.verify().ok
+
+
+def test_one_batch_judged_twice_at_once_has_one_decision_which_both_return(tmp_path):
+    ledger, said = race(tmp_path, "a", "a")
+    assert {action for _, _, action in said} == {"retrain"}
+    assert len(ledger.entries(kinds=["drift_judged"])) == len(ledger.entries(kinds=["retrain_wanted"])) == ROUNDS
