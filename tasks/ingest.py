@@ -30,7 +30,7 @@ def ingest(spec: ModelSpec, data: str = "") -> tuple[Batch, ...]:
             ledger.once(  # a process may have died right after it had landed
                 "ingested",
                 spec.name,
-                batch.digest,
+                lake.landing_of(batch),
                 actor=settings.actor,
                 reason=batch.origin,
                 facts={"rows": batch.rows},

@@ -22,8 +22,9 @@ def land(spec: ModelSpec, checks: Sequence[Checked], *, declared: bool = False) 
         refused = "; ".join(checked.refused)
         landed = lake.land(checked.batch, checked.broken, refused=refused, replace_origin=declared)
         facts = {"rows": checked.batch.rows, "good": landed.good, "quarantined": landed.quarantined}
-        kind: Kind = "refused_batch" if refused else "ingested"
-        reason = refused or checked.batch.origin
-        ledger.once(kind, spec.name, checked.batch.digest, actor=settings.actor, reason=reason, facts=facts)
+        kind: Kind = "refused_batch" if landed.refused else "ingested"
+        subject = checked.batch.digest if landed.refused else lake.landing_of(checked.batch)
+        reason = landed.refused or checked.batch.origin
+        ledger.once(kind, spec.name, subject, actor=settings.actor, reason=reason, facts=facts)
         say(f"batch {checked.batch.digest[:8]}: {landed.good:,} rows landed, {landed.quarantined:,} in quarantine")
     return lake.snapshot(spec.name)
