@@ -45,16 +45,18 @@ class Checked:
 
 @step
 def validate(spec: ModelSpec, batches: Sequence[Batch], *, again: bool = False) -> tuple[Checked, ...]:
-    """Run every suite on every batch that has not landed yet (`again`: on all), then stop if one failed.
+    """Run every suite on every batch that has not landed yet, then stop if one failed.
 
     All of them run first, so one report shows everything there is to repair. A batch that is refused goes to
     the quarantine whole, and is tried again when it comes again, since the rule may have been the mistake; only the
-    first time stops a training, so that one bad file does not stop all that follow.
+    first time stops a training, so that one bad file does not stop all that follow. `again` looks at known faults
+    too, and returns batches that landed before as they landed: a rule that came since takes no row back.
     """
     settings = Settings()
     lake, ledger = Lake(settings), Ledger.of(settings)
     faults = set() if again else known_faults(ledger, spec.name)
-    fresh = [b for b in batches if again or not (lake.known(spec.name, b.digest) or b.digest in faults)]
+    landed = {b.digest: Checked(b, lake.broken(b)) for b in batches if lake.known(spec.name, b.digest)}
+    fresh = [b for b in batches if b.digest not in landed and b.digest not in faults]
     checks = [_check(spec, settings, batch) for batch in fresh]
     if not checks:
         say("nothing new to check")
@@ -79,7 +81,8 @@ def validate(spec: ModelSpec, batches: Sequence[Batch], *, again: bool = False) 
     first = [checked for checked in refused if _quarantine(spec, settings, checked)]
     if first or (again and refused):
         raise _stop(spec, first or refused)
-    return tuple(checked for checked in checks if not checked.refused)
+    passed = [checked for checked in checks if not checked.refused]
+    return (*(landed.values() if again else ()), *passed)
 
 
 def known_faults(ledger: Ledger, model: str) -> set[str]:
@@ -129,7 +132,8 @@ def champion_schema(ledger: Ledger, model: str) -> Schema | None:
 def _quarantine(spec: ModelSpec, settings: Settings, checked: Checked) -> bool:
     """Put a refused batch into quarantine, whole; say whether this is the first time."""
     why = "; ".join(checked.refused)
-    Lake(settings).land(checked.batch, {}, refused=why)
+    if not Lake(settings).land(checked.batch, {}, refused=why).refused:
+        return False  # another run has just landed it
     facts = {"rows": checked.batch.rows, "page": checked.page}
     digest, actor = checked.batch.digest, settings.actor
     _, first = Ledger.of(settings).once("refused_batch", spec.name, digest, actor=actor, reason=why, facts=facts)

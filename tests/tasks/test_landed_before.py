@@ -1,0 +1,66 @@
+"""A batch that landed stays as it landed, however often it is looked at and whatever was made stricter since."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from everfit.lake import Batch, Lake
+from everfit.ledger import Ledger
+from everfit.settings import Settings
+from everfit.sources import open_source
+from everfit.spec import ModelSpec
+from tasks.ingest import ingest
+from tasks.land import land
+from tasks.validate import Checked, validate
+
+SPEC = ModelSpec.model_validate({"name": "m", "data": {"source": "d.csv", "target": "y"}, "suites": ["stricter"]})
+STRICTER = "expectations:\n  - {type: expect_column_values_to_be_between, kwargs: {column: x, max_value: 1}}\n"
+
+
+@pytest.fixture
+def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
+    monkeypatch.chdir(tmp_path)
+    return Lake(Settings())
+
+
+def staged(lake: Lake, count: int = 10, start: int = 0) -> Batch:
+    """Write some rows to the model's own source and stage them."""
+    pd.DataFrame({"x": range(start, start + count), "y": 1.5}).to_csv("d.csv", index=False)
+    [source] = open_source("d.csv", base=Path.cwd())
+    return lake.stage("m", source)
+
+
+def subjects(kind: str) -> list[str]:
+    return [entry.subject for entry in Ledger.of(Settings()).entries("m") if entry.kind == kind]
+
+
+def test_a_rule_that_came_since_refuses_nothing_that_has_landed(lake):
+    batch = staged(lake)
+    lake.land(batch, {3: "odd"})
+    Path("expectations").mkdir()
+    Path("expectations/stricter.yaml").write_text(STRICTER)
+    assert validate.fn(SPEC, [batch], again=True) == (Checked(batch, {3: "odd"}),)
+    assert subjects("validated") == subjects("refused_batch") == []
+
+
+def test_what_has_landed_is_not_recorded_as_refused(lake):
+    batch = staged(lake)
+    land.fn(SPEC, [Checked(batch)])
+    land.fn(SPEC, [Checked(staged(lake), refused=("a stricter rule",))])
+    assert (subjects("ingested"), subjects("refused_batch")) == ([batch.digest], [])
+
+
+@pytest.mark.parametrize("died", [False, True])
+def test_a_batch_that_comes_back_after_its_correction_is_recorded_again(lake, died):
+    first, other = staged(lake), staged(lake, 8)
+    for batch in (first, other):
+        land.fn(SPEC, [Checked(batch)], declared=True)
+    again = staged(lake)
+    if died:  # after it had landed, before it was recorded
+        lake.land(again, {}, replace_origin=True)
+        ingest.fn(SPEC)
+    else:
+        land.fn(SPEC, [Checked(again)], declared=True)
+    ingest.fn(SPEC)
+    assert subjects("ingested") == [first.digest, other.digest, f"{first.digest}-2"]
