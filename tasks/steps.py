@@ -9,14 +9,15 @@ from textwrap import shorten
 from time import perf_counter
 from typing import Any, ParamSpec, TypeVar
 
+from httpx import HTTPError
 from prefect import Task, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
-from prefect.exceptions import MissingContextError
-from prefect.logging import get_run_logger
+from prefect.exceptions import MissingContextError, PrefectException
+from prefect.logging import get_logger, get_run_logger
 from prefect.runtime import flow_run
 
-from everfit.errors import EverfitError
+from everfit.errors import EverfitError, first_line
 
 LONGEST_NAME = 110
 
@@ -83,7 +84,14 @@ def say(text: str, *, passing: bool = False, level: int = logging.INFO) -> None:
 
 
 def rename_run(what: str, why: str) -> None:
-    """Give the current flow run a name that says more, in one short line; without a run this does nothing."""
-    if flow_run.id:
+    """Give the current flow run a name that says more, in one short line; without a run this does nothing.
+
+    A name is for people: a server that does not take it is a warning, never the end of a run.
+    """
+    if not flow_run.id:
+        return
+    try:
         with get_client(sync_client=True) as client:
             client.update_flow_run(flow_run.id, name=shorten(f"{what}: {why}", LONGEST_NAME, placeholder="…"))
+    except (HTTPError, PrefectException) as problem:
+        get_logger("everfit").warning("the run could not be renamed: %s", first_line(problem))
