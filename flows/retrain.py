@@ -10,6 +10,7 @@ from everfit.settings import Settings
 from everfit.spec import ModelSpec
 from flows import events
 from flows.train import train
+from tasks.claim import run_key
 from tasks.steps import say
 
 ARRIVES = timedelta(minutes=2)  # an event that started nothing in this time has started nothing
@@ -19,14 +20,14 @@ def start_wanted(spec: ModelSpec) -> list[dict[str, Any]]:
     """Start what is wanted, through the deployment where a runner listens and here where none does.
 
     A new decision is told by an event, which is only the fast path: one that came to nothing is started directly
-    by a later run. Whatever was started twice, the claim in the ledger lets only one run act on a decision.
+    by a later run, and again by each later one while nobody has claimed it: what was asked for before may have ended
+    without a claim. Whatever was started twice, the claim in the ledger lets only one run act on a decision.
     """
     settings = Settings()
-    ledger = Ledger.of(settings)
-    return [_start(spec, settings, ledger, entry) for entry in ledger.wanted(spec.name)]
+    return [_start(spec, settings, entry) for entry in Ledger.of(settings).wanted(spec.name)]
 
 
-def _start(spec: ModelSpec, settings: Settings, ledger: Ledger, entry: Entry) -> dict[str, Any]:
+def _start(spec: ModelSpec, settings: Settings, entry: Entry) -> dict[str, Any]:
     decision, reason = entry.subject, f"drift: {entry.reason}"
     if not events.somebody_listens(settings, spec.name):
         say(f"retraining here, for decision {decision}")
@@ -35,11 +36,10 @@ def _start(spec: ModelSpec, settings: Settings, ledger: Ledger, entry: Entry) ->
     if recent and events.confirm_drift(settings, spec.name, decision, reason):
         say(f"retraining asked for by event, for decision {decision}")
         return {"decision": decision, "started": "by event"}
-    attempts = len(ledger.attempts(spec.name, decision))
     run_deployment(
         f"train/{spec.name}",
         parameters={"model": spec.name, "reason": reason, "decision": decision},
-        idempotency_key=f"{decision}-{attempts}",
+        idempotency_key=f"{decision}-{run_key()}",
         timeout=0,
         as_subflow=False,
     )

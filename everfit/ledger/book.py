@@ -198,10 +198,6 @@ class Ledger:
                 page.append("retrain_wanted", model, decision, actor, reason, {}, None)
             return entry
 
-    def attempts(self, model: str, decision: str) -> list[Entry]:
-        """Return the starts of one retraining, oldest first."""
-        return [e for e in self.entries(model, kinds=["retrain_started"]) if e.facts["decision"] == decision]
-
     def claim(
         self, model: str, decision: str, *, actor: str, holder: Holder | None = None, lease: timedelta = LEASE
     ) -> bool:

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,6 +14,8 @@ from everfit import scaffold
 from everfit.ledger import Ledger
 from everfit.settings import Settings
 from everfit.simulation import rentals
+from everfit.spec import load_spec
+from flows.talk import call
 
 MODEL = "rentals"
 # A monitor run that is killed after its decision is in the ledger and before anybody was told.
@@ -106,3 +109,26 @@ def test_a_process_that_dies_between_ledger_and_event_has_its_retraining_done_on
     assert again["retraining"] is None
     assert kinds(here.ledger, wanted.subject) == ["retrain_wanted", "retrain_started", "retrain_finished"]
     assert here.ledger.verify().ok
+
+
+def test_a_retraining_whose_run_ended_before_its_claim_is_started_again_by_each_later_run(here, monkeypatch):
+    from prefect import flow
+
+    from flows.retrain import start_wanted
+
+    monkeypatch.setenv("EVERFIT_PREFECT_API", here.api)
+    trains = call(f"{here.api}/flows/", {"name": "train"})["id"]
+    deployment = call(f"{here.api}/deployments/", {"name": MODEL, "flow_id": trains})["id"]
+    spec, asked = load_spec(MODEL, here.settings.models), datetime.now(UTC) - timedelta(minutes=5)
+    here.ledger.record("retrain_wanted", MODEL, subject="cancelled", actor="a run", reason="it moved", at=asked)
+    ids = []
+    for _ in range(2):
+        call(f"{here.api}/deployments/get_scheduled_flow_runs", {"deployment_ids": [deployment]})  # as a runner does
+        (started,) = flow(lambda: start_wanted(spec), name="a monitor run")()
+        assert started == {"decision": "cancelled", "started": "by deployment"}
+        runs = call(f"{here.api}/flow_runs/filter", {"deployments": {"id": {"any_": [deployment]}}})
+        (new,) = [run for run in runs if run["id"] not in ids]
+        assert new["state_type"] == "SCHEDULED"
+        call(f"{here.api}/flow_runs/{new['id']}/set_state", {"state": {"type": "CANCELLED"}, "force": True})
+        ids.append(new["id"])
+    here.ledger.finish(MODEL, "cancelled", outcome="failed", reason="the test is over")
