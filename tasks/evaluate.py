@@ -84,8 +84,8 @@ def _judge(
 
 def unseen(test: pd.DataFrame, champion: registry.Loaded) -> pd.DataFrame:
     """Leave out the rows that the champion was trained on, by what they hold in the columns that it had."""
-    known = [name for name in champion.schema.names if name in test]
-    seen = np.isin(evaluation.row_hashes(test[known]), champion.train_rows)
+    way = champion.card["split"].get("hashing", 1)
+    seen = np.isin(evaluation.row_hashes(test, champion.schema.to_dict(), way=way), champion.train_rows)
     return test[~seen].reset_index(drop=True)
 
 

@@ -51,7 +51,12 @@ def _candidate(
         inputs=prepared.plan.inputs,
         plan=prepared.plan.to_dict(),
         snapshot=asdict(prepared.snapshot),
-        split={"how": rows.split.how, "rows_hash": judged.verdict.rows_hash, "test": len(rows.test)},
+        split={
+            "how": rows.split.how,
+            "rows_hash": judged.verdict.rows_hash,
+            "test": len(rows.test),
+            "hashing": evaluation.HASHING,
+        },
         scores=judged.verdict.scores,
         leaderboard=[asdict(row) for row in found.leaderboard],
         trials=found.trials,

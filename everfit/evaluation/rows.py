@@ -3,26 +3,43 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
 from everfit.features import casts
+from everfit.lake import BATCH, ROW
 
-BOOKKEEPING = ("_batch", "_row")
+BOOKKEEPING = (BATCH, ROW)
 MIX = np.uint64(0x9E3779B97F4A7C15)
+HASHING = 2  # how `row_hashes` does it; what was hashed in one way says nothing to another
 
 
-def row_hashes(frame: pd.DataFrame) -> np.ndarray:
+def row_hashes(frame: pd.DataFrame, kinds: Mapping[str, str] | None = None, *, way: int = HASHING) -> np.ndarray:
     """Return one number per row, equal exactly when the rows are equal; lake bookkeeping does not count.
 
-    Whole floats hash as integers do, so that a row keeps its identity when a batch widens a column.
+    What is missing does not count either: a row stays the same row when its table gets another column, or when a
+    column without a value so far gets its type. Whole floats hash as integers do, so that a row keeps its identity
+    when a batch widens a column. Given `kinds`, only those columns count, read as what they were when others hashed
+    them. `way` 1 is that of models from before.
+
+    >>> one = pd.DataFrame({"x": [1, 2]})
+    >>> two = pd.DataFrame({"new": [None, "a"], "x": [1.0, 2.0]})
+    >>> (row_hashes(one) == row_hashes(two)).tolist()
+    [True, False]
     """
-    columns = [name for name in sorted(map(str, frame.columns)) if name not in BOOKKEEPING]
-    total = np.zeros(len(frame), dtype="uint64")
+    names = [name for name in sorted(map(str, frame.columns)) if name not in BOOKKEEPING]
+    names = [name for name in names if kinds is None or name in kinds]
+    total = np.full(len(frame), MIX if way > 1 else np.uint64(0))
     with np.errstate(over="ignore"):
-        for name in columns:
-            total = (total ^ _mixed(_hash(frame[name]))) * MIX + np.uint64(1)
+        for name in names:
+            read = frame[name] if kinds is None else _as(frame[name], kinds[name])
+            hashes, missing = _hash(read)
+            if way == 1:
+                total = (total ^ _mixed(hashes)) * MIX + np.uint64(1)
+            else:
+                total += np.where(missing, np.uint64(0), _mixed(_mixed(hashes) ^ _hash_of_name(name)))
     return _mixed(total)
 
 
@@ -40,17 +57,28 @@ def is_beyond(frame: pd.DataFrame, known: pd.DataFrame) -> np.ndarray:
 
 def column_hashes(values: pd.Series) -> np.ndarray:
     """Return one well-mixed number per value of one column."""
-    return _mixed(_hash(values))
+    return _mixed(_hash(values)[0])
 
 
-def _hash(values: pd.Series) -> np.ndarray:
+def _as(values: pd.Series, kind: str) -> pd.Series:
+    return values if casts.kind_of(values) == kind else casts.cast(values, kind)
+
+
+def _hash(values: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    """Return one number per value of a column, and which values are missing."""
     kind = casts.kind_of(values)
     if kind in ("number", "boolean"):
         numbers = casts.as_number(values).to_numpy() + 0.0  # -0.0 is 0.0
-        return np.where(np.isnan(numbers), np.nan, numbers).view("uint64")
+        missing = np.isnan(numbers)
+        return np.where(missing, np.nan, numbers).view("uint64"), missing
     plain = casts.as_time(values) if kind == "timestamp" else values
     plain = casts.as_text(plain) if plain.dtype == object else plain
-    return np.asarray(pd.util.hash_pandas_object(plain, index=False), dtype="uint64")
+    hashes = np.asarray(pd.util.hash_pandas_object(plain, index=False), dtype="uint64")
+    return hashes, plain.isna().to_numpy()
+
+
+def _hash_of_name(name: str) -> np.uint64:
+    return np.uint64(int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little"))
 
 
 def _mixed(values: np.ndarray) -> np.ndarray:
