@@ -2,7 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from uuid import UUID
 
+from httpx import HTTPError
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import StateType
+from prefect.exceptions import CancelledRun, PrefectException, TerminationSignal
 from prefect.runtime import flow_run
 
 from everfit.errors import EverfitError, first_line
@@ -21,8 +26,9 @@ def run_key() -> str:
 def claim(spec: ModelSpec, decision: str, reason: str, data_version: int | None) -> Iterator[bool]:
     """Record the start of a training, and its failure; yield False when its decision is another run's, or was acted on.
 
-    A run that dies leaves a claim that the next one takes over. A failure that time may heal is not an end
-    either: the decision stays wanted. Without a decision (a run by hand or by calendar) there is nothing to hold.
+    A run that dies, or that a runner which stops takes along, leaves a claim that the next one takes over. A failure
+    that time may heal is not an end either: the decision stays wanted. One that a person cancels is over. Without a
+    decision (a run by hand or by calendar) there is nothing to hold.
     """
     settings = Settings()
     ledger = Ledger.of(settings)
@@ -37,6 +43,10 @@ def claim(spec: ModelSpec, decision: str, reason: str, data_version: int | None)
         yield True
     except Exception as error:
         _failed(ledger, spec.name, decision, settings.actor, error)
+        raise
+    except TerminationSignal:
+        if _cancelled():
+            _failed(ledger, spec.name, decision, settings.actor, CancelledRun("cancelled by a person"))
         raise
     if decision:
         _finished(ledger, spec.name, decision, settings.actor)
@@ -62,6 +72,20 @@ def _failed(ledger: Ledger, model: str, decision: str, actor: str, error: Except
         ledger.release(model, decision, actor=actor, reason=why)
     else:
         ledger.finish(model, decision, outcome="failed", actor=actor, reason=why)
+
+
+def _cancelled() -> bool:
+    """Say whether a person cancelled this run.
+
+    The runner ends a run in the same way when it stops itself; but only a person's word is on the server before
+    the signal comes. Where the server cannot be asked nobody is known to have cancelled anything.
+    """
+    try:
+        with get_client(sync_client=True) as client:
+            state = client.read_flow_run(UUID(flow_run.id)).state
+    except (HTTPError, PrefectException):
+        return False
+    return state is not None and state.type in (StateType.CANCELLING, StateType.CANCELLED)
 
 
 def _outcome(ledger: Ledger, model: str, decision: str) -> Entry | None:
