@@ -13,6 +13,7 @@ from tasks.build_features import build_features
 from tasks.claim import claim
 from tasks.evaluate import evaluate
 from tasks.ingest import ingest
+from tasks.keep import keep
 from tasks.land import land
 from tasks.promote import promote
 from tasks.register import register
@@ -28,7 +29,8 @@ from tasks.validate import validate
 def train(model: str, reason: str = "asked by hand", decision: str = "", data_version: int | None = None) -> Any:
     """Train one model, prove it on rows that neither model saw, and promote it if it won.
 
-    `decision` names the drift decision that asked for this run; each is acted on exactly once. With `data_version`
+    `decision` names the drift decision that asked for this run; each is acted on exactly once, and without a search
+    when the champion learnt from exactly the rows that are there. With `data_version`
     nothing new comes in: the training is repeated on the rows that the lake's table held at that version.
     """
     spec = load_spec(model, Settings().models)
@@ -38,6 +40,8 @@ def train(model: str, reason: str = "asked by hand", decision: str = "", data_ve
             return Completed(name="Skipped", message=f"decision {decision} is being acted on, or was", data=None)
         snapshot = _rows(spec, data_version)
         rename_run(f"train {model} on data v{snapshot.version}", reason)
+        if kept := keep(spec, snapshot, decision):
+            return Completed(name=kept["state"], message=kept["sentence"], data={**kept, "seconds": seconds})
         prepared = build_features(spec, snapshot)
         found = search(spec, prepared)
         judged = evaluate(spec, prepared, found, decision)

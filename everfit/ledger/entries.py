@@ -42,7 +42,7 @@ SAYINGS: dict[str, tuple[str, ...]] = {
     "refused_batch": ("batch of {rows} rows refused",),
     "drift_judged": ("judged: {verdict}",),
     "retrain_started": ("retraining started, attempt {attempt}",),
-    "retrain_finished": ("retraining finished with v{version}",),
+    "retrain_finished": ("retraining finished with v{version}", "retraining finished"),
     "retrain_released": ("retraining given back, to be tried again",),
     "train_started": ("training on data v{data_version} started", "training started"),
     "train_failed": ("training failed",),

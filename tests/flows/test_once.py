@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from everfit import scaffold
+from everfit import registry, scaffold
 from everfit.ledger import Ledger
 from everfit.settings import Settings
 from everfit.simulation import rentals
@@ -62,14 +62,34 @@ def test_a_decision_whose_event_was_lost_is_made_good_by_the_next_monitor_run(he
 
 
 def test_a_run_that_is_started_twice_for_one_decision_trains_once(here):
+    from flows.monitor import monitor
     from flows.train import train
 
+    rentals(59, 7).to_parquet("week-2.parquet", index=False)
+    monitor(MODEL, "week-2.parquet")
     here.ledger.once("retrain_wanted", MODEL, "doubled", actor="a run", reason="the world changed")
     versions = len(here.ledger.entries(MODEL, kinds=["registered"]))
     assert train(MODEL, reason="by event", decision="doubled") is not None
     assert train(MODEL, reason="by the same event again", decision="doubled") is None
     assert len(here.ledger.entries(MODEL, kinds=["registered"])) == versions + 1
     assert kinds(here.ledger, "doubled") == ["retrain_wanted", "retrain_started", "retrain_finished"]
+
+
+def test_drift_that_brings_nothing_new_to_learn_from_trains_nothing(here):
+    from flows.train import train
+
+    newest = max(here.ledger.registered(MODEL))
+    if here.ledger.champion(MODEL) != newest:
+        registry.promote_by_hand(here.settings, MODEL, newest, reason="it knows all rows that are there")
+    here.ledger.once("retrain_wanted", MODEL, "same rows", actor="a run", reason="the champion is stale")
+    result = train(MODEL, reason="drift", decision="same rows")
+    assert (result["state"], result["version"], result["champion"]) == ("Champion kept", None, newest)
+    assert result["reasons"] == [f"nothing new to learn from since v{newest}"]
+    assert "search" not in result["seconds"]
+    assert max(here.ledger.registered(MODEL)) == here.ledger.champion(MODEL) == newest
+    assert kinds(here.ledger, "same rows") == ["retrain_wanted", "retrain_started", "retrain_finished"]
+    said = here.ledger.entries(MODEL, kinds=["retrain_finished"])[-1].summary
+    assert said == f"retraining finished: nothing new to learn from since v{newest}"
 
 
 def test_a_decision_that_nobody_asked_for_trains_nothing(here):
