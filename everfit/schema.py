@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import pandas as pd
@@ -38,9 +38,10 @@ class Change:
 
 @dataclass(frozen=True)
 class Schema:
-    """The columns of a table, in order."""
+    """The columns of a table, in order; `blank` are those without any value, whose kind is anybody's guess."""
 
     columns: tuple[Column, ...]
+    blank: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, table: pa.Schema | pd.DataFrame) -> Schema:
@@ -49,9 +50,9 @@ class Schema:
         return cls(tuple(Column(field.name, kind_of(field)) for field in arrow))
 
     @classmethod
-    def from_dict(cls, kinds: dict[str, Kind]) -> Schema:
+    def from_dict(cls, kinds: dict[str, Kind], blank: Iterable[str] = ()) -> Schema:
         """Build a schema from `{name: kind}`, as `to_dict` writes it."""
-        return cls(tuple(Column(name, kind) for name, kind in kinds.items()))
+        return cls(tuple(Column(name, kind) for name, kind in kinds.items()), frozenset(blank))
 
     def to_dict(self) -> dict[str, Kind]:
         """Return `{name: kind}`, in order, ready for JSON."""
@@ -65,14 +66,19 @@ class Schema:
     def without(self, names: Iterable[str]) -> Schema:
         """Return the schema less some columns."""
         gone = set(names)
-        return Schema(tuple(column for column in self.columns if column.name not in gone))
+        return replace(self, columns=tuple(column for column in self.columns if column.name not in gone))
 
     def only(self, names: Collection[str | None]) -> Schema:
         """Return the schema of some columns, in its own order."""
-        return Schema(tuple(column for column in self.columns if column.name in names))
+        return replace(self, columns=tuple(column for column in self.columns if column.name in names))
 
     def changes(self, came: Schema) -> tuple[Change, ...]:
-        """Classify how `came` differs from this schema: removed, added, retyped, or only reordered."""
+        """Classify how `came` differs from this schema: removed, added, retyped, or only reordered.
+
+        Columns that are blank here are no difference, whatever became of them: nobody learnt anything from them.
+        """
+        if self.blank:
+            return replace(self.without(self.blank), blank=frozenset()).changes(came.without(self.blank))
         old_kinds, new_kinds = self.to_dict(), came.to_dict()
         removed = [Change("removed", n, f"was {k}") for n, k in old_kinds.items() if n not in new_kinds]
         added = [Change("added", n, f"is {k}") for n, k in new_kinds.items() if n not in old_kinds]

@@ -84,8 +84,8 @@ def _judge(
 
 def unseen(test: pd.DataFrame, champion: registry.Loaded) -> pd.DataFrame:
     """Leave out the rows that the champion was trained on, by what they hold in the columns that it had."""
-    way = champion.card["split"].get("hashing", 1)
-    seen = np.isin(evaluation.row_hashes(test, champion.schema.to_dict(), way=way), champion.train_rows)
+    way, known = champion.card["split"].get("hashing", 1), champion.schema.without(champion.schema.blank)
+    seen = np.isin(evaluation.row_hashes(test, known.to_dict(), way=way), champion.train_rows)
     return test[~seen].reset_index(drop=True)
 
 

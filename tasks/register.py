@@ -5,6 +5,7 @@ from dataclasses import asdict
 import pandas as pd
 
 from everfit import evaluation, registry, search
+from everfit.lake import BATCH, ROW
 from everfit.ledger import Ledger
 from everfit.monitor.reference import make_reference
 from everfit.schema import Schema
@@ -39,6 +40,7 @@ def _candidate(
 ) -> registry.Candidate:
     """Gather what is to be known of it."""
     rows = read_rows(spec, prepared.snapshot)
+    learnt = rows.train.drop(columns=[BATCH, ROW])
     return registry.Candidate(
         model=spec.name,
         run_key=run_key(),
@@ -47,7 +49,8 @@ def _candidate(
         target=spec.data.target,
         metric=prepared.metric,
         positive=prepared.positive,
-        schema=Schema.of(rows.train.drop(columns=["_batch", "_row"])).to_dict(),
+        schema=Schema.of(learnt).to_dict(),
+        blank=[str(name) for name in learnt if learnt[name].isna().all()],
         inputs=prepared.plan.inputs,
         plan=prepared.plan.to_dict(),
         snapshot=asdict(prepared.snapshot),

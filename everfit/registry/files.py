@@ -47,6 +47,7 @@ def card_of(candidate: Candidate) -> dict[str, Any]:
         "classes": None if classes is None else np.asarray(classes).tolist(),
         "positive": candidate.positive,
         "schema": dict(candidate.schema),
+        "blank": list(candidate.blank),
         "inputs": list(candidate.inputs),
         "plan": dict(candidate.plan),
         "snapshot": dict(candidate.snapshot),

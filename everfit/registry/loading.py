@@ -32,7 +32,8 @@ def schema_of(settings: Settings, model: str, version: int) -> Schema:
     """Return the columns of the data that a version learnt from, without loading it."""
     known = find(settings, model, version)
     found = files.checked(Path(known.folder), known.digests, f"{model} v{version}", [files.CARD])
-    return Schema.from_dict(json.loads(found[files.CARD])["schema"])
+    card = json.loads(found[files.CARD])
+    return Schema.from_dict(card["schema"], card.get("blank", ()))
 
 
 def load(settings: Settings, model: str, version: int) -> Loaded:

@@ -19,8 +19,9 @@ from everfit.spec import TaskType
 class Candidate:
     """A trained pipeline and everything that must be known of it later.
 
-    `schema` are the kinds of all columns of the training data, in order; `inputs` names those that the pipeline
-    reads. `run_key` names the training: registered under the same key again, it is the same version.
+    `schema` are the kinds of all columns of the training data, in order, and `blank` names those of them that held no
+    value; `inputs` names those that the pipeline reads. `run_key` names the training: registered under the same key
+    again, it is the same version.
     """
 
     model: str
@@ -39,6 +40,7 @@ class Candidate:
     trials: pd.DataFrame
     reference: pd.DataFrame
     train_rows: np.ndarray[Any, np.dtype[np.uint64]]
+    blank: Sequence[str] = ()
     positive: Any = None
     seconds: Mapping[str, float] = field(default_factory=dict)
     params: Mapping[str, Any] = field(default_factory=dict)
@@ -83,7 +85,7 @@ class Loaded:
     @property
     def schema(self) -> Schema:
         """The columns of the data that it learnt from."""
-        return Schema.from_dict(dict(self.card["schema"]))
+        return Schema.from_dict(dict(self.card["schema"]), self.card.get("blank", ()))
 
 
 @dataclass(frozen=True)

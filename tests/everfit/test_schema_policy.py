@@ -43,3 +43,13 @@ def test_the_same_columns_are_no_change():
 def test_what_comes_later_is_not_judged():
     came = Schema.from_dict({"n": "number"})
     assert judge_changes(LEARNT, came, SchemaPolicy(), but=("s", "t", None)) == ((), ())
+
+
+@pytest.mark.parametrize(
+    "came", [{"s": "string"}, {"blank": "string", "s": "string"}, {"s": "string", "blank": "number"}]
+)
+def test_a_column_that_had_no_value_may_become_anything(came):
+    learnt = Schema.from_dict({"s": "string", "blank": "number"}, blank=["blank"])
+    policy = SchemaPolicy(**dict.fromkeys(CAME, "block"))
+    assert judge_changes(learnt, Schema.from_dict(came), policy) == ((), ())
+    assert judge_changes(learnt.only(["s", "blank"]), Schema.from_dict(came), policy) == ((), ())

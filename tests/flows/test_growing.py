@@ -21,12 +21,15 @@ def orders(count: int, seed: int) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
     x, shop = rng.normal(size=count), rng.choice(["north", "south"], size=count)
     y = 3 * x + (shop == "north") + rng.normal(scale=0.5, size=count)
-    return pd.DataFrame({"x": x, "shop": shop, "y": y})
+    return pd.DataFrame({"x": x, "shop": shop, "note": np.nan, "y": y})
 
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Iterator[SimpleNamespace]:
-    """Train on a file, let it grow twice, correct a row of it, and keep the evidence of each look at it."""
+    """Train on a file, let it grow twice, correct a row of it, and keep the evidence of each look at it.
+
+    One of its columns is empty at first, and holds text from the second time on.
+    """
     from flows.monitor import monitor
     from flows.train import train
 
@@ -39,8 +42,8 @@ def story(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Iterato
     path = settings.models / f"{MODEL}.yaml"
     path.write_text(path.read_text().replace("{budget: 4m}", "{budget: 4m, trials: 1, estimators: [linear]}"))
     train(MODEL)
-    for seed, count in ((1, 800), (2, 300)):
-        file = pd.concat([file, orders(count, seed)], ignore_index=True)
+    for seed, count, note in ((1, 800, np.nan), (2, 300, "gift")):
+        file = pd.concat([file, orders(count, seed).assign(note=note)], ignore_index=True)
         file.to_csv("orders.csv", index=False)
         monitor(MODEL)
     file.assign(y=file["y"].mask(file.index == 0, 0.0)).to_csv("orders.csv", index=False)

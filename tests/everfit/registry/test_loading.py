@@ -2,6 +2,7 @@ import json
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -39,6 +40,12 @@ def test_a_version_comes_back_whole(settings, candidate, version, frame):
     )
     used = [column["name"] for column in loaded.card["plan"]["columns"] if column["role"] != "dropped"]
     assert tuple(used) == tuple(candidate.inputs)
+
+
+def test_columns_without_a_value_are_known_as_such(settings, candidate):
+    registry.register(settings, replace(candidate, schema={**candidate.schema, "note": "number"}, blank=["note"]))
+    assert registry.load(settings, "bike", 1).schema.blank == {"note"}
+    assert registry.schema_of(settings, "bike", 1).blank == {"note"}
 
 
 def test_the_card_of_a_classifier_knows_its_classes(settings, classifier):
