@@ -9,7 +9,7 @@ import pandas as pd
 
 from everfit import evaluation, registry
 from everfit.errors import DataError, InputError
-from everfit.lake import Lake, labels
+from everfit.lake import ROW, Lake, labels
 from everfit.lake.keys import canonical
 from everfit.ledger import Ledger
 from everfit.settings import Settings
@@ -67,7 +67,7 @@ def _read(spec: ModelSpec, settings: Settings, lake: Lake, where: str | SqlSourc
     for source in open_source(where, base=settings.workspace, secrets=secret):
         batch = lake.stage(spec.name, source)
         try:
-            said = labels.read(lake.read(batch).drop(columns="_row"), spec.data, kind, source.origin)
+            said = labels.read(lake.read(batch).drop(columns=ROW), spec.data, kind, source.origin)
         finally:
             lake.discard(batch)
         _check_classes(spec, lake, said, source.origin)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from everfit import evaluation, registry
-from everfit.lake import Lake, labels
+from everfit.lake import BATCH, Lake, labels
 from everfit.lake.keys import keys_of
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
@@ -52,7 +52,7 @@ def meet(
         rows = rows[evaluation.is_beyond(rows, gone)]
     if len(rows):
         joined = labels.matches(rows, had, spec.data) >= 0
-        rows = rows[~(joined & rows["_batch"].isin(learnt.batches))]
+        rows = rows[~(joined & rows[BATCH].isin(learnt.batches))]
     asked, fresh = _asked(spec, lake, loaded.version, frame), known[known[labels.ORDER] > after].reset_index(drop=True)
     landed, asked = (
         labels.complete(part, known, spec.data).assign(_new=labels.matches(part, fresh, spec.data) >= 0)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from everfit import evaluation, registry
 from everfit.errors import ValidationStopped
-from everfit.lake import Batch, Lake, labels
+from everfit.lake import ROW, Batch, Lake, labels
 from everfit.ledger import Ledger
 from everfit.monitor import drift, faults, new_normal, overdue, performance
 from everfit.monitor.decision import Evidence
@@ -42,7 +42,7 @@ def watch(spec: ModelSpec, champion: Champion, checked: Checked) -> Seen:
     settings, loaded, batch = Settings(), champion.loaded, checked.batch
     lake = Lake(settings)
     rows = lake.read(batch)
-    new = _new(lake, batch, rows[~rows["_row"].isin(list(checked.broken))])
+    new = _new(lake, batch, rows[~rows[ROW].isin(list(checked.broken))])
     frame = labels.complete(in_time(spec, new), lake.labels(spec.name), spec.data)
     met = meet(spec, loaded, frame=frame, but=batch.digest)
     landed = lake.known(spec.name, batch.digest)  # then its rows are known rows, and it was sound
