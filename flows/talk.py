@@ -32,6 +32,7 @@ def connected(settings: Settings, url: str) -> Iterator[None]:
     """Point Prefect in this process, imported or not, and in its children at an API."""
     wanted = client_env(settings, url)
     before = {name: os.environ.get(name) for name in wanted}
+    flush()  # to the API that was there before; what sends would go on talking to it
     os.environ.update(wanted)
     try:
         with _overlay(wanted) if "prefect" in sys.modules else ExitStack():
