@@ -139,7 +139,8 @@ def _show_monitor(result: Mapping[str, Any]) -> None:
         if "scores" in retraining:
             _show_train(retraining)
         else:
-            out.print(f"  a retraining was started {retraining['started']}, for decision {retraining['decision']}")
+            started = f"a retraining was started {retraining['started']}, for decision {retraining['decision']}"
+            out.print(f"  {retraining.get('sentence', started)}", markup=False, soft_wrap=True)
     _where(result)
 
 

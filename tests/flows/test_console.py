@@ -10,3 +10,17 @@ def test_only_a_retraining_that_was_called_for_is_held_back(verdict, shown, caps
     told = capsys.readouterr()
     assert "why" in told.out + told.err
     assert ("held back: few labels" in told.out + told.err) == shown
+
+
+@pytest.mark.parametrize(
+    ("more", "shown"),
+    [
+        ({"started": "by event"}, "a retraining was started by event, for decision d-1"),
+        ({"started": "here", "sentence": "m v1 stays champion: nothing new"}, "m v1 stays champion: nothing new"),
+    ],
+)
+def test_what_became_of_a_retraining_is_said_in_one_line(more, shown, capsys):
+    said = {"model": "m", "verdict": "retrain", "action": "retrain", "reasons": [], "blockers": []}
+    console.SHOW["monitor"]({**said, "retraining": {"decision": "d-1", **more}})
+    told = capsys.readouterr()
+    assert shown in told.out + told.err
