@@ -4,8 +4,6 @@ Every page extends `templates/base.html.jinja`, which holds all style, and impor
 badges, tables and bars. Template names are paths inside the package: `render("validation/page.html.jinja", ...)`.
 """
 
-import os
-import tempfile
 from collections.abc import Sized
 from datetime import UTC, datetime
 from functools import cache
@@ -14,7 +12,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from everfit.errors import InputError
+from everfit.files import replacing
 
 
 def render(template: str, path: Path, **facts: Any) -> Path:
@@ -25,17 +23,8 @@ def render(template: str, path: Path, **facts: Any) -> Path:
 
 def write(path: Path, text: str) -> Path:
     """Replace a text file in one step; raise InputError when its folder cannot be written."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except OSError as cause:
-        raise InputError(
-            f"{path} cannot be written: {cause.strerror}.", do="Make room there, or give a path that can be written."
-        ) from cause
+    with replacing(path) as half:
+        half.write_text(text, encoding="utf-8")
     return path
 
 

@@ -7,9 +7,9 @@ there (another machine registered the version), MLflow is asked once.
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
+from everfit.files import replacing
 from everfit.registry.records import Version
 from everfit.settings import Settings
 
@@ -21,11 +21,9 @@ def place(settings: Settings, model: str, version: int) -> Path:
 
 def remember(settings: Settings, version: Version) -> None:
     """Write where a version is; whole or not at all."""
-    file = place(settings, version.model, version.number)
     settings.folder("versions", version.model)
-    fresh = file.with_name(f"{file.name}.{os.getpid()}")
-    fresh.write_text(json.dumps(version.to_dict()), encoding="utf-8")
-    fresh.replace(file)
+    with replacing(place(settings, version.model, version.number)) as half:
+        half.write_text(json.dumps(version.to_dict()), encoding="utf-8")
 
 
 def recall(settings: Settings, model: str, version: int) -> Version | None:
