@@ -7,7 +7,7 @@ from prefect.states import Completed
 
 from everfit.settings import Settings
 from everfit.spec import load_spec
-from tasks.ingest import ingest
+from tasks.ingest import staged
 from tasks.predict import predict as score
 from tasks.states import plainly
 from tasks.steps import stopwatch
@@ -18,6 +18,6 @@ from tasks.steps import stopwatch
 def predict(model: str, source: str, output: str) -> Any:
     """Write the champion's predictions for every row of a source, and keep them in the lake for the monitor."""
     spec = load_spec(model, Settings().models)
-    with stopwatch() as seconds:
-        scored = score(spec, ingest(spec, source), output)
+    with stopwatch() as seconds, staged(spec, source) as batches:
+        scored = score(spec, batches, output)
     return Completed(message=scored.sentence, data=scored.to_dict(seconds))

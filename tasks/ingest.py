@@ -1,5 +1,7 @@
 """Bring in what a source holds, once, as files that nothing changes any more."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import cast
 
 from prefect.blocks.system import Secret
@@ -38,6 +40,17 @@ def ingest(spec: ModelSpec, data: str = "") -> tuple[Batch, ...]:
         say(f"{batch.rows:,} rows from {batch.origin}, batch {batch.digest[:8]}{', landed before' if landed else ''}")
         batches.append(batch)
     return tuple(batches)
+
+
+@contextmanager
+def staged(spec: ModelSpec, data: str) -> Iterator[tuple[Batch, ...]]:
+    """Ingest rows that are not to land, and remove what was staged, whatever happens to them."""
+    batches = ingest(spec, data)
+    try:
+        yield batches
+    finally:
+        for batch in batches:
+            Lake(Settings()).discard(batch)
 
 
 def secret(block: str) -> str:

@@ -141,11 +141,13 @@ def _quarantine(spec: ModelSpec, settings: Settings, checked: Checked) -> bool:
 
 
 def _stop(spec: ModelSpec, refused: list[Checked]) -> ValidationStopped:
+    suites = [f"the rules in {', '.join(f'expectations/{name}.yaml' for name in spec.suites)}"] if spec.suites else []
+    changed = "what data.on_change of the model file says about such columns"
     return ValidationStopped(
-        f"{spec.name}: {len(refused)} batch(es) failed critical rules; nothing was learnt from them.",
+        f"{spec.name}: {len(refused)} batch(es) may not be learnt from.",
         details=[f"{checked.batch.origin}: {why}" for checked in refused for why in checked.refused],
         why="They are in quarantine, whole. " + "Full report: " + refused[0].page,
-        do=f"Repair the feed, or the rules in {', '.join(f'expectations/{name}.yaml' for name in spec.suites)}.",
+        do=f"Repair the feed, or {' or '.join([*suites, changed])}.",
         batches=[checked.batch.digest for checked in refused],
         page=refused[0].page,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import time
@@ -15,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from everfit.errors import EverfitError, InputError, SourceError
+from everfit.errors import EverfitError, InputError, SourceError, Unavailable
 from everfit.lake.columns import ROW, write_rows
 from everfit.lake.records import Batch
 from everfit.schema import Schema
@@ -177,7 +178,8 @@ def _room(folder: Path) -> Iterator[None]:
     except EverfitError:
         raise
     except OSError as cause:
-        raise InputError(
+        full = cause.errno in (errno.ENOSPC, errno.EDQUOT)
+        raise (Unavailable if full else InputError)(
             f"{folder} cannot be written: {cause.strerror or cause}.",
             why="Nothing was ingested.",
             do="Make room, or set EVERFIT_HOME to a folder that has some.",

@@ -93,6 +93,11 @@ def translated(settings: Settings) -> Iterator[None]:
         if cause.error_code in HEALING:
             raise Unavailable.at("MLflow", _shown(settings), cause) from cause
         raise InputError(f"MLflow at {_shown(settings)} refused: {first_line(cause)}") from cause
+    except sa.exc.DBAPIError as cause:  # while its tables are made, MLflow leaves these as they are
+        raise Unavailable(
+            f"MLflow's database {_shown(settings)} cannot be written or read: {first_line(cause.orig or cause)}.",
+            do="Make room, or see to it that the database answers, and run the same command again.",
+        ) from cause
     except OSError as cause:
         raise Unavailable(
             f"MLflow's files cannot be written or read: {cause.strerror or first_line(cause)} ({cause.filename}).",

@@ -26,8 +26,8 @@ with warnings.catch_warnings():
     from mlflow.tracking import MlflowClient
     from mlflow.types import ColSpec, DataType, Schema
 
-for _name in ("mlflow", "alembic"):
-    logging.getLogger(_name).setLevel(logging.ERROR)
+for _name in ("mlflow", "alembic"):  # what goes wrong is raised; MLflow would print it as well, traceback and all
+    logging.getLogger(_name).setLevel(logging.CRITICAL)
 
 __all__ = [
     "ColSpec",

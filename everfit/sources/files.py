@@ -88,7 +88,7 @@ def find(where: str, base: Path, endings: tuple[str, ...]) -> list[Place]:
     except OSError as cause:
         raise _failed(system, shown, cause) from cause
     raise SourceError(
-        f"{shown} does not exist.{_nearby(system, path)}", do="Correct the path; it starts at the workspace."
+        f"{shown} does not exist.{_nearby(system, path, endings)}", do="Correct the path; it starts at the workspace."
     )
 
 
@@ -172,14 +172,15 @@ def _without_secrets(where: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc.rsplit("@", 1)[-1], parts.path, "", ""))
 
 
-def _nearby(system: Any, path: str) -> str:
+def _nearby(system: Any, path: str, endings: tuple[str, ...]) -> str:
     """Say which file near the missing one may have been meant."""
     folder, _, name = path.rpartition("/")
     try:
         infos = system.get_file_info(pafs.FileSelector(folder or "/", allow_not_found=True))
     except OSError:
         return ""
-    return did_you_mean(name, [info.base_name for info in infos if not _hidden(info.base_name)])
+    named = [info.base_name for info in infos if not _hidden(info.base_name)]
+    return did_you_mean(name, [name for name in named if name.lower().removesuffix(".gz").endswith(endings)])
 
 
 def _failed(system: Any, shown: str, cause: OSError) -> EverfitError:

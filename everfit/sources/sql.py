@@ -124,7 +124,7 @@ def _url(written: str, secrets: Secrets | None) -> sa.URL:
     try:
         url = sa.make_url(_resolve(written, secrets))
     except exc.ArgumentError:
-        raise SourceError(f"{written} is not a database URL.", do="Write postgresql://user@host/database.") from None
+        raise SourceError(f"'{written}' is not a database URL.", do="Write postgresql://user@host/database.") from None
     if url.password and written.startswith(f"{url.drivername}://") and "${" not in written:
         raise SourceError(
             "The database URL in the model file holds a password.",
@@ -152,5 +152,7 @@ def _read_only_file(url: sa.URL, base: Path) -> sa.URL:
     path = (base / Path(url.database or "").expanduser()).absolute()
     if not path.is_file():
         near = did_you_mean(path.name, [p.name for p in path.parent.glob("[!.]*")])
-        raise SourceError(f"The SQLite database {url.database} does not exist.{near}")
+        raise SourceError(
+            f"The SQLite database {url.database} does not exist.{near}", do="Correct the path in the URL."
+        )
     return url.set(database=f"file:{path}", query={"mode": "ro", "uri": "true"})

@@ -6,13 +6,14 @@ Each command imports what it needs when it runs, so that `--help` answers at onc
 import os
 import sys
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
-import click
 import typer
 
 from everfit.threads import use_one_thread
 from flows.cli import author, govern, operate, run
+
+UsageError: Any = typer.BadParameter.__base__  # click's, or that of the click inside a newer typer
 
 app = typer.Typer(
     help="Production AutoML that keeps tabular models fit. Run it in the folder that holds your models.",
@@ -46,13 +47,21 @@ def main() -> None:
     use_one_thread()
     try:
         sys.exit(app(standalone_mode=False))
-    except click.ClickException as usage:
-        usage.show()
-        sys.exit(usage.exit_code)
-    except (KeyboardInterrupt, click.Abort):
+    except UsageError as usage:
+        sys.exit(_explain_usage(usage))
+    except (KeyboardInterrupt, typer.Abort):
         sys.exit(130)
     except Exception as error:  # noqa: BLE001 - the last place where an error can be put into words
         sys.exit(_explain(error))
+
+
+def _explain_usage(usage: Any) -> int:
+    from flows.cli import console
+
+    if "--json" in sys.argv:
+        console.print_json({"error": usage.format_message(), "details": [], "why": "", "do": "See --help."})
+    usage.show()
+    return int(usage.exit_code)
 
 
 def _explain(error: Exception) -> int:
@@ -66,8 +75,9 @@ def _explain(error: Exception) -> int:
             console.print_json({"error": error.what, "details": error.details, "why": error.why, "do": error.do})
         console.print_error(error)
         return error.exit_code
-    console.err.print(
-        f"everfit stopped on an error of its own: {type(error).__name__}: {error}", style="bold red", markup=False
-    )
-    console.err.print("Please report it, with what the same command prints after `everfit --debug`.", markup=False)
+    what = f"everfit stopped on an error of its own: {type(error).__name__}: {error}"
+    do = "Please report it, with what the same command prints after `everfit --debug`."
+    if "--json" in sys.argv and not console.answered:
+        console.print_json({"error": what, "details": [], "why": "", "do": do})
+    console.print_error(EverfitError(what, do=do))
     return 1

@@ -89,11 +89,12 @@ def print_error(error: EverfitError) -> None:
 
 def table(title: str, columns: list[str], rows: list[list[str]]) -> None:
     """Print a plain table to stdout."""
-    shown = Table(title=escape(title), title_justify="left", box=None, pad_edge=False, header_style="bold")
+    shown = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         shown.add_column(column)
     for row in rows:
         shown.add_row(*map(escape, row))
+    out.print(title, style="italic", markup=False, soft_wrap=True)
     out.print(shown)
 
 
