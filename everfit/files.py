@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from everfit.errors import InputError, first_line
+from everfit.errors import InputError, Unavailable, first_line
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a name of its own beside `path` to write to; it takes the place of `path` when the block ends well.
 
-    Nothing is left of it otherwise. Raise InputError when the folder cannot be made or written.
+    Nothing is left of it otherwise. Raise InputError when the folder cannot be made or written, and
+    Unavailable when there is no room.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "new" / "page.txt"
@@ -29,7 +33,7 @@ def replacing(path: Path) -> Iterator[Path]:
         yield half
         half.replace(path)
     except OSError as cause:
-        raise InputError(
+        raise (Unavailable if cause.errno in FULL else InputError)(
             f"{path} cannot be written: {cause.strerror or first_line(cause)}.",
             do="Make room there, or give a path that can be written.",
         ) from cause

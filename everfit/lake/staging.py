@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import time
@@ -17,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from everfit.errors import EverfitError, InputError, SourceError, Unavailable
+from everfit.files import FULL
 from everfit.lake.columns import ROW, write_rows
 from everfit.lake.records import Batch
 from everfit.schema import Schema
@@ -178,8 +178,7 @@ def _room(folder: Path) -> Iterator[None]:
     except EverfitError:
         raise
     except OSError as cause:
-        full = cause.errno in (errno.ENOSPC, errno.EDQUOT)
-        raise (Unavailable if full else InputError)(
+        raise (Unavailable if cause.errno in FULL else InputError)(
             f"{folder} cannot be written: {cause.strerror or cause}.",
             why="Nothing was ingested.",
             do="Make room, or set EVERFIT_HOME to a folder that has some.",

@@ -1,11 +1,13 @@
 """A file is replaced whole, or what was there stays."""
 
+import errno
+import os
 from pathlib import Path
 from threading import Barrier, Thread
 
 import pytest
 
-from everfit.errors import InputError
+from everfit.errors import InputError, Unavailable
 from everfit.files import replacing
 
 
@@ -45,3 +47,8 @@ def test_a_place_that_cannot_be_written_is_one_clear_error(tmp_path, place):
     with pytest.raises(InputError, match=f"{place} cannot be written: "):
         write(tmp_path / place, "text")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "taken"]
+
+
+def test_a_full_disk_is_something_that_may_heal(tmp_path):
+    with pytest.raises(Unavailable, match="No space left"), replacing(tmp_path / "page.txt"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
