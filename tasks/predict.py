@@ -9,7 +9,8 @@ import pandas as pd
 
 from everfit import evaluation, registry
 from everfit.errors import InputError, ValidationStopped
-from everfit.lake import Batch, Lake
+from everfit.files import replacing
+from everfit.lake import ROW, Batch, Lake
 from everfit.ledger import Ledger
 from everfit.schema import Schema, judge_changes
 from everfit.settings import Settings
@@ -44,8 +45,8 @@ class Scored:
 def predict(spec: ModelSpec, batches: Sequence[Batch], output: str) -> Scored:
     """Write the input's rows, in their order, with the prediction beside them; the file is whole or not there.
 
-    Raise InputError without a champion or with a file type that cannot be written, ValidationStopped when the
-    columns changed in a way that the model file blocks.
+    Raise InputError without a champion or with a file that cannot be written, ValidationStopped when the columns
+    changed in a way that the model file blocks. What was said is kept once the file is there, and not before.
     """
     target = Path(output)
     if target.suffix not in WRITERS:
@@ -54,27 +55,27 @@ def predict(spec: ModelSpec, batches: Sequence[Batch], output: str) -> Scored:
     lake, ledger = Lake(settings), Ledger.of(settings)
     version = registry.require_champion(ledger, spec.name)
     champion = load_champion(spec, settings, version)
-    parts: list[pd.DataFrame] = []
-    warnings: list[str] = []
-    for batch in batches:
-        warnings += _check_columns(spec, champion.schema, batch.schema)
-        frame = lake.read(batch)
-        if "prediction" in frame:
-            raise InputError(f"{batch.origin} has a column 'prediction' already.", do="Drop it, or rename it.")
-        said = as_frame(evaluation.predict(champion.pipeline, frame, champion.task, champion.card["positive"]))
-        names = [name for name in (*spec.data.ids, spec.data.time) if name in frame]  # by which a label will find it
-        kept = pd.concat([frame[names], said], axis=1)
+    warnings = [text for batch in batches for text in _check_columns(spec, champion.schema, batch.schema)]
+    asked = [_ask(champion, batch.origin, lake.read(batch)) for batch in batches]
+    _write(pd.concat([rows for rows, _ in asked], ignore_index=True), target)
+    for batch, (rows, answers) in zip(batches, asked, strict=True):
+        names = [name for name in (*spec.data.ids, spec.data.time) if name in rows]  # by which a label will find it
+        kept = rows[[*names, *answers]]
         lake.record_predictions(spec.name, kept, version=version, batch_digest=batch.digest)
-        parts.append(pd.concat([frame.drop(columns="_row"), said], axis=1))
-    _write(pd.concat(parts, ignore_index=True), target)
-    for batch in batches:
-        lake.discard(batch)
-    scored = Scored(spec.name, version, sum(map(len, parts)), output, tuple(warnings))
+    scored = Scored(spec.name, version, sum(batch.rows for batch in batches), output, tuple(warnings))
     ledger.record(
         "predicted", spec.name, actor=settings.actor, facts={"rows": scored.rows, "version": version, "output": output}
     )
     say(scored.sentence)
     return scored
+
+
+def _ask(champion: registry.Loaded, origin: str, frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Return the rows with the champion's answers beside them, and the names of these."""
+    said = as_frame(evaluation.predict(champion.pipeline, frame, champion.task, champion.card["positive"]))
+    if taken := [name for name in said if name in frame]:
+        raise InputError(f"{origin} has a column '{taken[0]}' already.", do="Drop it, or rename it.")
+    return pd.concat([frame.drop(columns=ROW), said], axis=1), [str(name) for name in said]
 
 
 def as_frame(predicted: evaluation.Predicted) -> pd.DataFrame:
@@ -111,13 +112,5 @@ def _check_columns(spec: ModelSpec, learnt: Schema, came: Schema) -> tuple[str, 
 
 
 def _write(frame: pd.DataFrame, target: Path) -> None:
-    half = target.with_name(f".{target.name}.half{target.suffix}")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(target) as half:
         WRITERS[target.suffix](frame, half, index=False)
-        half.replace(target)
-    except OSError as cause:
-        half.unlink(missing_ok=True)
-        raise InputError(
-            f"{target} cannot be written: {cause.strerror}.", do="Name a folder that is writable."
-        ) from cause

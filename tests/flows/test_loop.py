@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from everfit import scaffold
-from everfit.errors import ValidationStopped
+from everfit.errors import EverfitError, ValidationStopped
 from everfit.lake import Lake
 from everfit.ledger import Ledger
 from everfit.settings import Settings
@@ -78,6 +78,21 @@ def test_predictions_are_written_beside_their_rows_and_kept_in_the_lake(story):
     assert story.told["predict"]["rows"] == len(written) == 7 * 24 * 6
     assert written["prediction"].notna().all()
     assert len(story.lake.predictions(MODEL)) == len(written)
+
+
+@pytest.mark.parametrize("last", ["without a column", "nowhere to write"])
+def test_a_prediction_that_fails_at_its_end_has_kept_nothing(story, last):
+    from flows.predict import predict
+
+    kept, week = len(story.lake.predictions(MODEL)), rentals(90, 7).drop(columns="rentals")
+    Path("two").mkdir(exist_ok=True)
+    save(week, "two/a")
+    save(week.drop(columns="temperature") if last == "without a column" else week.head(9), "two/b")
+    output = "said.parquet" if last == "without a column" else "history.parquet/said.parquet"
+    with pytest.raises(EverfitError, match=r"do not have the columns|cannot be written"):
+        predict(MODEL, "two", output)
+    assert len(story.lake.predictions(MODEL)) == kept
+    assert not Path("said.parquet").exists()
 
 
 def test_a_week_like_the_others_starts_nothing(story):
