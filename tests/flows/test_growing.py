@@ -48,8 +48,19 @@ def story(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Iterato
         monitor(MODEL)
     file.assign(y=file["y"].mask(file.index == 0, 0.0)).to_csv("orders.csv", index=False)
     monitor(MODEL)
+    for slope, seed in ((-3, 3), (9, 4)):  # twice the world moves, and the second alarm comes within the cooldown
+        moved = orders(700, seed)
+        file = pd.concat([file, moved.assign(y=slope * moved["x"], note="gift")], ignore_index=True)
+        file.to_csv("orders.csv", index=False)
+        monitor(MODEL)
+    path.write_text(path.read_text().replace("cooldown: 1d", "cooldown: 1s"))
+    monitor(MODEL)
     judged = Ledger.of(settings).entries(MODEL, kinds=["drift_judged"])
-    yield SimpleNamespace(evidence=[entry.facts["evidence"] for entry in judged])
+    yield SimpleNamespace(
+        evidence=[entry.facts["evidence"] for entry in judged[:3]],
+        moved=[(entry.facts["evidence"], entry.facts["decision"]) for entry in judged[3:]],
+        ledger=Ledger.of(settings),
+    )
     os.chdir(before)
 
 
@@ -64,3 +75,14 @@ def test_no_row_that_the_champion_learnt_from_counts_as_labelled_since_and_none_
 def test_rows_that_come_again_with_a_file_that_grew_are_no_finding(story):
     signals = {finding["signal"] for evidence in story.evidence for finding in evidence["findings"]}
     assert "repeated rows" not in signals
+
+
+def test_a_retraining_that_was_held_back_is_judged_again_on_the_new_rows_only(story):
+    assert [(evidence["rows"], decision["action"]) for evidence, decision in story.moved] == [
+        (701, "retrain"),  # with the row that had been corrected, and is what it was again
+        (700, "none"),
+        (700, "retrain"),
+    ]
+    (_, held) = story.moved[1]
+    assert any("cooldown" in blocker for blocker in held["blockers"])
+    assert len(story.ledger.entries(MODEL, kinds=["retrain_started"])) == 2
