@@ -16,8 +16,9 @@ import pyarrow as pa
 from everfit.errors import DataError, InputError, did_you_mean
 from everfit.lake.columns import BATCH, ROW
 from everfit.lake.keys import canonical, keys_of
+from everfit.lake.records import Change
 from everfit.lake.state import FROM, State
-from everfit.lake.table import Change, Table
+from everfit.lake.table import Table
 from everfit.schema import Kind
 from everfit.sources.types import INT, STRING, to_lake
 from everfit.spec import Data

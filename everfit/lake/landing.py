@@ -21,9 +21,9 @@ import pyarrow.parquet as pq
 
 from everfit.errors import EverfitError
 from everfit.lake.columns import ROW
-from everfit.lake.records import Batch, Landed
+from everfit.lake.records import Batch, Change, Landed
 from everfit.lake.state import FROM, State
-from everfit.lake.table import Change, Table
+from everfit.lake.table import Table
 from everfit.sources.parquet import stream
 from everfit.sources.types import STRING
 

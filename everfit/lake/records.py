@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any, BinaryIO
+
+import pyarrow as pa
 
 from everfit.schema import Schema
 
@@ -68,6 +71,22 @@ class LandedBatch:
     version: int
     at: datetime
     live: bool
+
+
+@dataclass(frozen=True)
+class Change:
+    """What one commit does: drop some batches, add one, and remember it under app transaction ids.
+
+    `ready` is a Parquet file of exactly these rows, which is copied when its columns are those of the table.
+    """
+
+    batch: str
+    schema: pa.Schema
+    rows: Callable[[], Iterable[pa.RecordBatch]] | None
+    ready: BinaryIO | None = None
+    drop: frozenset[str] = frozenset()
+    marks: Mapping[str, int] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 def digest_of(counts: Mapping[str, int]) -> str:

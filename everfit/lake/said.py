@@ -9,8 +9,9 @@ import pandas as pd
 import pyarrow as pa
 
 from everfit.lake.columns import BATCH, ROW
+from everfit.lake.records import Change
 from everfit.lake.state import State
-from everfit.lake.table import Change, Table
+from everfit.lake.table import Table
 from everfit.sources.types import INT, MOMENT, lake_schema, to_lake
 
 VERSION, AT = "_version", "_at"

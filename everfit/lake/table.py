@@ -7,14 +7,12 @@ commit. So a batch is replaced without touching the others, counted without read
 from __future__ import annotations
 
 import json
-import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.fs as pafs
@@ -25,7 +23,8 @@ from deltalake.fs import DeltaStorageHandler
 from deltalake.transaction import AddAction, RemoveAction
 
 from everfit.errors import EverfitError, InputError, Unavailable, first_line
-from everfit.lake.columns import BATCH, merge, stored, write_rows
+from everfit.lake.columns import BATCH, copy, fits, merge, stored, write_rows
+from everfit.lake.records import Change
 from everfit.lake.state import File, State
 
 ATTEMPTS = 50
@@ -42,22 +41,6 @@ KEEP = {
     "delta.deletedFileRetentionDuration": "interval 36500 days",
     "delta.enableExpiredLogCleanup": "false",
 }
-
-
-@dataclass(frozen=True)
-class Change:
-    """What one commit does: drop some batches, add one, and remember it under app transaction ids.
-
-    `ready` is a Parquet file of exactly these rows, which is copied when its columns are those of the table.
-    """
-
-    batch: str
-    schema: pa.Schema
-    rows: Callable[[], Iterable[pa.RecordBatch]] | None
-    ready: BinaryIO | None = None
-    drop: frozenset[str] = frozenset()
-    marks: Mapping[str, int] = field(default_factory=dict)
-    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Table:
@@ -164,8 +147,8 @@ class Table:
         path = f"{BATCH}={batch}/{uuid.uuid4().hex}.parquet"
         try:
             with self._files().open_output_stream(path, buffer_size=4 << 20) as out:
-                fits = ready is not None and _fits(pq.read_schema(ready), held)
-                count = _copy(ready, out) if ready is not None and fits else write_rows(out, held, rows())
+                whole = ready is not None and fits(pq.read_schema(ready), held)
+                count = copy(ready, out) if ready is not None and whole else write_rows(out, held, rows())
                 size = out.tell()
         except BaseException:
             self._discard([path])
@@ -205,14 +188,3 @@ def _remove(file: File) -> RemoveAction:
 
 def _now() -> int:
     return int(time.time() * 1000)
-
-
-def _fits(ready: pa.Schema, table: pa.Schema) -> bool:
-    """Whether a file can be a table's as it is; columns that it lacks are null then."""
-    return all(column.name in table.names and table.field(column.name).type == column.type for column in ready)
-
-
-def _copy(ready: BinaryIO, out: Any) -> int:
-    ready.seek(0)
-    shutil.copyfileobj(ready, out, 1 << 20)
-    return int(pq.read_metadata(ready).num_rows)
