@@ -12,6 +12,7 @@ from pandas.api import types
 from everfit import evaluation, sources, spec, validation
 from everfit.errors import InputError, did_you_mean
 from everfit.features import casts
+from everfit.files import replacing
 from everfit.schema import Schema
 from everfit.settings import Settings
 from everfit.spec import SqlSource, TaskType
@@ -87,10 +88,9 @@ def _refuse_to_replace(paths: tuple[Path, ...], force: bool) -> None:
 
 def _write(path: Path, text: str) -> Path:
     """Write a whole file or none."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_name(f".{path.name}.new")
-    half.write_text(text, encoding="utf-8")
-    return half.replace(path)
+    with replacing(path) as half:
+        half.write_text(text, encoding="utf-8")
+    return path
 
 
 @dataclass(frozen=True)
