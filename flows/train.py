@@ -40,7 +40,7 @@ def train(model: str, reason: str = "asked by hand", decision: str = "", data_ve
             return Completed(name="Skipped", message=f"decision {decision} is being acted on, or was", data=None)
         snapshot = _rows(spec, data_version)
         rename_run(f"train {model} on data v{snapshot.version}", reason)
-        if kept := keep(spec, snapshot, decision):
+        if decision and (kept := keep(spec, snapshot, decision)):
             return Completed(name=kept["state"], message=kept["sentence"], data={**kept, "seconds": seconds})
         prepared = build_features(spec, snapshot)
         found = search(spec, prepared)

@@ -20,7 +20,7 @@ def keep(spec: ModelSpec, snapshot: Snapshot, decision: str) -> dict[str, Any] |
     settings = Settings()
     ledger = Ledger.of(settings)
     champion = ledger.champion(spec.name)
-    if not decision or champion is None or not same_rows(ledger.registered(spec.name).get(champion, {}), snapshot):
+    if champion is None or not same_rows(ledger.registered(spec.name).get(champion, {}), snapshot):
         return None
     why = f"nothing new to learn from since v{champion}"
     ledger.finish(

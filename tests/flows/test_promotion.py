@@ -144,7 +144,7 @@ def test_a_data_version_that_does_not_exist_names_those_that_do(here, everfit):
     assert ended.code == 2
     assert f"{MODEL}: there is no version 99 of its data." in ended.err
     assert "Rows came with version" in ended.err
-    assert last(here, "train_failed").reason == f"{MODEL}: there is no version 99 of its data."
+    assert last(here, "train_failed").reason == f"{MODEL}: there is no version 99 of its data"
 
 
 def test_what_waits_does_not_replace_a_champion_that_it_was_not_judged_against(here, everfit):
