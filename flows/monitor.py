@@ -21,7 +21,7 @@ from tasks.validate import validate
 from tasks.watch import refused, watch, watch_labels
 
 
-@flow(name="monitor", flow_run_name="monitor {model}")
+@flow(name="monitor", flow_run_name="monitor {model}", persist_result=True)
 @plainly
 def monitor(model: str, data: str = "", labels: str = "") -> Any:
     """Validate every new batch, compare it with the champion's past, decide, and start what is due.

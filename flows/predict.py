@@ -13,7 +13,7 @@ from tasks.states import plainly
 from tasks.steps import stopwatch
 
 
-@flow(name="predict", flow_run_name="predict {model}: {source}")
+@flow(name="predict", flow_run_name="predict {model}: {source}", persist_result=True)
 @plainly
 def predict(model: str, source: str, output: str) -> Any:
     """Write the champion's predictions for every row of a source, and keep them in the lake for the monitor."""

@@ -24,7 +24,7 @@ from tasks.steps import rename_run, stopwatch
 from tasks.validate import validate
 
 
-@flow(name="train", flow_run_name="train {model}")
+@flow(name="train", flow_run_name="train {model}", persist_result=True)
 @plainly
 def train(model: str, reason: str = "asked by hand", decision: str = "", data_version: int | None = None) -> Any:
     """Train one model, prove it on rows that neither model saw, and promote it if it won.

@@ -29,7 +29,11 @@ _STEP: ContextVar[str] = ContextVar("step", default="")
 
 
 def step(fn: Callable[P, R]) -> Task[P, R]:
-    """Make a function of `spec` one step of a flow; its name is the verb that everybody sees."""
+    """Make a function of `spec` one step of a flow; its name is the verb that everybody sees.
+
+    A flow keeps its result, a small record, so that its caller gets it even when the server's answer was lost. What
+    travels between steps can be large, and is not kept.
+    """
     name = fn.__name__
 
     @wraps(fn)
@@ -46,6 +50,7 @@ def step(fn: Callable[P, R]) -> Task[P, R]:
         name=name,
         task_run_name=name.replace("_", " ") + " {spec.name}",
         cache_policy=NO_CACHE,
+        persist_result=False,
         retries=2,
         retry_delay_seconds=[2, 15],
         retry_condition_fn=if_transient,

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -59,6 +60,23 @@ def test_a_decision_whose_event_was_lost_is_made_good_by_the_next_monitor_run(he
     result = monitor(MODEL, "week-1.parquet")
     assert result["retraining"]["decision"] == "lost"
     assert kinds(here.ledger, "lost") == ["retrain_wanted", "retrain_started", "retrain_finished"]
+
+
+def test_a_run_whose_end_was_written_down_and_whose_answer_was_lost_still_tells_its_result(here, monkeypatch):
+    from prefect.client.orchestration import SyncPrefectClient
+
+    from flows.monitor import monitor
+
+    ask = SyncPrefectClient.request
+
+    def ask_again(self: Any, method: Any, path: Any, **more: Any) -> Any:  # as it does when no answer comes
+        answer = ask(self, method, path, **more)
+        ended = path.endswith("set_state") and more["json"]["state"]["type"] == "COMPLETED"
+        return ask(self, method, path, **more) if ended else answer
+
+    monkeypatch.setattr(SyncPrefectClient, "request", ask_again)
+    rentals(52, 7).to_parquet("week-1.parquet", index=False)
+    assert monitor(MODEL, "week-1.parquet")["reasons"]
 
 
 def test_a_run_that_is_started_twice_for_one_decision_trains_once(here):
