@@ -11,7 +11,7 @@ from typing import Any
 from rich.rule import Rule
 
 from everfit import scaffold
-from everfit.errors import ValidationStopped
+from everfit.errors import InputError, ValidationStopped
 from everfit.ledger import Entry, Ledger
 from everfit.settings import Settings
 from everfit.simulation import CHANGE, Fault, rentals
@@ -64,15 +64,22 @@ def tell(folder: Path) -> None:
 
 
 def _workspace(folder: Path) -> Settings:
-    """Make the demo's folder the current one; never remove a folder that a demo did not make."""
+    """Make the demo's folder the current one; raise InputError rather than touch one that no demo made."""
     folder = folder.resolve()
-    if folder.exists() and (folder / MARK).exists():
+    if (folder / MARK).exists():
         shutil.rmtree(folder)
+    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(
+            f"{folder} holds something that is not of a demo.",
+            why="A demo makes its whole workspace anew, and the next one removes it.",
+            do="Name a folder that is empty or not there yet: everfit demo --folder NAME",
+        )
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MARK).touch()
     (folder / "data").mkdir(exist_ok=True)
     os.chdir(folder)
-    for name in [name for name in os.environ if name.startswith("EVERFIT_") and name != "EVERFIT_DEBUG"]:
+    foreign = {"PREFECT_API_URL", *(name for name in os.environ if name.startswith("EVERFIT_"))} - {"EVERFIT_DEBUG"}
+    for name in foreign & os.environ.keys():
         del os.environ[name]
     return Settings()
 

@@ -1,0 +1,43 @@
+"""Where the demo makes its workspace. That it runs to its end is shown by running it, which `.ci/run` does."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+
+from everfit.errors import InputError
+from flows import demo
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A folder and an environment of its own: the demo changes both."""
+    monkeypatch.chdir(tmp_path)
+    with patch.dict(os.environ):
+        yield
+
+
+def test_a_second_demo_begins_afresh(tmp_path):
+    for _ in range(2):
+        demo._workspace(tmp_path / "story")
+        assert not Path("left.txt").exists()
+        Path("left.txt").touch()
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_folder_that_no_demo_made_is_left_alone(tmp_path, again):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "precious.csv").touch()
+    for _ in range(1 + again):
+        with pytest.raises(InputError, match="holds something that is not of a demo"):
+            demo._workspace(mine)
+    assert [path.name for path in mine.iterdir()] == ["precious.csv"]
+
+
+def test_no_service_of_whoever_runs_it_is_used(tmp_path, monkeypatch):
+    monkeypatch.setenv("PREFECT_API_URL", "http://production:4200/api")
+    monkeypatch.setenv("EVERFIT_LEDGER_URL", "postgresql://production/ledger")
+    assert demo._workspace(tmp_path / "story").prefect_api == ""
