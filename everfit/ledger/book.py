@@ -205,7 +205,7 @@ class Ledger:
 
         A claim is free again when its process is gone, or, when that process was on another host, once its lease is
         over: make the lease longer than a retraining takes. After three processes died of it, it is recorded as
-        failed. False also when it has its outcome, or was never wanted.
+        failed; a claim that was given back is no such death. False also when it has its outcome, or was never wanted.
         """
         with self._appending() as page:
             now = datetime.now(UTC)

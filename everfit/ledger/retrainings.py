@@ -33,6 +33,7 @@ class Story:
     wanted: Entry | None
     starts: tuple[Entry, ...]
     settled: bool
+    given_back: int
     released: bool
 
     def held(self, now: datetime) -> bool:
@@ -66,7 +67,7 @@ def claim(page: Page, model: str, decision: str, actor: str, holder: Holder, lea
     if story is None or story.wanted is None or story.settled or story.held(now):
         return False
     attempt = len(story.starts) + 1
-    if attempt > ATTEMPTS:
+    if len(story.starts) - story.given_back >= ATTEMPTS:
         why = f"given up: {ATTEMPTS} attempts ended without an outcome"
         page.append("retrain_failed", model, decision, actor, why, {"attempts": ATTEMPTS}, now)
         return False
@@ -98,6 +99,7 @@ def _story(entries: list[Entry]) -> Story:
         wanted=next((entry for entry in entries if entry.kind == "retrain_wanted"), None),
         starts=tuple(entry for entry in claims if entry.kind == "retrain_started"),
         settled=any(entry.kind in OUTCOMES for entry in entries),
+        given_back=sum(entry.kind == "retrain_released" for entry in claims),
         released=bool(claims) and claims[-1].kind == "retrain_released",
     )
 

@@ -451,6 +451,14 @@ def test_a_retraining_that_kills_its_process_three_times_is_left_to_a_person(led
     assert "3 attempts ended without an outcome" in ledger.entries(kinds=["retrain_failed"])[0].reason
 
 
+def test_a_retraining_that_was_given_back_is_wanted_for_as_long_as_it_takes(ledger):
+    want(ledger)
+    for _ in range(5):
+        assert ledger.claim("bike", "d1", **WHO)
+        ledger.release("bike", "d1", reason="MLflow was down")
+    assert wanted(ledger) == ["d1"]
+
+
 # Trainings that never ended
 
 HERE, GONE = Holder.here(), Holder(socket.gethostname(), os.getpid(), "earlier")
