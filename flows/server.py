@@ -67,7 +67,7 @@ class Server:
                 raise Unavailable.at("The Prefect API", self.url, cause) from cause
             raise self._did_not_start(cause) from cause
         if self.process:
-            bury_the_dead(self.url)
+            bury_the_dead(self.url, self.began)
 
     @property
     def alive(self) -> bool:

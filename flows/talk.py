@@ -99,11 +99,15 @@ def flush() -> None:
             worker.drain_all(timeout=5)
 
 
-def bury_the_dead(url: str) -> int:
-    """Mark runs as crashed that a server which has just started finds running: whoever ran them is gone."""
+def bury_the_dead(url: str, began: datetime) -> int:
+    """Mark runs as crashed that a server which began then found running: whoever ran them is gone.
+
+    Runs that have started since belong to commands which found the server before its starter came here.
+    """
     filters = {"flow_runs": {"state": {"type": {"any_": ["PENDING", "RUNNING", "CANCELLING"]}}}}
     message = "The process that ran it ended without a word: it was killed, or the machine stopped."
-    runs = call(f"{url}/flow_runs/filter", filters)
+    found = call(f"{url}/flow_runs/filter", filters)
+    runs = [run for run in found if datetime.fromisoformat(run["state"]["timestamp"]) < began]
     for run in runs:
         state = {"type": "CRASHED", "name": "Crashed", "message": message}
         call(f"{url}/flow_runs/{run['id']}/set_state", {"state": state, "force": True})
