@@ -82,7 +82,7 @@ def lost_runs() -> "AutomationCore":
             ChangeFlowRunState(
                 state=StateType.CRASHED,
                 message=f"It sent no heartbeat for {LOST.seconds} seconds: the process was killed, or its machine "
-                "stopped. Nothing was promoted. Run it again; what it had landed is not landed twice.",
+                "stopped. everfit history says what it had decided. Run it again; nothing is landed or promoted twice.",
             )
         ],
     )

@@ -66,7 +66,10 @@ def _finished(ledger: Ledger, model: str, decision: str, actor: str) -> None:
 
 def _failed(ledger: Ledger, model: str, decision: str, actor: str, error: Exception) -> None:
     why = first_line(error)
-    if not decision:
+    if _outcome(ledger, model, decision):  # what came after it does not undo it
+        if decision:
+            _finished(ledger, model, decision, actor)
+    elif not decision:
         ledger.once("train_failed", model, run_key(), actor=actor, reason=why)
     elif isinstance(error, EverfitError) and error.transient:
         ledger.release(model, decision, actor=actor, reason=why)
@@ -89,6 +92,7 @@ def _cancelled() -> bool:
 
 
 def _outcome(ledger: Ledger, model: str, decision: str) -> Entry | None:
-    """Return how the training for a decision ended, if it got as far."""
+    """Return how the training for a decision, or the present one by hand, ended, if it got as far."""
+    name, key = ("decision", decision) if decision else ("training", run_key())
     entries = ledger.entries(model, kinds=["promoted", "promotion_refused", "approval_wanted"])
-    return next((entry for entry in entries if entry.facts.get("decision") == decision), None)
+    return next((entry for entry in entries if entry.facts.get(name) == key), None)
