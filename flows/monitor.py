@@ -36,7 +36,7 @@ def monitor(model: str, data: str = "", labels: str = "") -> Any:
         arrived = take_labels(spec, labels) if labels or not data else None
         watched = _judge(spec, champion, arrived)
         if data or not labels:
-            watched += [_follow(spec, champion, one, declared=not data) for one in news(spec, ingest(spec, data))]
+            watched += [_follow(spec, champion, one) for one in news(spec, ingest(spec, data))]
         started = start_wanted(spec)
     result = summary(spec, [one for one in watched if data or not one.before], started, seconds)
     result["labels"] = arrived.to_dict() if arrived else None
@@ -60,14 +60,17 @@ def _judge(spec: ModelSpec, champion: Champion, arrived: Arrived | None) -> list
     return [decide(spec, watch_labels(spec, champion, arrived))]
 
 
-def _follow(spec: ModelSpec, champion: Champion, batch: Batch, *, declared: bool) -> Watched:
-    """Judge one batch, and land it if it is sound; what was decided about it before is not decided again."""
+def _follow(spec: ModelSpec, champion: Champion, batch: Batch) -> Watched:
+    """Judge one batch, and land it if it is sound; what was decided about it before is not decided again.
+
+    It lands before anything is decided: a retraining that another run starts at once then finds its rows.
+    """
     if decided := recall(spec, batch):
         return decided
     try:
         (checked,) = validate(spec, [batch], again=True)
     except ValidationStopped as stop:
         return decide(spec, refused(spec, champion, batch, stop))
-    decided = decide(spec, watch(spec, champion, checked))
-    land(spec, [decided.verdict_on(checked)], declared=declared)
-    return decided
+    seen = watch(spec, champion, checked)
+    land(spec, [seen.verdict_on(checked)])
+    return decide(spec, seen)

@@ -30,15 +30,15 @@ def train(model: str, reason: str = "asked by hand", decision: str = "", data_ve
     """Train one model, prove it on rows that neither model saw, and promote it if it won.
 
     `decision` names the drift decision that asked for this run; each is acted on exactly once, and without a search
-    when the champion learnt from exactly the rows that are there. With `data_version`
-    nothing new comes in: the training is repeated on the rows that the lake's table held at that version.
+    when the champion learnt from exactly the rows that are there. With `data_version` nothing new comes in: the
+    training is repeated on the rows that the lake's table held at that version.
     """
     spec = load_spec(model, Settings().models)
     warm_up()
     with stopwatch() as seconds, claim(spec, decision, reason, data_version) as mine:
         if not mine:
             return Completed(name="Skipped", message=f"decision {decision} is being acted on, or was", data=None)
-        snapshot = _rows(spec, data_version)
+        snapshot = _rows(spec, data_version, decision)
         rename_run(f"train {model} on data v{snapshot.version}", reason)
         if decision and (kept := keep(spec, snapshot, decision)):
             return Completed(name=kept["state"], message=kept["sentence"], data={**kept, "seconds": seconds})
@@ -50,8 +50,11 @@ def train(model: str, reason: str = "asked by hand", decision: str = "", data_ve
     return Completed(name=outcome.state, message=outcome.sentence, data=outcome.to_dict(seconds))
 
 
-def _rows(spec: ModelSpec, data_version: int | None) -> Snapshot:
-    """Bring in what the source has now, or name what the lake held once."""
+def _rows(spec: ModelSpec, data_version: int | None, decision: str) -> Snapshot:
+    """Bring in what the source has now, or name what the lake held once.
+
+    A file that broke since is no reason to end what confirmed drift has asked for.
+    """
     if data_version is not None:
         return revisit(spec, data_version)
-    return land(spec, validate(spec, ingest(spec)), declared=True)
+    return land(spec, validate(spec, ingest(spec), stop=not decision))

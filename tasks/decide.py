@@ -15,7 +15,6 @@ from everfit.spec import ModelSpec
 from tasks.artifacts import publish_report
 from tasks.evidence import with_past
 from tasks.steps import say, step
-from tasks.validate import Checked
 from tasks.watch import Seen
 
 
@@ -27,11 +26,6 @@ class Watched:
     decision: Decision
     page: str
     before: bool = False
-
-    def verdict_on(self, checked: Checked) -> Checked:
-        """Return the batch as it is to land: refused when the decision says that it is broken."""
-        broken = self.decision.action == "repair"
-        return replace(checked, refused=self.decision.reasons) if broken else checked
 
 
 @step

@@ -44,13 +44,16 @@ class Checked:
 
 
 @step
-def validate(spec: ModelSpec, batches: Sequence[Batch], *, again: bool = False) -> tuple[Checked, ...]:
+def validate(
+    spec: ModelSpec, batches: Sequence[Batch], *, again: bool = False, stop: bool = True
+) -> tuple[Checked, ...]:
     """Run every suite on every batch that has not landed yet, then stop if one failed.
 
     All of them run first, so one report shows everything there is to repair. A batch that is refused goes to
     the quarantine whole, and is tried again when it comes again, since the rule may have been the mistake; only the
     first time stops a training, so that one bad file does not stop all that follow. `again` looks at known faults
-    too, and returns batches that landed before as they landed: a rule that came since takes no row back.
+    too, and returns batches that landed before as they landed: a rule that came since takes no row back. Without
+    `stop` what is sound goes on alone: the monitor meets the fault again, and tells it.
     """
     settings = Settings()
     lake, ledger = Lake(settings), Ledger.of(settings)
@@ -79,7 +82,7 @@ def validate(spec: ModelSpec, batches: Sequence[Batch], *, again: bool = False) 
             say(warning, level=logging.WARNING)
     refused = [checked for checked in checks if checked.refused]
     first = [checked for checked in refused if _quarantine(spec, settings, checked)]
-    if first or (again and refused):
+    if stop and (first or (again and refused)):
         raise _stop(spec, first or refused)
     passed = [checked for checked in checks if not checked.refused]
     return (*(landed.values() if again else ()), *passed)

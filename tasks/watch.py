@@ -35,6 +35,10 @@ class Seen:
     moved: drift.Drift | None = None
     evidently: str = ""
 
+    def verdict_on(self, checked: Checked) -> Checked:
+        """Return the batch as it is to land: refused when a finding says that it is broken."""
+        return replace(checked, refused=self.evidence.faults) if self.evidence.faults else checked
+
 
 @step
 def watch(spec: ModelSpec, champion: Champion, checked: Checked) -> Seen:

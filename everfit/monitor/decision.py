@@ -51,6 +51,11 @@ class Evidence(Record):
     as_of: int = 0
     findings: tuple[Finding, ...] = ()
 
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """What says that the batch is broken, whatever else is said of it."""
+        return tuple(finding.text for finding in self.findings if finding.speaks and finding.severity == "repair")
+
 
 @dataclass(frozen=True)
 class Decision(Record):

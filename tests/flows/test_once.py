@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from everfit import registry, scaffold
+from everfit.lake import Lake
 from everfit.ledger import Ledger
 from everfit.settings import Settings
 from everfit.simulation import rentals
@@ -19,11 +20,11 @@ from everfit.spec import load_spec
 from flows.talk import call
 
 MODEL = "rentals"
-# A monitor run that is killed after its decision is in the ledger and before anybody was told.
+# A monitor run that is killed right before one of its steps.
 KILLED = """
-import os, signal
+import os, signal, sys
 from flows import monitor
-monitor.start_wanted = lambda spec: os.kill(os.getpid(), signal.SIGKILL)
+setattr(monitor, sys.argv[1], lambda *_: os.kill(os.getpid(), signal.SIGKILL))
 monitor.monitor("rentals", "week-4.parquet")
 """
 
@@ -110,6 +111,19 @@ def test_drift_that_brings_nothing_new_to_learn_from_trains_nothing(here):
     assert said == f"retraining finished: nothing new to learn from since v{newest}"
 
 
+def test_a_file_that_broke_since_does_not_end_what_drift_has_asked_for(here):
+    from flows.train import train
+
+    here.ledger.once("retrain_wanted", MODEL, "beside a fault", actor="a run", reason="the world changed")
+    whole = Path("history.parquet").read_bytes()
+    rentals(0, 52).drop(columns="temperature").to_parquet("history.parquet", index=False)
+    result = train(MODEL, reason="drift", decision="beside a fault")
+    Path("history.parquet").write_bytes(whole)
+    assert result["state"] in ("Promoted", "Champion kept")
+    assert kinds(here.ledger, "beside a fault") == ["retrain_wanted", "retrain_started", "retrain_finished"]
+    assert "temperature removed" in here.ledger.entries(MODEL, kinds=["refused_batch"])[-1].reason
+
+
 def test_a_decision_that_nobody_asked_for_trains_nothing(here):
     from flows.train import train
 
@@ -131,16 +145,23 @@ def test_a_training_that_died_after_it_was_promoted_is_settled_and_not_done_agai
     here.ledger.swap_champion(MODEL, expected=champion + 100, new=champion, kind="rolled_back", actor="the test")
 
 
-def test_a_process_that_dies_between_ledger_and_event_has_its_retraining_done_once_by_the_next_run(here):
+def killed_before(step: str, api: str) -> None:
+    env = os.environ | {"PREFECT_API_URL": api}
+    died = subprocess.run([sys.executable, "-c", KILLED, step], env=env, capture_output=True, text=True, check=False)
+    assert died.returncode == -9, died.stderr
+
+
+def test_a_process_that_dies_before_ledger_or_event_has_its_retraining_done_once_by_the_next_run(here):
     from flows.monitor import monitor
 
     rentals(73, 7).to_parquet("week-4.parquet", index=False)
     path = here.settings.models / f"{MODEL}.yaml"
     path.write_text(path.read_text().replace("{cooldown: 1d, max_per_week: 3}", "{cooldown: 1s, max_per_week: 30}"))
-    env = os.environ | {"PREFECT_API_URL": here.api}
-    died = subprocess.run([sys.executable, "-c", KILLED], env=env, capture_output=True, text=True, check=False)
-    assert died.returncode == -9, died.stderr
+    killed_before("decide", here.api)
+    assert here.ledger.wanted(MODEL) == []
+    killed_before("start_wanted", here.api)
     (wanted,) = here.ledger.wanted(MODEL)
+    assert [b.origin for b in Lake(here.settings).batches(MODEL)].count("week-4.parquet") == 1
     result = monitor(MODEL, "week-4.parquet")
     assert (result["decision"], result["retraining"]["decision"]) == (wanted.subject, wanted.subject)
     again = monitor(MODEL, "week-4.parquet")

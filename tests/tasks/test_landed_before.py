@@ -51,16 +51,31 @@ def test_what_has_landed_is_not_recorded_as_refused(lake):
     assert (subjects("ingested"), subjects("refused_batch")) == ([batch.digest], [])
 
 
+def test_the_models_own_file_that_grew_replaces_what_it_gave_before_also_when_it_is_named(lake):
+    land.fn(SPEC, [Checked(staged(lake))])
+    staged(lake, 15)
+    land.fn(SPEC, [Checked(batch) for batch in ingest.fn(SPEC, str(Path("d.csv").absolute()))])
+    assert lake.snapshot("m").rows == 15
+
+
+def test_two_contents_of_another_file_are_two_batches(lake):
+    for count in (10, 15):
+        staged(lake, count)
+        Path("d.csv").rename("next.csv")
+        land.fn(SPEC, [Checked(batch) for batch in ingest.fn(SPEC, "next.csv")])
+    assert lake.snapshot("m").rows == 25
+
+
 @pytest.mark.parametrize("died", [False, True])
 def test_a_batch_that_comes_back_after_its_correction_is_recorded_again(lake, died):
     first, other = staged(lake), staged(lake, 8)
     for batch in (first, other):
-        land.fn(SPEC, [Checked(batch)], declared=True)
+        land.fn(SPEC, [Checked(batch)])
     again = staged(lake)
     if died:  # after it had landed, before it was recorded
         lake.land(again, {}, replace_origin=True)
         ingest.fn(SPEC)
     else:
-        land.fn(SPEC, [Checked(again)], declared=True)
+        land.fn(SPEC, [Checked(again)])
     ingest.fn(SPEC)
     assert subjects("ingested") == [first.digest, other.digest, f"{first.digest}-2"]
