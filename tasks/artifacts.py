@@ -7,6 +7,8 @@ there is no run, in a notebook or a test, nothing is published.
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -56,21 +58,35 @@ def publish_link(model: str, kind: str, link: str, text: str, title: str = "") -
 
 
 class Progress:
-    """A progress bar in the Prefect UI. Cheap to call often: only one update in two seconds is sent."""
+    """A progress bar in the Prefect UI. Cheap to call often: only one update in two seconds is sent.
+
+    It is sent beside the work, which has a budget to keep: a server that is busy is asked again for a minute.
+    """
 
     def __init__(self, model: str, kind: str = "search-progress", title: str = "starting") -> None:
         self.id: UUID | None = _publish(
             create_progress_artifact, key=key_of(model, kind), progress=0.0, description=title
         )
         self._sent = monotonic()
+        self._beside = ThreadPoolExecutor(1)
+        self._last: Future[Any] | None = None
 
     def update(self, share: float, text: str) -> None:
-        """Say how far it is, from 0 to 1, and in words what is being done."""
-        if self.id is None or (share < 1 and monotonic() - self._sent < PAUSE):
+        """Say how far it is, from 0 to 1, and in words what is being done; nothing while the last word is under way."""
+        under_way = self._last is not None and not self._last.done()
+        if self.id is None or under_way or monotonic() - self._sent < PAUSE:
             return
         self._sent = monotonic()
-        percent = 100 * min(max(share, 0.0), 1.0)
-        _publish(update_progress_artifact, artifact_id=self.id, progress=percent, description=text[:CELL])
+        self._last = self._beside.submit(copy_context().run, self._send, min(max(share, 0.0), 1.0), text)
+
+    def end(self, text: str) -> None:
+        """Fill the bar, once everything before has been sent."""
+        self._beside.shutdown()
+        self._send(1.0, text)
+
+    def _send(self, share: float, text: str) -> None:
+        if self.id is not None:
+            _publish(update_progress_artifact, artifact_id=self.id, progress=100 * share, description=text[:CELL])
 
 
 def _publish(create: Callable[..., Any], **what: Any) -> Any:

@@ -67,7 +67,7 @@ class _Teller:
 
     def end(self, text: str) -> None:
         """Fill the bar."""
-        self._bar.update(1.0, text)
+        self._bar.end(text)
 
 
 def told(seen: engine.Progress) -> str:

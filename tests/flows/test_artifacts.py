@@ -1,4 +1,5 @@
 import json
+from threading import Event
 from uuid import uuid4
 
 import numpy as np
@@ -82,6 +83,7 @@ def test_progress_moves_and_is_not_sent_more_often_than_anybody_looks(prefect_ap
         progress = artifacts.Progress(name, "search-progress")
         for trial in range(1, 101):
             progress.update(trial / 100, f"{trial}/100 trials, best 0.9")
+        progress.end("100/100 trials, best 0.9")
 
     in_a_run(work)
     artifact = latest(prefect_api, f"{name}-search-progress")
@@ -100,9 +102,12 @@ def test_an_operator_who_looks_while_it_runs_sees_the_bar_move(prefect_api, in_a
     def work():
         progress = artifacts.Progress(name, "search-progress")
         look()
-        for share in (0.25, 0.5, 1.0):
+        for share in (0.25, 0.5):
             progress.update(share, f"{share:.0%} of the time")
+            progress._last.result()
             look()
+        progress.end("100% of the time")
+        look()
 
     in_a_run(work)
     assert seen == [
@@ -115,7 +120,24 @@ def test_an_operator_who_looks_while_it_runs_sees_the_bar_move(prefect_api, in_a
 
 def test_outside_a_run_nothing_is_published_and_nothing_breaks(name):
     artifacts.publish_report(name, "verdict", "verdict", "text")
-    artifacts.Progress(name).update(1, "done")
+    artifacts.Progress(name).end("done")
+
+
+def test_a_server_that_is_busy_does_not_hold_up_the_work(prefect_api, in_a_run, name, monkeypatch):
+    answered, heard = Event(), []
+    monkeypatch.setattr(artifacts, "PAUSE", 0.0)
+    monkeypatch.setattr(artifacts, "update_progress_artifact", lambda **_: heard.append(answered.wait(20)))
+
+    def work():
+        progress = artifacts.Progress(name)
+        for _ in range(3):
+            progress.update(0.5, "half")
+        answered.set()
+        progress.end("done")
+        return "kept its budget"
+
+    assert in_a_run(work) == "kept its budget"
+    assert heard == [True, True]  # the second word was not waited for, and the third came after the first
 
 
 def test_an_artifact_that_cannot_be_published_does_not_end_the_run(prefect_api, in_a_run, name, monkeypatch):
