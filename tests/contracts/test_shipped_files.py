@@ -1,6 +1,7 @@
 """Every model file and every suite that is in the repository can be used as it is."""
 
 import json
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -28,3 +29,8 @@ def test_a_suite_builds(name):
 def test_the_schema_for_editors_is_the_one_of_the_code(kind):
     shipped = json.loads((ROOT / "deployments" / f"{kind}.schema.json").read_text())
     assert shipped == scaffold.schemas()[kind], "everfit schema --write brings it up to date"
+
+
+def test_no_dependency_may_grow_without_bound():
+    needed = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    assert [each for each in needed if "<" not in each] == []
