@@ -121,7 +121,7 @@ class Data(_Part):
     positive: str | int | float | bool | None = Field(None, description="The class that scores are about; binary only.")
     time: str | None = Field(None, description="When each row happened; splits then never look ahead.")
     ids: tuple[str, ...] = Field((), description="Columns that name a row; never features.")
-    group: str | None = Field(None, description="Rows with the same value stay on the same side of a split.")
+    group: str | None = Field(None, description="Its rows stay on one side of a split; ten such groups must judge.")
     weight: str | None = Field(None, description="How much each row counts in fits and metrics.")
     drop: tuple[str, ...] = Field((), description="Columns that no model may use, such as those known too late.")
     roles: dict[str, Role] = Field({}, description="Roles that override what would be inferred.")

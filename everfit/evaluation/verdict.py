@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from everfit.evaluation.metrics import metric as metric_named
 from everfit.search.predicted import Predicted
 
 LEVEL = 0.05  # one-sided
-FEWEST_ROWS = 10
+FEWEST_UNITS = 10  # rows, blocks or groups that judge; with two or three, luck alone promotes one model in five
 RISK = 0.1  # share of the champion's score, or of its lead over the dummy, that "not worse" may put at risk
 
 
@@ -79,23 +80,35 @@ def judge(
     weights = np.ones(len(truth)) if weight is None else np.asarray(weight, dtype="float64")
     facts: dict[str, Any] = {"metric": measure.name, "rows": len(truth), "rows_hash": rows_hash}
     try:
-        blockers = _degenerate(measure, truth, weights) or _unusable(predictions, len(truth), champion)
+        case = _Case(measure, truth, weights, dict(predictions), ordered, seed, groups)
+        blockers = _degenerate(measure, truth, weights) or _few(case) or _unusable(predictions, len(truth), champion)
         if blockers:
             return Verdict(False, (), tuple(blockers), **facts)
-        case = _Case(measure, truth, weights, dict(predictions), ordered, seed, groups)
         return _weigh(case, margin, stale, why_stale, champion or "the champion", facts)
     except Exception as cause:  # noqa: BLE001  # the gate fails closed: whatever went wrong, nothing is promoted
         return Verdict(False, (), (f"the comparison failed: {type(cause).__name__}: {first_line(cause)}",), **facts)
 
 
 def _degenerate(metric: Metric, y: np.ndarray, weight: np.ndarray) -> list[str]:
-    if len(y) < FEWEST_ROWS:
-        return [f"{len(y)} evaluation row(s) are left, and {FEWEST_ROWS} are needed to judge"]
+    if len(y) < FEWEST_UNITS:
+        return [f"{len(y)} evaluation row(s) are left, and {FEWEST_UNITS} are needed to judge"]
     if weight.shape != y.shape or not np.all(np.isfinite(weight)) or weight.min() < 0 or weight.sum() <= 0:
         return ["the weights of the evaluation rows are missing, negative or all zero"]
     if metric.tasks <= CLASSIFICATION and len(set(y[weight > 0].tolist())) < 2:
         return [f"all {len(y):,} evaluation rows are of one class, {y.tolist()[0]!r}: nothing can be told apart"]
     return []
+
+
+def _few(case: _Case) -> list[str]:
+    """Refuse where too few units judge: one alone has no spread, and any difference would pass for proven."""
+    if case.judging >= FEWEST_UNITS:
+        return []
+    if case.groups is None:
+        return [f"{case.judging} evaluation row(s) have a weight, and {FEWEST_UNITS} are needed to judge"]
+    return [
+        f"{case.judging} group(s) judge, and {FEWEST_UNITS} are needed to prove anything: raise evaluation.holdout, "
+        "give rows of more groups, or leave data.group out if the rows of a group have nothing else in common"
+    ]
 
 
 def _unusable(predictions: Mapping[str, Predicted | None], rows: int, champion: str) -> list[str]:
@@ -123,6 +136,16 @@ class _Case:
     seed: int
     groups: Any = None
 
+    @cached_property
+    def units(self) -> np.ndarray:
+        """The unit that each row is resampled with."""
+        return resample.units_of(len(self.y), ordered=self.ordered, seed=self.seed, groups=self.groups)
+
+    @cached_property
+    def judging(self) -> int:
+        """How many units have a say."""
+        return len(np.unique(self.units[self.weight > 0]))
+
 
 def _weigh(case: _Case, margin: float, stale: bool, why_stale: str, champion: str, facts: dict[str, Any]) -> Verdict:
     values, draws = _scores(case)
@@ -133,7 +156,7 @@ def _weigh(case: _Case, margin: float, stale: bool, why_stale: str, champion: st
     if broken:
         return Verdict(False, (), tuple(broken), scores=scores, **facts)
     rival = "champion" if "champion" in values else "dummy"
-    gain = _gain(case.metric, values, draws, rival)
+    gain = _gain(case, values, draws, rival)
     reasons, blockers = _against_dummy(case, values, draws)
     if rival == "dummy":
         reasons.append("there is no champion")
@@ -145,12 +168,12 @@ def _weigh(case: _Case, margin: float, stale: bool, why_stale: str, champion: st
 
 
 def _scores(case: _Case) -> tuple[dict[str, float], dict[str, np.ndarray]]:
-    units = resample.units_of(len(case.y), ordered=case.ordered, seed=case.seed, groups=case.groups)
-    draws = resample.draws_of(int(units.max()) + 1, seed=case.seed)
+    draws = resample.draws_of(int(case.units.max()) + 1, seed=case.seed)
     who = [name for name in ("dummy", "champion", "challenger") if name in case.predictions]
     values = {name: case.metric.score(case.y, case.predictions[name], case.weight) for name in who}
     spread = {
-        name: resample.resampled(case.metric, case.y, case.predictions[name], case.weight, units, draws) for name in who
+        name: resample.resampled(case.metric, case.y, case.predictions[name], case.weight, case.units, draws)
+        for name in who
     }
     return values, spread
 
@@ -172,18 +195,19 @@ class _Gain:
         return self.score.value > 0 and self.p_value <= LEVEL
 
 
-def _gain(metric: Metric, values: dict[str, float], draws: dict[str, np.ndarray], rival: str) -> _Gain:
-    sign = 1 if metric.greater else -1
-    gained = sign * (draws["challenger"] - draws[rival])
+def _gain(case: _Case, values: dict[str, float], draws: dict[str, np.ndarray], rival: str) -> _Gain:
+    sign = 1 if case.metric.greater else -1
+    value = sign * (values["challenger"] - values[rival])
+    gained = value + resample.small_sample(case.judging, LEVEL) * (sign * (draws["challenger"] - draws[rival]) - value)
     known = gained[np.isfinite(gained)]
     p_value = (1 + int((known <= 0).sum())) / (1 + len(known))
     worst = float(np.quantile(known, LEVEL)) if len(known) else float("-inf")
-    score = Score(sign * (values["challenger"] - values[rival]), *resample.interval(gained))
+    score = Score(value, *resample.interval(gained))
     return _Gain(score, float(p_value), worst)
 
 
 def _against_dummy(case: _Case, values: dict[str, float], draws: dict[str, np.ndarray]) -> tuple[list[str], list[str]]:
-    gain = _gain(case.metric, values, draws, "dummy")
+    gain = _gain(case, values, draws, "dummy")
     said = (
         f"{case.metric.name} {values['challenger']:.4g} against {values['dummy']:.4g} of a constant guess "
         f"on {len(case.y):,} rows (p = {gain.p_value:.2g})"

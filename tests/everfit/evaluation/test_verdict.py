@@ -196,3 +196,45 @@ def test_rows_of_one_group_share_their_luck_and_widen_the_interval():
     alone, together = (judge("mae", y, predictions, groups=each).scores["challenger"] for each in (None, groups))
     assert together.value == alone.value
     assert together.high - together.low > 3 * (alone.high - alone.low)
+
+
+def grouped(seed, count, champion=True):
+    """Two models that are equally good, whose luck is the same in all rows of a group."""
+    draw, groups = np.random.default_rng(seed), np.repeat(np.arange(count), 5)
+    y = draw.normal(size=len(groups)) * 20
+    said = {"dummy": Predicted(np.zeros(len(y))), "challenger": Predicted(y + draw.normal(size=count)[groups])}
+    if champion:
+        said["champion"] = Predicted(y + draw.normal(size=count)[groups])
+    return judge("mae", y, said, groups=groups, seed=seed)
+
+
+@pytest.mark.parametrize("champion", [True, False])
+@pytest.mark.parametrize("count", [2, 9])
+def test_few_groups_prove_nothing_however_many_rows_they_have(count, champion):
+    refused = grouped(0, count, champion)
+    assert not refused.promote
+    assert f"{count} group(s) judge, and 10 are needed to prove anything" in refused.blockers[0]
+    assert "raise evaluation.holdout" in refused.blockers[0]
+    assert "leave data.group out" in refused.blockers[0]
+
+
+def test_one_group_alone_is_no_proof_either():
+    said = {"challenger": numbers(1.0), "champion": numbers(1.3), "dummy": DUMMY}
+    assert "1 group(s) judge" in judge("mae", TRUTH, said, groups=np.full(N, "a")).blockers[0]
+
+
+def test_as_many_groups_as_are_needed_err_as_often_as_the_level_says():
+    promoted = sum(grouped(seed, 10).promote for seed in range(600))
+    assert promoted <= 40  # 30 expected at the level of 5 %, and 11 more are twice its standard error
+
+
+def test_rows_without_a_weight_do_not_help_to_judge():
+    weight = (np.arange(N) < 9).astype(float)
+    assert "9 evaluation row(s) have a weight, and 10 are needed" in verdict(weight=weight).blockers[0]
+
+
+def test_ten_rows_are_enough_for_what_is_plain():
+    take = np.arange(10)
+    said = {"challenger": numbers(0.1).take(take), "champion": numbers(2).take(take), "dummy": DUMMY.take(take)}
+    assert judge("mae", TRUTH[:10], said).promote
+    assert judge("mae", TRUTH[:10], said, ordered=True).promote
