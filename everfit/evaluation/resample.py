@@ -11,13 +11,13 @@ from everfit.search.predicted import Predicted
 
 UNITS = 1000  # rows are resampled in so many bags at most, which bounds the cost whatever the number of rows
 DRAWS = 2000
-FEWEST_BLOCKS = 20
+FEWEST_BLOCKS = 10
 
 
 def units_of(rows: int, *, ordered: bool, seed: int, groups: np.ndarray | None = None) -> np.ndarray:
     """Assign each row to the unit that it is resampled with.
 
-    Neighbours in time share their luck, so ordered rows go in blocks that grow with the cube root of their number;
+    Neighbours in time share their luck, so ordered rows go in blocks that grow with the square root of their number;
     other rows go alone, or in random bags when there are many, which have the same spread. Rows of a group share
     their luck as well, and stay together.
     """
@@ -25,7 +25,7 @@ def units_of(rows: int, *, ordered: bool, seed: int, groups: np.ndarray | None =
         codes = pd.factorize(groups, use_na_sentinel=False)[0]
         return np.asarray(np.random.default_rng(seed).permutation(codes.max() + 1)[codes] % UNITS)
     if ordered:
-        blocks = min(UNITS, max(FEWEST_BLOCKS, round(rows ** (2 / 3))))
+        blocks = min(UNITS, max(FEWEST_BLOCKS, round(rows**0.5)))
         return np.asarray(np.arange(rows) * min(blocks, rows) // max(1, rows))
     return np.random.default_rng(seed).permutation(rows) % min(rows, UNITS)
 

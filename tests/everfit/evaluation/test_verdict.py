@@ -3,6 +3,7 @@ import time
 
 import numpy as np
 import pytest
+from scipy.signal import lfilter
 
 from everfit.evaluation import METRICS, Predicted, judge, metric
 
@@ -157,6 +158,16 @@ def test_neighbours_in_time_share_their_luck():
     said = {"challenger": Predicted(np.zeros(1000)), "champion": Predicted(drift * 0.2), "dummy": Predicted(drift + 9)}
     wide, narrow = (judge("mae", drift, said, ordered=ordered).difference for ordered in (True, False))
     assert wide.high - wide.low > 1.5 * (narrow.high - narrow.low)
+
+
+def test_two_equal_models_rarely_pass_for_different_where_their_luck_lasts():
+    promoted = 0
+    for seed in range(200):
+        shocks = np.random.default_rng(seed).normal(size=(2, 2200))
+        ours, theirs = 50 + lfilter([1], [1, -0.9], shocks)[:, 200:]
+        said = {"challenger": Predicted(ours), "champion": Predicted(theirs), "dummy": Predicted(np.full(2000, 99.0))}
+        promoted += judge("mae", np.zeros(2000), said, ordered=True, seed=seed).promote
+    assert promoted <= 24  # 10 at the level of 5 %, and blocks of this length come near to it
 
 
 def test_weights_count():
