@@ -51,9 +51,9 @@ def validate(
 
     All of them run first, so one report shows everything there is to repair. A batch that is refused goes to
     the quarantine whole, and is tried again when it comes again, since the rule may have been the mistake; only the
-    first time stops a training, so that one bad file does not stop all that follow. `again` looks at known faults
-    too, and returns batches that landed before as they landed: a rule that came since takes no row back. Without
-    `stop` what is sound goes on alone: the monitor meets the fault again, and tells it.
+    first time stops a training, so that one bad file does not stop all that follow, unless there is nothing else to
+    learn from. `again` looks at known faults too, and returns batches that landed before as they landed: a rule that
+    came since takes no row back. Without `stop` what is sound goes on alone: the monitor meets the fault again.
     """
     settings = Settings()
     lake, ledger = Lake(settings), Ledger.of(settings)
@@ -82,9 +82,10 @@ def validate(
             say(warning, level=logging.WARNING)
     refused = [checked for checked in checks if checked.refused]
     first = [checked for checked in refused if _quarantine(spec, settings, checked)]
-    if stop and (first or (again and refused)):
-        raise _stop(spec, first or refused)
     passed = [checked for checked in checks if not checked.refused]
+    alone = not passed and lake.empty(spec.name)
+    if stop and (first or (refused and (again or alone))):
+        raise _stop(spec, first or refused)
     return (*(landed.values() if again else ()), *passed)
 
 

@@ -40,6 +40,11 @@ class Lake:
             return False
         return is_live(batches, digest) and quarantine.mark(digest) == batches.mark(digest)
 
+    def empty(self, model: str) -> bool:
+        """Whether there is no row to learn from."""
+        state = self._table(model, "batches").state()
+        return state is None or not state.counts
+
     def landing_of(self, batch: Batch) -> str:
         """Name the latest landing of a batch: one that was replaced and came back has landed more than once."""
         state = self._table(batch.model, "batches").state()

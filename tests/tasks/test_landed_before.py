@@ -1,10 +1,11 @@
-"""A batch that landed stays as it landed, however often it is looked at and whatever was made stricter since."""
+"""A batch that landed stays as it landed, whatever was made stricter since, and one that was refused may come again."""
 
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from everfit.errors import ValidationStopped
 from everfit.lake import Batch, Lake
 from everfit.ledger import Ledger
 from everfit.settings import Settings
@@ -42,6 +43,18 @@ def test_a_rule_that_came_since_refuses_nothing_that_has_landed(lake):
     Path("expectations/stricter.yaml").write_text(STRICTER)
     assert validate.fn(SPEC, [batch], again=True) == (Checked(batch, {3: "odd"}),)
     assert subjects("validated") == subjects("refused_batch") == []
+
+
+def test_while_nothing_has_landed_a_refused_batch_stops_every_training(lake):
+    Path("expectations").mkdir()
+    Path("expectations/stricter.yaml").write_text(STRICTER)
+    for _ in range(2):
+        with pytest.raises(ValidationStopped, match="m: 1 batch") as stop:
+            validate.fn(SPEC, [staged(lake)])
+        assert Path(stop.value.page).is_file()
+    assert len(subjects("refused_batch")) == 1
+    lake.land(staged(lake, 2), {})
+    assert validate.fn(SPEC, [staged(lake)]) == ()
 
 
 def test_what_has_landed_is_not_recorded_as_refused(lake):
