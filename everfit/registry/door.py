@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from everfit.errors import InputError, Unavailable, first_line
 from everfit.locks import locked
 from everfit.registry.records import Version
-from everfit.registry.vendor import MlflowClient, MlflowException, download_artifacts
+from everfit.registry.vendor import MlflowClient, MlflowException, ModelVersion, download_artifacts
 from everfit.settings import Settings
 
 T = TypeVar("T")
@@ -47,16 +47,38 @@ def fetch(settings: Settings, model: str, version: int) -> Version:
     """Ask MLflow where a version is, and bring its files here; raise InputError if there is no such version."""
     asked = client(settings)
     with translated(settings):
-        found = absent_as_none(lambda: asked.get_model_version(model, str(version)))
-        if found is None or found.current_stage == "Deleted_Internal":
-            known = [str(v.version) for v in asked.search_model_versions(f"name = '{model}'", max_results=20)]
-            raise InputError(f"{model} has no version {version}.", why=f"It has {', '.join(known) or 'none'}.")
+        found = there(asked, model, version)
+        if found is None:
+            raise _no_version(asked, model, version)
         if FILES not in found.tags:
             raise InputError(f"{model} v{version} was not registered by everfit, and is not loaded.")
         location = asked.get_model_version_download_uri(model, str(version))
         folder = _here(location) or _download(settings, location, model, version)
         run = asked.get_run(str(found.run_id))
     return Version(model, version, run.info.run_id, run.info.experiment_id, str(folder), json.loads(found.tags[FILES]))
+
+
+def require(settings: Settings, model: str, version: int) -> None:
+    """Raise InputError when MLflow knows no such version; the files of one that was deleted may still be here."""
+    asked = client(settings)
+    with translated(settings):
+        if there(asked, model, version) is None:
+            raise _no_version(asked, model, version)
+
+
+def there(asked: MlflowClient, model: str, version: int) -> ModelVersion | None:
+    """Return what MLflow says of a version; None when there is no such version, or no more."""
+    found = absent_as_none(lambda: asked.get_model_version(model, str(version)))
+    return None if found is None or found.current_stage == "Deleted_Internal" else found
+
+
+def _no_version(asked: MlflowClient, model: str, version: int) -> InputError:
+    known = [str(v.version) for v in asked.search_model_versions(f"name = '{model}'", max_results=20)]
+    return InputError(
+        f"{model} has no version {version}: there never was one, or it was deleted in MLflow.",
+        why=f"It has {', '.join(known) or 'none'}.",
+        do=f"everfit promote {model} --version NUMBER takes one that is there, everfit train {model} makes a new one.",
+    )
 
 
 def absent_as_none(ask: Callable[[], T]) -> T | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
-from everfit.errors import InputError, PromotionRefused
+from everfit.errors import InputError, PromotionRefused, Unavailable
 from everfit.ledger import Ledger
 from everfit.registry import loading
 from everfit.registry.records import Outcome
@@ -75,10 +77,12 @@ def _record_loss(settings: Settings, ledger: Ledger, lost: PromotionRefused, fac
 def promote_by_hand(settings: Settings, model: str, version: int | None = None, *, reason: str) -> Outcome:
     """Make a version champion by a person's word; without a version, the one that waits for approval.
 
-    What waits was judged against one champion, and takes over only from that one. Any other version is taken as it is.
+    What waits was judged against one champion, and takes over only from that one. Any other version is taken as it is;
+    one that was deleted in MLflow is an InputError.
     """
     ledger = Ledger.of(settings)
     chosen = _waiting(ledger, model) if version is None else version
+    _require_there(settings, model, chosen)
     question = ledger.asked(model)
     judged = question is not None and question.facts["version"] == chosen
     expected = question.facts.get("champion") if question and judged else ledger.champion(model)
@@ -103,7 +107,7 @@ def rollback(settings: Settings, model: str, *, reason: str) -> Outcome:
     """Bring the previous champion back; a second time it changes nothing and says so.
 
     Whoever wants to go further back promotes that version by hand. Raise InputError when there is nothing to go back
-    to or its files are damaged, PromotionRefused when another champion took over at this moment.
+    to, or that was deleted in MLflow or is damaged; PromotionRefused when another champion took over at this moment.
     """
     ledger = Ledger.of(settings)
     now = require_champion(ledger, model)
@@ -113,6 +117,7 @@ def rollback(settings: Settings, model: str, *, reason: str) -> Outcome:
     target = ledger.previous(model)
     if target is None:
         raise InputError(f"{model}: there is nothing to go back to; v{now} is the only champion there ever was.")
+    _require_there(settings, model, target)
     loading.verify(settings, model, target)
     entry = ledger.swap_champion(
         model, expected=now, new=target, kind="rolled_back", actor=settings.actor, reason=reason
@@ -122,7 +127,7 @@ def rollback(settings: Settings, model: str, *, reason: str) -> Outcome:
 
 
 def sync_aliases(settings: Settings, ledger: Ledger, model: str) -> dict[str, int]:
-    """Make MLflow's aliases say what the ledger says; return them.
+    """Make MLflow's aliases say what the ledger says; return them. A version that was deleted there gets none.
 
     It looks again after it wrote: should another process have moved the champion meanwhile, whoever writes last
     has read the ledger last.
@@ -134,14 +139,29 @@ def sync_aliases(settings: Settings, ledger: Ledger, model: str) -> dict[str, in
         while True:
             registered = door.absent_as_none(lambda: client.get_registered_model(model))
             present = {name: int(version) for name, version in (registered.aliases if registered else {}).items()}
-            wanted = _aliases(ledger, model, present.get(CHALLENGER))
+            said = _aliases(ledger, model, present.get(CHALLENGER))
+            wanted = {name: version for name, version in said.items() if door.there(client, model, version)}
             ours = {name: version for name, version in present.items() if name in (CHAMPION, CHALLENGER, PREVIOUS)}
             if registered is None or ours == wanted:
+                _warn_of(model, {name: version for name, version in said.items() if name not in wanted})
                 return wanted
             for name in ours.keys() - wanted.keys():
                 client.delete_registered_model_alias(model, name)
             for name, version in wanted.items():
                 client.set_registered_model_alias(model, name, str(version))
+
+
+def _warn_of(model: str, deleted: Mapping[str, int]) -> None:
+    for name, version in deleted.items():
+        logging.getLogger("everfit").warning("%s v%d, the %s, is not in MLflow: was it deleted?", model, version, name)
+
+
+def _require_there(settings: Settings, model: str, version: int) -> None:
+    """Raise InputError when MLflow knows no such version; while it is down, the files that are here must do."""
+    from everfit.registry import door
+
+    with suppress(Unavailable):
+        door.require(settings, model, version)
 
 
 def _aliases(ledger: Ledger, model: str, challenger: int | None) -> dict[str, int]:

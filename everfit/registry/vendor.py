@@ -21,6 +21,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # MLflow warns of type hints of its own
     from mlflow.artifacts import download_artifacts
     from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
+    from mlflow.entities.model_registry import ModelVersion
     from mlflow.exceptions import MlflowException
     from mlflow.models import Model, ModelSignature
     from mlflow.tracking import MlflowClient
@@ -40,6 +41,7 @@ __all__ = [
     "MlflowException",
     "Model",
     "ModelSignature",
+    "ModelVersion",
     "Param",
     "Run",
     "RunTag",

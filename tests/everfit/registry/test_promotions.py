@@ -216,3 +216,42 @@ def test_the_columns_of_a_version_are_read_from_its_card_which_must_be_unaltered
     card.write_text(card.read_text().replace('"amount": "number"', '"amount": "string"'))
     with pytest.raises(InputError, match="other v1 was altered"):
         registry.schema_of(settings, "other", 1)
+
+
+@pytest.fixture
+def deleted(settings, ledger, candidate, request):
+    """A model whose champion is its second version, and whose first was deleted in MLflow."""
+    name = f"deleted-{request.node.name[:30]}"
+    for version, before in ((1, None), (2, 1), (3, None)):
+        registry.register(settings, replace(candidate, model=name, run_key=f"{name}-{version}"))
+        if version < 3:
+            registry.promote(settings, ledger, name, version, expected=before, reason="better")
+    MlflowClient(tracking_uri=settings.mlflow_uri).delete_model_version(name, "1")
+    return name
+
+
+def test_a_version_that_was_deleted_in_mlflow_loses_its_alias_and_nothing_else(settings, ledger, deleted, caplog):
+    assert registry.sync_aliases(settings, ledger, deleted) == {"champion": 2, "challenger": 3}
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{deleted} v1, the previous, is not in MLflow: was it deleted?"
+    ]
+
+
+def test_nobody_goes_back_to_a_version_that_was_deleted_in_mlflow(settings, ledger, deleted):
+    entries = len(ledger.entries(deleted))
+    with pytest.raises(InputError, match=f"{deleted} has no version 1: .* deleted in MLflow") as refused:
+        registry.rollback(settings, deleted, reason="worse")
+    assert "It has 3, 2." in str(refused.value)
+    assert f"everfit promote {deleted} --version NUMBER" in refused.value.do
+    with pytest.raises(InputError, match="deleted in MLflow"):
+        registry.promote_by_hand(settings, deleted, 1, reason="it was right")
+    assert len(ledger.entries(deleted)) == entries
+
+
+def test_a_rollback_does_not_wait_for_an_mlflow_that_is_down(settings, ledger):
+    promote(settings, ledger, 1, None)
+    promote(settings, ledger, 2, 1)
+    down = settings.model_copy(update={"mlflow_uri": "http://127.0.0.1:1"})
+    with pytest.raises(Unavailable):
+        registry.rollback(down, "bike", reason="worse")
+    assert ledger.champion("bike") == 1
