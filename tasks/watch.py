@@ -155,7 +155,7 @@ def _faults(
 def _drift(
     spec: ModelSpec, loaded: registry.Loaded, since: pd.DataFrame, frame: pd.DataFrame, page: Path
 ) -> tuple[drift.Drift, str]:
-    """Compare inputs, predictions and labels with the champion's past; return it with Evidently's file name."""
+    """Compare inputs, predictions and labels with the champion's past; name Evidently's report, or say why none."""
     now, target = _with_predictions(loaded, frame), spec.data.target
     past, which = _reference(spec, loaded, since)
     moved = drift.compare(
@@ -170,8 +170,7 @@ def _drift(
         moved = replace(moved, why=f"{moved.why}, compared with {which}")
     from everfit.monitor import evidently_report  # takes four seconds, and most runs see nothing new
 
-    report = evidently_report.write_report(past, now, moved, page, target=target, task=loaded.task)
-    return moved, report.degraded or Path(report.html).name
+    return moved, evidently_report.write_report(past, now, moved, page)
 
 
 def _reference(spec: ModelSpec, loaded: registry.Loaded, since: pd.DataFrame) -> tuple[pd.DataFrame, str]:

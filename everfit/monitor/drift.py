@@ -6,7 +6,6 @@ large enough to matter: a tenth of the rows would have to move, or the nulls ros
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -34,7 +33,6 @@ def compare(
     level: float = 0.01,
     min_rows: int = 500,
     target: str | None = None,
-    importance: Mapping[str, float] | None = None,
     seed: int = 0,
 ) -> Drift:
     """Judge the columns of the champion's schema, and where both frames have them the predictions and the target.
@@ -48,9 +46,7 @@ def compare(
         why = f"not enough rows to judge: {short} {min(sizes):,} rows, {min_rows:,} are needed"
         return Drift(False, why, level, *sizes)
     past, now = sample(reference, MAX_ROWS, seed), sample(current, MAX_ROWS, seed)
-    weights = importance or {}
     tested = [_judge(past, now, c.name, c.kind) for c in columns.columns]
-    judged = [replace(c, importance=weights.get(c.column)) for c in _corrected(tested, level)]
     heldout = past[past[HELDOUT].astype(bool)] if HELDOUT in past else past
     score = SCORE if SCORE in now and SCORE in past else PREDICTION
     error, why = 0.0, "judged on all rows"
@@ -64,7 +60,7 @@ def compare(
         *sizes,
         sampled=len(now),
         error=error,
-        columns=tuple(judged),
+        columns=tuple(_corrected(tested, level)),
         prediction=_other(heldout, now, score, level, min_rows),
         target=_other(past, now, target, level, min_rows) if target else None,
     )

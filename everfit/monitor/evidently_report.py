@@ -2,18 +2,17 @@
 
 Evidently draws and lists; it does not judge. Its tests are replaced by one that looks our verdict up, so that the
 report and the decision cannot disagree. It skips or stumbles over many kinds of columns, so each column is first
-made one of two that it knows. Whatever still goes wrong leaves a summary that says `degraded`, never an exception.
+made one of two that it knows. Whatever still goes wrong leaves a sentence in place of the report, never an exception.
 """
 
 from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 from threading import Lock
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,90 +20,44 @@ import pandas as pd
 from everfit.errors import first_line
 from everfit.monitor.counts import RARE, numbers, sample
 from everfit.monitor.drift import MOVED
-from everfit.monitor.findings import Record
 from everfit.monitor.moved import ColumnDrift, Drift
-from everfit.monitor.reference import PREDICTION
 from everfit.schema import Kind
-from everfit.spec import TaskType
 
 os.environ.setdefault("DO_NOT_TRACK", "1")
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it imports names that numpy and pydantic have given up
-    from evidently import BinaryClassification, DataDefinition, Dataset, MulticlassClassification, Regression, Report
+    from evidently import DataDefinition, Dataset, Report
     from evidently.legacy.calculations.stattests import StatTest, register_stattest
     from evidently.legacy.core import ColumnType
     from evidently.metrics import ValueDrift
-    from evidently.presets import ClassificationPreset, DataDriftPreset, RegressionPreset
+    from evidently.presets import DataDriftPreset
 
 MAX_ROWS = 20_000
 MAX_LEVELS = 30
 TEST = "everfit"
 _registered = Lock()
-T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class EvidentlySummary(Record):
-    """What came of the report: where it is, what it shows and leaves out, or why there is none."""
-
-    html: str = ""
-    json: str = ""
-    performance: str = ""
-    rows: int = 0
-    columns: tuple[str, ...] = ()
-    left_out: tuple[str, ...] = ()
-    degraded: str = ""
-
-
-def write_report(
-    reference: pd.DataFrame,
-    current: pd.DataFrame,
-    drift: Drift,
-    path: Path,
-    *,
-    target: str | None = None,
-    task: TaskType | None = None,
-    seed: int = 0,
-) -> EvidentlySummary:
+def write_report(reference: pd.DataFrame, current: pd.DataFrame, drift: Drift, path: Path, *, seed: int = 0) -> str:
     """Write `path` (HTML, opens offline) and the JSON beside it, on at most 20,000 rows of each side.
 
-    Shows what `drift` judged: the columns, and the predictions and the target where it has them. With a target and a
-    task, `<path>-performance.html` compares predictions with labels. Never raises: a failure of Evidently or of the
-    disk is a summary with `degraded`, and the verdict stands without the report.
+    Shows what `drift` judged: the columns, and the predictions and the target where it has them. Return the file's
+    name, or why there is none: the report is a picture of the verdict, and never a condition for it.
     """
     past, now = (sample(frame, MAX_ROWS, seed) for frame in (reference, current))
     shown = [column for column in _judged(drift) if _drawable(column, past, now)]
-    left_out = tuple(column.column for column in _judged(drift) if column not in shown)
-    names = tuple(column.column for column in shown)
     if not shown:
-        return EvidentlySummary(left_out=left_out, degraded="no column can be drawn: there is nothing to compare")
-    written = _guarded(lambda: _columns(past, now, drift, shown, path))
-    if isinstance(written, Failure):
-        return EvidentlySummary(rows=len(now), left_out=left_out, degraded=f"Evidently failed: {written.why}")
-    performance = _guarded(lambda: _performance(past, now, target, task, path) if target and task else "")
-    if isinstance(performance, Failure):
-        left_out, performance = (*left_out, f"performance: {performance.why}"), ""
-    return EvidentlySummary(str(path), str(written), performance, len(now), names, left_out)
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why a part of the report could not be made."""
-
-    why: str
-
-
-def _guarded(make: Callable[[], T]) -> T | Failure:
-    """Make a part of the report; the report is a picture of the verdict, and never a condition for it."""
+        return "no column can be drawn: there is nothing to compare"
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            return make()
+            _write(past, now, drift, shown, path)
     except Exception as cause:  # noqa: BLE001  see above
-        return Failure(f"{type(cause).__name__}: {first_line(cause)}")
+        return f"Evidently failed: {type(cause).__name__}: {first_line(cause)}"
+    return path.name
 
 
-def _columns(past: pd.DataFrame, now: pd.DataFrame, drift: Drift, shown: list[ColumnDrift], path: Path) -> Path:
+def _write(past: pd.DataFrame, now: pd.DataFrame, drift: Drift, shown: list[ColumnDrift], path: Path) -> None:
     verdicts = {column.column: column for column in shown}
     others = {column.column for column in (drift.prediction, drift.target) if column}
     inputs = [name for name in verdicts if name not in others]
@@ -115,50 +68,20 @@ def _columns(past: pd.DataFrame, now: pd.DataFrame, drift: Drift, shown: list[Co
     kinds = {name: column.kind for name, column in verdicts.items()}
     with _registered:
         register_stattest(_looks_up(), lambda before, *_: _verdict(verdicts[str(before.name)]))
-        return _save(metrics, _as_drawn(past, now, kinds), kinds, path)
+        _save(metrics, _as_drawn(past, now, kinds), kinds, path)
 
 
-def _performance(past: pd.DataFrame, now: pd.DataFrame, target: str, task: TaskType, path: Path) -> str:
-    """Compare predictions with labels on both sides; give the file's name, or nothing without rows that have both."""
-    pair = [target, PREDICTION]
-    if any(name not in side for name in pair for side in (past, now)):
-        return ""
-    past, now = past.dropna(subset=pair), now.dropna(subset=pair)
-    if past.empty or now.empty:
-        return ""
-    number = task == "regression"
-    kinds: dict[str, Kind] = dict.fromkeys(pair, "number" if number else "string")
-    sides = _as_drawn(past, now, kinds)
-    beside = path.with_name(f"{path.stem}-performance.html")
-    _save([RegressionPreset() if number else ClassificationPreset()], sides, kinds, beside, **_roles(sides, task))
-    return str(beside)
-
-
-def _roles(sides: list[pd.DataFrame], task: TaskType) -> dict[str, Any]:
-    """Say which column is the truth; of two classes Evidently wants to know which one is meant."""
-    target, predicted = sides[0].columns
-    if task == "regression":
-        return {"regression": [Regression(target=target, prediction=predicted)]}
-    if task == "multiclass":
-        return {"classification": [MulticlassClassification(target=target, prediction_labels=predicted)]}
-    positive = max(label for side in sides for label in side[target])
-    return {"classification": [BinaryClassification(target=target, prediction_labels=predicted, pos_label=positive)]}
-
-
-def _save(metrics: list[Any], sides: list[pd.DataFrame], kinds: dict[str, Kind], path: Path, **roles: Any) -> Path:
+def _save(metrics: list[Any], sides: list[pd.DataFrame], kinds: dict[str, Kind], path: Path) -> None:
     """Run a report of the reference (first side) and the current rows, and write it as HTML and JSON."""
     definition = DataDefinition(
         numerical_columns=[name for name, kind in kinds.items() if kind == "number"],
         categorical_columns=[name for name, kind in kinds.items() if kind != "number"],
-        **roles,
     )
     past, now = (Dataset.from_pandas(side, data_definition=definition) for side in sides)
     snapshot = Report(metrics, include_tests=True).run(current_data=now, reference_data=past)
     path.parent.mkdir(parents=True, exist_ok=True)
     snapshot.save_html(str(path))
-    beside = path.with_suffix(".json")
-    beside.write_text(snapshot.json(), encoding="utf-8")
-    return beside
+    path.with_suffix(".json").write_text(snapshot.json(), encoding="utf-8")
 
 
 def _looks_up() -> StatTest:
@@ -176,7 +99,7 @@ def _verdict(column: ColumnDrift) -> tuple[float, bool]:
 
 def _judged(drift: Drift) -> Iterable[ColumnDrift]:
     others = [column for column in (drift.prediction, drift.target) if column]
-    return [*others, *sorted(drift.columns, key=lambda column: -column.weight)]
+    return [*others, *sorted(drift.columns, key=lambda column: -column.effect)]
 
 
 def _drawable(column: ColumnDrift, past: pd.DataFrame, now: pd.DataFrame) -> bool:

@@ -23,7 +23,6 @@ class ColumnDrift(Record):
     psi: float = 0.0
     nulls_before: float = 0.0
     nulls_after: float = 0.0
-    importance: float | None = None
     labels: tuple[str, ...] = ()
     before: tuple[float, ...] = ()
     after: tuple[float, ...] = ()
@@ -32,11 +31,6 @@ class ColumnDrift(Record):
     def effect(self) -> float:
         """The larger of both changes: of the distribution and of the null share."""
         return max(self.moved, abs(self.nulls_after - self.nulls_before))
-
-    @property
-    def weight(self) -> float:
-        """How much it matters: the effect times the importance, where the champion has said one."""
-        return self.effect * (1.0 if self.importance is None else self.importance)
 
 
 @dataclass(frozen=True)
@@ -56,8 +50,8 @@ class Drift(Record):
 
     @property
     def drifted(self) -> tuple[ColumnDrift, ...]:
-        """The columns that have drifted, those that matter most first."""
-        return tuple(sorted((c for c in self.columns if c.drifted), key=lambda c: -c.weight))
+        """The columns that have drifted, those that moved most first."""
+        return tuple(sorted((c for c in self.columns if c.drifted), key=lambda c: -c.effect))
 
     @property
     def share(self) -> float:

@@ -84,8 +84,8 @@ def headline(decision: Decision) -> str:
 
 
 def ordered(drift: Drift | None) -> list[ColumnDrift]:
-    """Return the columns, drifted ones first, then by what they matter."""
-    return sorted(drift.columns, key=lambda c: (not c.drifted, not c.judged, -c.weight)) if drift else []
+    """Return the columns, drifted ones first, then by how far they moved."""
+    return sorted(drift.columns, key=lambda c: (not c.drifted, not c.judged, -c.effect)) if drift else []
 
 
 def bars(column: ColumnDrift) -> list[Bar]:

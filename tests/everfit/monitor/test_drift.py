@@ -149,13 +149,11 @@ def test_the_target_is_compared_where_it_is_known():
     assert judge(before, after.drop(columns="y"), columns=columns, target="y").target is None
 
 
-def test_the_columns_that_matter_most_come_first():
+def test_the_columns_that_moved_most_come_first():
     rng = np.random.default_rng(0)
-    before = pd.DataFrame(rng.normal(size=(2000, 2)), columns=["minor", "major"])
-    after = pd.DataFrame(rng.normal([2.0, 1.0], size=(1000, 2)), columns=["minor", "major"])
-    assert [c.column for c in judge(before, after).drifted] == ["minor", "major"]
-    weighed = judge(before, after, importance={"minor": 0.05, "major": 0.95})
-    assert [c.column for c in weighed.drifted] == ["major", "minor"]
+    before = pd.DataFrame(rng.normal(size=(2000, 2)), columns=["less", "more"])
+    after = pd.DataFrame(rng.normal([1.0, 2.0], size=(1000, 2)), columns=["less", "more"])
+    assert [c.column for c in judge(before, after).drifted] == ["more", "less"]
 
 
 def test_many_rows_are_sampled_and_the_error_is_stated(monkeypatch):
