@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from everfit import evaluation, registry
+from everfit import evaluation, registry, validation
 from everfit.errors import ValidationStopped
 from everfit.lake import ROW, Batch, Lake, labels
 from everfit.ledger import Ledger
@@ -149,7 +149,14 @@ def _faults(
         now=datetime.now(UTC),
         on_change=spec.data.on_change,
         before=new_normal.earlier((facts for facts in judged if facts["evidence"]["batch"] not in alone), batch),
+        personal=_personal(spec),
     )
+
+
+def _personal(spec: ModelSpec) -> frozenset[str]:
+    """Return the columns of which some suite says that nobody may see a value."""
+    suites = validation.load_suites(spec.suites, Settings().expectations)
+    return frozenset().union(*(suite.personal for suite in suites))
 
 
 def _drift(
@@ -164,7 +171,8 @@ def _drift(
         columns=loaded.schema.only(set(loaded.card["inputs"]) - {spec.data.time}),
         level=spec.monitor.significance,
         min_rows=spec.monitor.min_rows,
-        target=target if target in frame else None,
+        target=target,
+        personal=_personal(spec),
     )
     if moved.judged:
         moved = replace(moved, why=f"{moved.why}, compared with {which}")

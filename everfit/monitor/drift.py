@@ -6,6 +6,7 @@ large enough to matter: a tenth of the rows would have to move, or the nulls ros
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -33,12 +34,14 @@ def compare(
     level: float = 0.01,
     min_rows: int = 500,
     target: str | None = None,
+    personal: Collection[str] = (),
     seed: int = 0,
 ) -> Drift:
     """Judge the columns of the champion's schema, and where both frames have them the predictions and the target.
 
     Of more than 200,000 rows a sample is judged, and the error of a share that follows is stated. Columns that are
     missing are not judged here: `faults.find` reports them. Timestamps move by nature; only their nulls are compared.
+    Bins are named after values: of a `personal` column none is kept, nor of the predictions of a personal target.
     """
     sizes = len(reference), len(current)
     if min(sizes) < min_rows:
@@ -46,9 +49,9 @@ def compare(
         why = f"not enough rows to judge: {short} {min(sizes):,} rows, {min_rows:,} are needed"
         return Drift(False, why, level, *sizes)
     past, now = sample(reference, MAX_ROWS, seed), sample(current, MAX_ROWS, seed)
-    tested = [_judge(past, now, c.name, c.kind) for c in columns.columns]
+    tested = [_judge(past, now, c.name, c.kind, hidden=c.name in personal) for c in columns.columns]
     heldout = past[past[HELDOUT].astype(bool)] if HELDOUT in past else past
-    score = SCORE if SCORE in now and SCORE in past else PREDICTION
+    score, hidden = SCORE if SCORE in now and SCORE in past else PREDICTION, target in personal
     error, why = 0.0, "judged on all rows"
     if len(now) < len(current):
         error = 0.98 / float(np.sqrt(len(now)))
@@ -61,8 +64,8 @@ def compare(
         sampled=len(now),
         error=error,
         columns=tuple(_corrected(tested, level)),
-        prediction=_other(heldout, now, score, level, min_rows),
-        target=_other(past, now, target, level, min_rows) if target else None,
+        prediction=_other(heldout, now, score, level, min_rows, hidden=hidden),
+        target=_other(past, now, target, level, min_rows, hidden=hidden) if target else None,
     )
 
 
@@ -75,7 +78,7 @@ class _Tested:
     nulls: float | None = None
 
 
-def _judge(reference: pd.DataFrame, current: pd.DataFrame, name: str, kind: Kind) -> _Tested:
+def _judge(reference: pd.DataFrame, current: pd.DataFrame, name: str, kind: Kind, *, hidden: bool) -> _Tested:
     if name not in reference or name not in current:
         return _Tested(ColumnDrift(name, kind, "the column is missing", judged=False))
     before, after = reference[name], current[name]
@@ -90,7 +93,10 @@ def _judge(reference: pd.DataFrame, current: pd.DataFrame, name: str, kind: Kind
         binned = count(before, after, kind)
     except (TypeError, ValueError):
         return _Tested(replace(blank, why=f"its values are no longer of kind {kind}", judged=False))
-    return _Tested(_described(blank, binned, result := contrast(binned)), result.p_value, null_test)
+    described = _described(blank, binned, result := contrast(binned))
+    if hidden:
+        described = replace(described, labels=(), before=(), after=())
+    return _Tested(described, result.p_value, null_test)
 
 
 def _null_counts(column: pd.Series) -> Counts:
@@ -153,12 +159,16 @@ def _verdict(column: ColumnDrift, p_values: float, p_nulls: float, level: float)
 
 
 def _where(column: ColumnDrift) -> str:
+    if not column.labels:
+        return ""
     change = np.subtract(column.after, column.before)
     most = int(np.argmax(np.abs(change)))
     return f" ('{column.labels[most]}' from {column.before[most]:.0%} to {column.after[most]:.0%})"
 
 
-def _other(before: pd.DataFrame, after: pd.DataFrame, name: str, level: float, min_rows: int) -> ColumnDrift | None:
+def _other(
+    before: pd.DataFrame, after: pd.DataFrame, name: str, level: float, min_rows: int, *, hidden: bool
+) -> ColumnDrift | None:
     """Judge one column by itself; None where either side does not have it, or has too little of it."""
     if name not in before or name not in after:
         return None
@@ -166,4 +176,4 @@ def _other(before: pd.DataFrame, after: pd.DataFrame, name: str, level: float, m
     if min(len(past), len(now)) < min_rows:
         return None
     kind = Schema.of(past[[name]]).columns[0].kind
-    return _corrected([_judge(past, now, name, kind)], level)[0]
+    return _corrected([_judge(past, now, name, kind, hidden=hidden)], level)[0]

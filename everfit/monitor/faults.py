@@ -7,14 +7,14 @@ month, is not a fault. A rule that is too eager throws good rows away.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import pandas as pd
 
 from everfit.monitor import fault_columns, fault_rows, new_normal
 from everfit.monitor.counts import sample
-from everfit.monitor.findings import Finding, Severity
+from everfit.monitor.findings import Finding, Severity, without_values
 from everfit.schema import Change, Schema
 from everfit.spec import Outcome, SchemaPolicy
 
@@ -33,22 +33,24 @@ def find(
     now: datetime | None = None,
     before: Sequence[tuple[Finding, ...]] = (),
     on_change: SchemaPolicy | None = None,
+    personal: Collection[str] = (),
 ) -> tuple[Finding, ...]:
     """Return what is broken in a batch; empty when nothing is.
 
     `schema` has the raw columns that the champion needs (without target and bookkeeping), `reference` their past in
     the order of time: see `rolling`. `before` are the findings of other batches, the latest first: the same fault in
     three of them running may be the new normal, and asks for a person instead of refusing once more. What a missing
-    or retyped column leads to, the model file says.
+    or retyped column leads to, the model file says. No text shows a value of a `personal` column.
     """
     changes = [change for change in schema.changes(Schema.of(current)) if _matters(change, current)]
     structure = tuple(_structural(change, on_change or SchemaPolicy()) for change in changes)
     usable = schema.without([change.column for change in changes])
     usable = usable.without([name for name in usable.names if name not in reference])
-    rows = fault_rows.find(reference, current, usable, time=time, now=now)
+    rows = without_values(fault_rows.find(reference, current, usable, time=time, now=now), personal)
     if min(len(reference), len(current)) < ENOUGH:
         return (*structure, *rows)
     values = fault_columns.find(reference, sample(current, MAX_ROWS), usable.without([time or ""]))
+    values = without_values(values, personal)
     others = (*structure, *rows)
     if any(finding.severity == "repair" for finding in others):
         return (*others, *values)

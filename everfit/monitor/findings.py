@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
 
 from pydantic import TypeAdapter
 
 Severity = Literal["fine", "watch", "retrain", "repair"]
+SHARES_ONLY = ("null burst", "columns swapped")  # these texts have no value in them
 
 
 class Record:
@@ -51,6 +53,18 @@ class Finding(Record):
     def cannot_judge(cls, signal: str, why: str) -> Self:
         """Say that there is not enough to go by."""
         return cls(signal, why, judged=False)
+
+
+def without_values(found: Iterable[Finding], personal: Collection[str]) -> tuple[Finding, ...]:
+    """Return findings whose texts show no value of a personal column; their columns and numbers stay."""
+    return tuple(_hidden(finding) if set(finding.columns) & set(personal) else finding for finding in found)
+
+
+def _hidden(finding: Finding) -> Finding:
+    if finding.signal in SHARES_ONLY:
+        return finding
+    text = f"{listed(finding.columns)}: {finding.signal}; its values are personal, and no report shows them"
+    return replace(finding, text=text)
 
 
 def finite(value: float, digits: int = 6) -> float | None:

@@ -156,6 +156,18 @@ def test_the_columns_that_moved_most_come_first():
     assert [c.column for c in judge(before, after).drifted] == ["more", "less"]
 
 
+def test_drift_of_a_personal_column_is_judged_and_none_of_its_values_is_kept():
+    rng = np.random.default_rng(0)
+    before = pd.DataFrame({"email": rng.choice(["ann@example.com", "bob@example.com"], 2000)})
+    before["_prediction"] = before["y"] = before["email"]
+    after = before.head(1000).assign(email="ann@example.com", y="ann@example.com", _prediction="ann@example.com")
+    found = judge(before, after, columns=Schema.of(before[["email"]]), target="y", personal={"email", "y"})
+    for column in (*found.drifted, found.target, found.prediction):
+        assert column.drifted
+        assert "values moved" in column.why
+    assert "example.com" not in json.dumps([found.to_dict(), *(finding.to_dict() for finding in found.findings())])
+
+
 def test_many_rows_are_sampled_and_the_error_is_stated(monkeypatch):
     monkeypatch.setattr(drift, "MAX_ROWS", 2000)
     rng = np.random.default_rng(0)

@@ -100,6 +100,13 @@ def test_a_failure_leaves_a_sentence_and_no_exception(evidently_report, tmp_path
     assert said.startswith("Evidently failed: ")
 
 
+def test_personal_columns_are_left_out(evidently_report, tmp_path):
+    before, after = (frame(rows, 0)[["number", "text"]].replace({"text": {"a": "a secret"}}) for rows in (1500, 800))
+    found = drift.compare(before, after, columns=Schema.of(before), personal={"text"})
+    evidently_report.write_report(before, after, found, tmp_path / "report.html")
+    assert [name for name in ("report.html", "report.json") if "a secret" in (tmp_path / name).read_text()] == []
+
+
 def test_nothing_to_draw_says_so(evidently_report, tmp_path):
     before = frame(1500, 0)[["when"]]
     found = drift.compare(before, before, columns=Schema.of(before))

@@ -71,6 +71,26 @@ def test_a_broken_column_is_named(signal, column, change):
     assert column in finding.text
 
 
+@pytest.mark.parametrize(
+    ("column", "change", "value"),
+    [
+        ("amount", lambda c: c * 1000, "median"),
+        ("amount", lambda c: c * 0 + 20, "20"),
+        ("degrees", lambda c: c.mask(np.arange(len(c)) % 2 == 0, -999), "-999"),
+        ("region", lambda c: c + "@example.com", "example.com"),
+        ("region", lambda c: c.str.upper(), "NORTH"),
+        ("when", lambda c: c + pd.Timedelta(days=5000), "20"),
+    ],
+)
+def test_a_fault_of_a_personal_column_names_it_and_none_of_its_values(column, change, value):
+    broken = good().assign(**{column: change(good()[column])})
+    (open_,), (hidden,) = find(broken), find(broken, personal={column})
+    assert value in open_.text
+    assert value not in hidden.text
+    assert column in hidden.text
+    assert (hidden.signal, hidden.effect) == (open_.signal, open_.effect)
+
+
 def test_a_column_that_is_mostly_zero_may_be_all_zero_for_a_season():
     snow = np.where(np.arange(len(PAST)) % 25 == 0, np.random.default_rng(0).lognormal(size=len(PAST)), 0.0)
     past = PAST.assign(snow=snow)
