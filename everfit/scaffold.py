@@ -13,6 +13,7 @@ from everfit import evaluation, sources, spec, validation
 from everfit.errors import InputError, did_you_mean
 from everfit.features import casts
 from everfit.files import replacing
+from everfit.references import refuse_secret
 from everfit.schema import Schema
 from everfit.settings import Settings
 from everfit.spec import SqlSource, TaskType
@@ -50,6 +51,7 @@ def create(
     suite = name.replace("-", "_")
     model_path, suite_path = settings.models / f"{name}.yaml", settings.expectations / f"{suite}.yaml"
     _refuse_to_replace((model_path, suite_path), force)
+    refuse_secret(data)
     source = SqlSource(url=data, query=query) if query else relative_source(data, settings.workspace)
     frame = sources.sample(source if query else data, base=settings.workspace, rows=SAMPLE)
     seen = guess(frame, target=target, time=time)

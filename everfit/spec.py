@@ -18,11 +18,13 @@ from pydantic import (
     PlainSerializer,
     ValidationError,
     WithJsonSchema,
+    field_validator,
     model_validator,
 )
 
 from everfit import documents
 from everfit.errors import InputError, SpecError, did_you_mean
+from everfit.references import INSTEAD, secret_in
 
 CRON = {"minute": (0, 59), "hour": (0, 23), "day": (1, 31), "month": (1, 12), "weekday": (0, 7)}
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -93,7 +95,7 @@ Duration = Annotated[
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=False, hide_input_in_errors=True)
 
 
 class SqlSource(_Part):
@@ -128,6 +130,14 @@ class Data(_Part):
     labels: str | SqlSource | None = Field(None, description="Where labels come from that come alone, by data.ids.")
     label_delay: Duration | None = Field(None, description="How long after the row its label is known.")
     on_change: SchemaPolicy = Field(SchemaPolicy(), description="What a change of columns leads to.")
+
+    @field_validator("source", "labels")
+    @classmethod
+    def _refer_to_secrets(cls, where: str | SqlSource | None) -> str | SqlSource | None:
+        secret = secret_in(where.url if isinstance(where, SqlSource) else where or "")
+        if secret:
+            raise ValueError(f"it holds {secret}, spelt out; {INSTEAD}")
+        return where
 
     @property
     def reserved(self) -> frozenset[str]:
@@ -267,7 +277,8 @@ def _explain(error: Any, document: documents.Document) -> str:
         return f"{where}: there is no such key.{did_you_mean(str(keys[-1]), _fields_at(keys[:-1]))}"
     if error["type"] == "missing":
         return f"{where}: this is needed and missing."
-    said = "" if isinstance(error["input"], dict | list) else f" (it says {error['input']!r})"
+    hidden = isinstance(error["input"], dict | list) or secret_in(str(error["input"]))
+    said = "" if hidden else f" (it says {error['input']!r})"
     return f"{where}: {error['msg'].removeprefix('Value error, ')}{said}."
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 import pyarrow as pa
 
 from everfit.errors import SourceError
+from everfit.references import resolve
 from everfit.sources.base import Secrets, Source, Widened, no_rows
 from everfit.sources.csv import Csv
 from everfit.sources.files import Place, find
@@ -26,13 +27,14 @@ __all__ = ["ENDINGS", "FILES", "Secrets", "Source", "Widened", "open_source", "r
 def open_source(where: str | SqlSource, *, base: Path, secrets: Secrets | None = None) -> list[Source]:
     """Return the batches that a file, folder, glob, URI or query stands for: one Source per file, sorted.
 
-    Relative paths start at `base`. `secrets` resolves the names in prefect://secret/<name>. Raise SourceError, or
-    Unavailable when a storage does not answer; a database is asked only when its rows are read.
+    Relative paths start at `base`. A URI may hold ${NAME}s of the environment, and `secrets` resolves the names in
+    prefect://secret/<name>. Raise SourceError, or Unavailable when a storage does not answer; a database is asked
+    only when its rows are read.
     """
     if isinstance(where, SqlSource):
         return [Sql(where, base, secrets)]
     refuse_without_query(where)
-    return [_open(place) for place in find(where, base, ENDINGS)]
+    return [_open(place) for place in find(resolve(where) if "://" in where else where, base, ENDINGS)]
 
 
 def sample(where: str | SqlSource, *, base: Path, rows: int = 100_000, secrets: Secrets | None = None) -> pd.DataFrame:

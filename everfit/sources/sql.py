@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from sqlalchemy import exc
 from typing_extensions import override
 
 from everfit.errors import EverfitError, SourceError, Unavailable, did_you_mean, first_line
+from everfit.references import refuse_secret, resolve
 from everfit.sources.base import Block, Secrets, Untyped, check_names
 from everfit.sources.types import MOMENT
 from everfit.sources.values import to_array
@@ -121,16 +121,11 @@ def _shown(url: str) -> str:
 
 def _url(written: str, secrets: Secrets | None) -> sa.URL:
     """Resolve the reference that a model file holds; no error of this shows what it resolved to."""
+    refuse_secret(written)
     try:
         url = sa.make_url(_resolve(written, secrets))
     except exc.ArgumentError:
         raise SourceError(f"'{written}' is not a database URL.", do="Write postgresql://user@host/database.") from None
-    if url.password and written.startswith(f"{url.drivername}://") and "${" not in written:
-        raise SourceError(
-            "The database URL in the model file holds a password.",
-            why="Model files are read by many and kept for ever.",
-            do="Write ${DATABASE_URL} or prefect://secret/<block> instead.",
-        )
     if url.drivername == "postgresql":
         url = url.set(drivername="postgresql+psycopg")
     return url
@@ -141,10 +136,7 @@ def _resolve(written: str, secrets: Secrets | None) -> str:
         if secrets is None:
             raise SourceError(f"{written} can only be read where Prefect is.", do="Use ${ENV_VARIABLE} here.")
         return secrets(written.removeprefix(SECRET))
-    missing = [name for name in re.findall(r"\$\{(\w+)\}", written) if name not in os.environ]
-    if missing:
-        raise SourceError(f"The environment has no {missing[0]}.", do=f"Set it; the model file says url: {written}.")
-    return re.sub(r"\$\{(\w+)\}", lambda found: os.environ[found[1]], written)
+    return resolve(written)
 
 
 def _read_only_file(url: sa.URL, base: Path) -> sa.URL:

@@ -3,7 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from everfit.errors import SpecError
+from everfit import scaffold
+from everfit.errors import InputError, SpecError
+from everfit.settings import Settings
 from everfit.spec import ModelSpec, load_spec
 
 
@@ -26,6 +28,63 @@ def test_every_mistake_is_told_at_once_with_its_line_and_the_nearest_name(tmp_pa
     assert "search" in told
     assert "bike.yaml:4" in told
     assert "'soon' is not a duration" in told
+
+
+SPELT_OUT = [
+    "postgresql://u:hunter2@h/db",
+    "postgresql://u:hunter2@${HOST}/db",
+    "postgresql://${ANN}:hun/ter2@h/db",
+    "postgresql://u@h/db?password=hunter2",
+    "postgresql://u@h/db?sslmode=require&sslpassword=hunter2",
+    "mssql+pyodbc://?odbc_connect=DRIVER%3Dx%3BPWD%3Dhunter2",
+    "s3://KEY:hunter2@bucket/x.parquet",
+    "https://store/x.csv?sig=hunter2",
+    "https://store/x.csv?access_token=${A}hunter2",
+]
+
+
+@pytest.mark.parametrize("url", SPELT_OUT)
+@pytest.mark.parametrize("place", ["source: '{}'", "source: {{url: '{}', query: q}}", "source: a, labels: '{}'"])
+def test_a_secret_that_is_spelt_out_is_a_mistake_that_nobody_repeats(tmp_path, place, url):
+    (tmp_path / "bike.yaml").write_text(f"name: bike\ndata: {{target: y, ids: [n], {place.format(url)}}}")
+    with pytest.raises(
+        SpecError, match=r"1 mistake\(s\).*\n.*bike.yaml:2: data.(source|labels): .*write \${NAME}"
+    ) as told:
+        load_spec("bike", tmp_path)
+    assert "ter2" not in str(told.value) + str(told.value.__cause__)
+
+
+def test_a_mistake_of_another_kind_does_not_repeat_a_secret_either(tmp_path):
+    (tmp_path / "bike.yaml").write_text("name: bike\ndata: postgresql://u:hunter2@h/db")
+    with pytest.raises(SpecError) as told:
+        load_spec("bike", tmp_path)
+    assert "hunter2" not in str(told.value) + str(told.value.__cause__)
+
+
+def test_no_model_file_is_written_with_a_secret(tmp_path):
+    settings = Settings(workspace=tmp_path)
+    with pytest.raises(InputError, match="holds a password") as told:
+        scaffold.create(settings, "m", "s3://KEY:hunter2@bucket/x.csv", "y", time=None, budget="1m", force=False)
+    assert "hunter2" not in str(told.value)
+    assert not list(tmp_path.rglob("*.yaml"))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "${URL}",
+        "prefect://secret/shop",
+        "postgresql://u@h:5432/db",
+        "postgresql://u:${PASSWORD}@${HOST}/db?sslmode=require&password=${PASSWORD}",
+        "s3://${KEY}:${SECRET}@bucket/x.parquet",
+        "http://store:8080/day@noon.csv",
+        "data/secret=yes/day?.csv",
+        "sqlite:///shop.db?mode=ro",
+    ],
+)
+def test_a_secret_that_is_referred_to_is_none(tmp_path, url):
+    (tmp_path / "bike.yaml").write_text(f"name: bike\ndata: {{source: '{url}', target: y}}")
+    assert load_spec("bike", tmp_path).data.source == url
 
 
 @pytest.mark.parametrize("line", ["0 3 * * 1", "*/15 * * * *", "0 3 1,15 jan-jun MON#2", "0 0 L * 7", "59 23 31 12 0"])

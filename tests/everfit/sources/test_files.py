@@ -242,6 +242,14 @@ def test_a_file_whose_name_looks_like_a_glob_is_found(tmp_path):
     assert read("d[1].csv", tmp_path).num_rows == 2
 
 
+def test_a_uri_may_refer_to_the_environment(tmp_path, monkeypatch):
+    (tmp_path / "d.csv").write_text(ROWS)
+    monkeypatch.setenv("PLACE", str(tmp_path))
+    assert len(read("file://${PLACE}/d.csv", tmp_path)) == 2
+    with pytest.raises(SourceError, match="The environment has no ELSEWHERE"):
+        sources.open_source("s3://${ELSEWHERE}/d.csv", base=tmp_path)
+
+
 @pytest.mark.parametrize("ending", ["csv", "csv.gz", "parquet", "jsonl"])
 def test_object_stores_are_read_by_the_same_code(tmp_path, ending):
     table = pa.table({"a": [1, 2], "c": ["x", "y"]})

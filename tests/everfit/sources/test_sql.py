@@ -99,9 +99,17 @@ def test_the_url_may_be_a_reference(shop, monkeypatch, url):
     assert source.origin.startswith("sqlite:///shop.db query ")
 
 
+def test_a_password_in_the_environment_may_hold_any_character(tmp_path, monkeypatch):
+    monkeypatch.setenv("PASSWORD", "p@s/s:%41")
+    source = opened("SELECT 1", tmp_path, "postgresql://me:${PASSWORD}@host/db")
+    assert (source._url.password, source._url.host) == ("p@s/s:%41", "host")
+
+
 @pytest.mark.parametrize(
     ("url", "says"),
     [
+        ("postgresql://me@host/db?password=hunter2", "holds the parameter 'password'"),
+        ("postgresql://me:hunter2@${HOST}/db", "holds a password"),
         ("${NOT_SET_ANYWHERE}", "The environment has no NOT_SET_ANYWHERE"),
         ("prefect://secret/shop", "can only be read where Prefect is"),
         ("not a url", "is not a database URL"),

@@ -1,0 +1,54 @@
+"""Addresses that may refer to the environment as ${NAME}, so that no model file needs to hold a secret."""
+
+import os
+import re
+from urllib.parse import quote, unquote
+
+from everfit.errors import SourceError
+
+REFERENCE = re.compile(r"\$\{(\w+)\}")
+PASSWORD = re.compile(r"^\s*[\w+.-]+://[^:/?#@]*:(?!\d{1,5}[/?#])([^@]*)@")  # host:8080/a@b has a port, no password
+PARAMETER = re.compile(r"[?&;]\s*([\w.-]+)\s*=([^&;#]*)")
+SECRET = re.compile(r"passw|passphrase|pwd|secret|token|credential|signature|^sig$|(api|account)[_-]?key", re.I)
+INSTEAD = "write ${NAME} in its place and put the secret into the environment"
+
+
+def secret_in(address: str) -> str:
+    """Name the secret that an address spells out, without repeating it; empty when there is none.
+
+    >>> secret_in("postgresql://me:hunter2@${HOST}/db"), secret_in("s3://key:${SECRET}@bucket/x.csv")
+    ('a password', '')
+    >>> secret_in("postgresql://me@host/db?password=hunter2")
+    "the parameter 'password'"
+    """
+    found = PASSWORD.match(address)
+    if found and _is_literal(found[1]):
+        return "a password"
+    named = [name for name, value in PARAMETER.findall(unquote(address)) if SECRET.search(name) and _is_literal(value)]
+    return f"the parameter '{named[0]}'" if named else ""
+
+
+def refuse_secret(address: str) -> None:
+    """Raise SourceError when an address that a model file is to hold spells out a secret."""
+    if secret := secret_in(address):
+        raise SourceError(
+            f"The address in the model file holds {secret}, spelt out.",
+            why="Model files are read by many and kept for ever.",
+            do=f"In the model file {INSTEAD}.",
+        )
+
+
+def resolve(written: str) -> str:
+    """Fill in what an address refers to; raise SourceError when the environment does not have it.
+
+    A password that stands alone between : and @ may hold any character.
+    """
+    missing = [name for name in REFERENCE.findall(written) if name not in os.environ]
+    if missing:
+        raise SourceError(f"The environment has no {missing[0]}.", do=f"Set it; the model file says: {written}.")
+    quoted = re.sub(rf":{REFERENCE.pattern}@", lambda found: f":{quote(os.environ[found[1]], safe='')}@", written)
+    return REFERENCE.sub(lambda found: os.environ[found[1]], quoted)
+
+
+def _is_literal(value: str) -> bool:
+    return bool(value.strip()) and not REFERENCE.fullmatch(value.strip())
