@@ -58,8 +58,8 @@ class Source(ABC):
 class Untyped(Source):
     """A source whose columns get their types from what they hold.
 
-    The types come from the first block. When a later one contradicts them, the rest is read for types only, so
-    a file is read twice at most.
+    The types come from the first block. When a later one contradicts them, the rest is read for types only, and the
+    file once more.
     """
 
     typed = False
@@ -68,6 +68,11 @@ class Untyped(Source):
     def __init__(self, origin: str) -> None:
         super().__init__(origin)
         self._types: dict[str, DataType] = {}
+
+    @property
+    def changed(self) -> bool:
+        """Whether blocks that went out would be written in another way by now."""
+        return False
 
     @abstractmethod
     def blocks(self) -> Generator[Block, None, None]:
@@ -90,8 +95,8 @@ class Untyped(Source):
                     batch = typing.fit(block)
                     if not typing.wider:
                         yield batch
-            if typing.wider:
-                self._types = typing.types
+            if typing.wider or self.changed:
+                self._types = typing.types if typing.wider else self._types
                 raise Widened(self.origin)
 
         return pa.RecordBatchReader.from_batches(first.schema, batches())
@@ -105,6 +110,8 @@ class Untyped(Source):
                 count += typing.fit(block).num_rows
                 if count >= rows:
                     break
+        if self.changed:
+            return self.head(rows)
         if not kept:
             return pa.table({})
         return pa.Table.from_batches([typing.fit(block) for block in kept]).slice(0, rows)

@@ -32,8 +32,14 @@ class Csv(Untyped):
         self._place = place
         self._commas = Commas()
 
+    @property
+    @override
+    def changed(self) -> bool:
+        return self._commas.changed
+
     @override
     def blocks(self) -> Generator[Block, None, None]:
+        self._commas.changed = False
         with self._place.reading():
             delimiter = self._delimiter()
             try:

@@ -109,6 +109,21 @@ def test_commas_in_numbers_are_read_as_people_mean_them_or_not_at_all(tmp_path, 
     assert table["n"].to_pylist() == read
 
 
+@pytest.mark.parametrize(
+    ("values", "read"),
+    [
+        ([*(["1.234"] * 40), "1.234,5"], [*([1234.0] * 40), 1234.5]),
+        ([*(["1.5"] * 40), "2,5"], [*(["1.5"] * 40), "2,5"]),
+        ([*(["1,5"] * 40), *(["1.5"] * 40)], [*(["1,5"] * 40), *(["1.5"] * 40)]),
+    ],
+)
+def test_what_a_dot_means_is_the_same_in_all_rows_of_a_column(tmp_path, monkeypatch, values, read):
+    monkeypatch.setattr(csv_source, "BLOCK", 64)
+    text = "n;s\n" + "".join(f"{value};z\n" for value in values)
+    assert csv(tmp_path, text)["n"].to_pylist() == read
+    assert sources.sample("data.csv", base=tmp_path)["n"].tolist() == read
+
+
 def test_a_late_value_that_is_no_number_leaves_the_whole_column_as_it_was_written(tmp_path, monkeypatch):
     monkeypatch.setattr(csv_source, "BLOCK", 64)
     values = [*(["1,5"] * 40), "none", "2,5"]
