@@ -12,11 +12,16 @@ EverfitError
 └── Unavailable           6  something we depend on is down; time may heal it (transient)
 """
 
+import errno
+import os
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any, ClassVar, Self
 
 LONGEST = 500
+FULL = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT), "database or disk is full")
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class EverfitError(Exception):
@@ -135,3 +140,18 @@ def first_line(error: BaseException, limit: int = 300) -> str:
     """Return the first line of an error's text, bounded and without a full stop, or its type when it says nothing."""
     text = str(error).strip()
     return text.splitlines()[0][:limit].rstrip(".") if text else type(error).__name__
+
+
+def last_line(error: BaseException, limit: int = 300) -> str:
+    """Return the last line of an error's text, where delta-rs names the root of it, as `first_line` does the first.
+
+    >>> last_line(OSError("Generic error\\n \\x1b[31m↳\\x1b[0m No space left on device (os error 28)"))
+    'No space left on device (os error 28)'
+    """
+    lines = COLOURS.sub("", str(error)).strip().splitlines()
+    return lines[-1].strip(" ↳")[:limit].rstrip(".") if lines else type(error).__name__
+
+
+def is_full(cause: BaseException | str) -> bool:
+    """Whether a disk had no room, which time may heal. By its words: few who pass it on keep the number."""
+    return any(words in str(cause) for words in FULL)

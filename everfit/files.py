@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from everfit.errors import InputError, Unavailable, first_line
-
-FULL = (errno.ENOSPC, errno.EDQUOT)
+from everfit.errors import InputError, Unavailable, first_line, is_full
 
 
 @contextmanager
@@ -33,7 +30,7 @@ def replacing(path: Path) -> Iterator[Path]:
         yield half
         half.replace(path)
     except OSError as cause:
-        raise (Unavailable if cause.errno in FULL else InputError)(
+        raise (Unavailable if is_full(cause) else InputError)(
             f"{path} cannot be written: {cause.strerror or first_line(cause)}.",
             do="Make room there, or give a path that can be written.",
         ) from cause

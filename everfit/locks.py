@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from everfit.errors import InputError
+from everfit.errors import InputError, Unavailable, is_full
 
 
 @contextmanager
@@ -15,10 +15,10 @@ def locked(path: Path) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("a")
     except OSError as cause:
-        raise InputError(
+        raise (Unavailable if is_full(cause) else InputError)(
             f"{path} cannot be written: {cause.strerror}.",
             why="It is the lock that keeps two processes from doing the same thing at once.",
-            do="Make the folder writable, or set EVERFIT_HOME to one that is.",
+            do="Make room or make the folder writable, or set EVERFIT_HOME to one that is.",
         ) from cause
     with file:
         fcntl.flock(file, fcntl.LOCK_EX)

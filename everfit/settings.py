@@ -14,7 +14,7 @@ from typing import Self
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from everfit.errors import InputError
+from everfit.errors import InputError, Unavailable, is_full
 
 
 def _login() -> str:
@@ -79,10 +79,10 @@ class Settings(BaseSettings):
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as cause:
-            raise InputError(
+            raise (Unavailable if is_full(cause) else InputError)(
                 f"The home {self.home} cannot be written: {cause.strerror}.",
                 why="everfit keeps its lake, ledger and reports there.",
-                do="Make it writable, or set EVERFIT_HOME to a folder that is.",
+                do="Make room or make it writable, or set EVERFIT_HOME to a folder that is.",
             ) from cause
         return path
 

@@ -22,7 +22,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from deltalake.fs import DeltaStorageHandler
 from deltalake.transaction import AddAction, RemoveAction
 
-from everfit.errors import EverfitError, InputError, Unavailable, first_line
+from everfit.errors import EverfitError, InputError, Unavailable, is_full, last_line
 from everfit.lake.columns import BATCH, copy, fits, merge, stored, write_rows
 from everfit.lake.records import Change
 from everfit.lake.state import File, State
@@ -176,9 +176,11 @@ class Table:
         except EverfitError:
             raise
         except (OSError, DeltaError) as cause:
+            what = f"The lake at {self.uri} cannot be {done}: {last_line(cause)}."
+            if is_full(cause):
+                raise Unavailable(what, **DOORS[done]) from cause
             if "://" in self.uri and not self.uri.startswith("file://"):
                 raise Unavailable.at("The lake", self.uri, cause) from cause
-            what = f"The lake at {self.uri} cannot be {done}: {first_line(cause)}"
             raise InputError(what, **DOORS[done]) from cause
 
 

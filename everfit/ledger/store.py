@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import exc, pool
 
-from everfit.errors import EverfitError, InputError, Unavailable, first_line
+from everfit.errors import EverfitError, InputError, Unavailable, first_line, is_full
 from everfit.locks import locked
 
 BUSY_SECONDS = 30
@@ -176,7 +176,7 @@ def _explain(cause: exc.DBAPIError, address: str) -> EverfitError:
             f"The ledger {address} has been locked by another process for {BUSY_SECONDS} s.",
             do="Find out which process writes to it and does not end, and run the same command again.",
         )
-    if name.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
+    if is_full(original) or name.startswith("SQLITE_IOERR"):
         return Unavailable(
             f"The ledger {address} cannot be written: {first_line(original)}.",
             do="Make room on the disk, and run the same command again; nothing was half-written.",

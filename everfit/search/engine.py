@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import importlib
 import os
 import shutil
@@ -19,7 +18,7 @@ import joblib
 import numpy as np
 import pandas as pd
 
-from everfit.errors import BudgetSpent, DataError, Unavailable
+from everfit.errors import BudgetSpent, DataError, Unavailable, is_full
 from everfit.features import Plan
 from everfit.search import board, pool
 from everfit.search.bench import BASE, PROBLEM, WHOLE, baseline
@@ -37,7 +36,6 @@ QUICK_ROWS = 2000
 TICK = 0.25
 REFIT, SCOUT = -2, -3  # numbers of the final and of the first fit, which are no trials
 SCOUT_CELLS = 300_000
-FULL = os.strerror(errno.ENOSPC)
 
 Ended = Literal["budget", "trials", "asked"]
 
@@ -253,7 +251,7 @@ class _Search:
             why = f"every trial failed, such as {reasons[0]}" if reasons else "no trial was finished in time"
             self.outcomes.append(replace(outcome, reason=f"a quick fit on few rows: {why}"))
             return joblib.load(outcome.model), outcome, f"a quick fit on few rows: {why}"
-        if reasons and all(FULL in reason for reason in reasons):
+        if reasons and all(map(is_full, reasons)):
             do = "Make room, and run the same command again."
             raise Unavailable("The search has no room left on its disk.", details=reasons[:1], do=do)
         if reasons:

@@ -52,3 +52,5 @@ def test_a_place_that_cannot_be_written_is_one_clear_error(tmp_path, place):
 def test_a_full_disk_is_something_that_may_heal(tmp_path):
     with pytest.raises(Unavailable, match="No space left"), replacing(tmp_path / "page.txt"):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with pytest.raises(Unavailable, match="quota"), replacing(tmp_path / "page.txt"):
+        raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))

@@ -522,6 +522,33 @@ def test_a_batch_that_was_added_by_hand_knows_what_its_place_gave_before_and_not
     assert lake.former(second)["n"].tolist() == [*range(5)]
 
 
+FULL = "Unable to copy data to file", "No space left on device (os error 28)"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        f"Generic LocalFileSystem error: {FULL[0]}: {FULL[1]}",
+        f"Generic LocalFileSystem error\n   \x1b[31m↳\x1b[0m {FULL[0]}\n  \x1b[31m↳\x1b[0m {FULL[1]}\n",
+    ],
+)
+def test_a_full_disk_is_something_that_may_heal(lake, tmp_path, monkeypatch, said):
+    batch = stage(lake, tmp_path, rows())
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(said)
+
+    monkeypatch.setattr("everfit.lake.table.DeltaTable.create", full)
+    with pytest.raises(
+        Unavailable, match=r"cannot be written: .*No space left on device \(os error 28\)\.\n"
+    ) as caught:
+        lake.land(batch, {})
+    assert "\x1b" not in str(caught.value)
+    assert "Make room" in caught.value.do
+    monkeypatch.undo()
+    assert lake.land(batch, {}).new
+
+
 def test_a_batch_that_was_replaced_and_came_back_has_landed_twice(lake, tmp_path):
     first = stage(lake, tmp_path, rows(0))
     assert lake.landing_of(first) == first.digest
