@@ -16,17 +16,17 @@ from tasks.steps import say, step
 
 
 @step
-def ingest(spec: ModelSpec, data: str = "") -> tuple[Batch, ...]:
+def ingest(spec: ModelSpec, data: str = "", *, apart: bool = False) -> tuple[Batch, ...]:
     """Stage every batch of `data`, or of the model's own source; rows stay on disk.
 
-    The same content is the same batch: staging it twice changes nothing.
+    The same content is the same batch: staging it twice changes nothing. What is staged `apart` is for one reader.
     """
     settings = Settings()
     lake, ledger = Lake(settings), Ledger.of(settings)
     validation.warm_up()  # what judges the rows starts in a process of its own while they are read
     batches = []
     for source in open_source(data or spec.data.source, base=settings.workspace, secrets=secret):
-        batch = lake.stage(spec.name, source)
+        batch = lake.stage(spec.name, source, apart=apart)
         if landed := lake.known(spec.name, batch.digest):
             lake.discard(batch)
             ledger.once(  # a process may have died right after it had landed
@@ -45,7 +45,7 @@ def ingest(spec: ModelSpec, data: str = "") -> tuple[Batch, ...]:
 @contextmanager
 def staged(spec: ModelSpec, data: str) -> Iterator[tuple[Batch, ...]]:
     """Ingest rows that are not to land, and remove what was staged, whatever happens to them."""
-    batches = ingest(spec, data)
+    batches = ingest(spec, data, apart=True)
     try:
         yield batches
     finally:

@@ -65,7 +65,7 @@ def _read(spec: ModelSpec, settings: Settings, lake: Lake, where: str | SqlSourc
     kind = registry.schema_of(settings, spec.name, champion).to_dict()[spec.data.target]
     read = []
     for source in open_source(where, base=settings.workspace, secrets=secret):
-        batch = lake.stage(spec.name, source)
+        batch = lake.stage(spec.name, source, apart=True)
         try:
             said = labels.read(lake.read(batch).drop(columns=ROW), spec.data, kind, source.origin)
         finally:

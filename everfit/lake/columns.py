@@ -6,12 +6,15 @@ import shutil
 from collections.abc import Iterable
 from typing import Any, BinaryIO
 
+import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from everfit.sources.types import DOUBLE, INT, NULL, STRING, join, widen
 
 BATCH, ROW = "_batch", "_row"
+EXACT = 2**53  # beyond it, float64 skips whole numbers
 GROUP_ROWS, GROUP_BYTES = 65_536, 64 << 20
 
 
@@ -74,3 +77,22 @@ def copy(ready: BinaryIO, out: Any) -> int:
     ready.seek(0)
     shutil.copyfileobj(ready, out, 1 << 20)
     return int(pq.read_metadata(ready).num_rows)
+
+
+def to_frame(table: pa.Table) -> pd.DataFrame:
+    """Return a frame, freeing the table on the way.
+
+    A column without any value is one of missing numbers. Whole numbers beside nulls are float64, or Int64 where that
+    could not tell two of them apart: they may be ids.
+    """
+    schema = pa.schema([c.with_type(DOUBLE) if pa.types.is_null(c.type) else c for c in table.schema])
+    table = table.cast(schema)
+    large = [c.name for c in schema if c.type == INT and table[c.name].null_count and _beyond(table[c.name])]
+    exact = {name: table[name].to_pandas(types_mapper={INT: pd.Int64Dtype()}.get) for name in large}
+    frame: pd.DataFrame = table.to_pandas(split_blocks=True, self_destruct=True)
+    return frame.assign(**exact)
+
+
+def _beyond(column: Any) -> bool:
+    reach = pc.min_max(column).as_py()
+    return any(abs(end) > EXACT for end in reach.values() if end is not None)

@@ -10,7 +10,7 @@ import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 
 from everfit.errors import DataError, InputError
-from everfit.lake.columns import BATCH, ROW
+from everfit.lake.columns import BATCH, ROW, to_frame
 from everfit.lake.landing import REASON, is_live, live_from
 from everfit.lake.records import Batch, Landed, Snapshot, digest_of
 from everfit.lake.state import State
@@ -28,7 +28,7 @@ def of_snapshot(snapshot: Snapshot, columns: list[str] | None) -> pd.DataFrame:
     if state is None or digest_of(counts) != snapshot.digest:
         raise altered(snapshot.uri, snapshot.version, recorded, f"its digest is {digest_of(counts)}")
     names = [*(columns or (n for n in state.schema.names if n not in (BATCH, ROW))), BATCH, ROW]
-    frame = _frame(state.dataset().to_table(columns=names))
+    frame = to_frame(state.dataset().to_table(columns=names))
     if len(frame) != snapshot.rows:
         raise altered(snapshot.uri, snapshot.version, recorded, f"it holds {len(frame)} rows")
     return frame
@@ -36,19 +36,19 @@ def of_snapshot(snapshot: Snapshot, columns: list[str] | None) -> pd.DataFrame:
 
 def of_landed(landed: Landed, batches: Table, columns: list[str] | None) -> pd.DataFrame:
     """Return the good rows of a batch, with _row."""
-    return _frame(_part(landed.batch, batches.state(landed.version), columns))
+    return to_frame(_part(landed.batch, batches.state(landed.version), columns))
 
 
 def of_batch(batch: Batch, tables: Iterable[Table], columns: list[str] | None) -> pd.DataFrame:
     """Return all rows that were received, with _row: staged, or put together from the good and the quarantined."""
     try:
-        return _frame(pq.read_table(batch.path, columns=None if columns is None else [*columns, ROW]))
+        return to_frame(pq.read_table(batch.path, columns=None if columns is None else [*columns, ROW]))
     except FileNotFoundError:
         states = [table.state() for table in tables]
     parts = [_part(batch, state, columns) for state in states if state is not None]
     if sum(map(len, parts)) != batch.rows:
         raise gone(batch)
-    return _frame(pa.concat_tables(parts, promote_options="permissive").sort_by(ROW))
+    return to_frame(pa.concat_tables(parts, promote_options="permissive").sort_by(ROW))
 
 
 def since(state: State | None, learnt: Snapshot, *, target: str, but: str) -> pd.DataFrame:
@@ -59,7 +59,7 @@ def since(state: State | None, learnt: Snapshot, *, target: str, but: str) -> pd
     old = [digest for digest in state.counts if digest in learnt.batches and digest != but]
     blank = pads.field(target).is_null() if target in state.schema.names else None
     parts = [state.dataset(new).to_table(), state.dataset(old).to_table(filter=blank)]
-    return _frame(pa.concat_tables(parts))
+    return to_frame(pa.concat_tables(parts))
 
 
 def former(table: Table, batch: Batch) -> pd.DataFrame:
@@ -71,20 +71,20 @@ def former(table: Table, batch: Batch) -> pd.DataFrame:
         before = {*landing["replaced"], *landing["of_origin"]} - {batch.digest}
     else:
         before = set(live_from(state, batch.origin)) if state else set()
-    return _frame(state.dataset(before).to_table()) if state and before else pd.DataFrame()
+    return to_frame(state.dataset(before).to_table()) if state and before else pd.DataFrame()
 
 
 def replaced(now: State | None, learnt: Snapshot) -> pd.DataFrame:
     """Return the rows of a snapshot whose batches are not there any more."""
     then = Table(learnt.uri).state(learnt.version)
     lost = set(learnt.batches).difference(now.counts if now else ())
-    return _frame(then.dataset(lost).to_table()) if then and lost else pd.DataFrame()
+    return to_frame(then.dataset(lost).to_table()) if then and lost else pd.DataFrame()
 
 
 def columns_of(state: State | None, names: Iterable[str]) -> pd.DataFrame:
     """Return some columns of every row; those that no batch had are left out."""
     held = [name for name in names if state and name in state.schema.names]
-    return _frame(state.dataset().to_table(columns=held)) if state and held else pd.DataFrame()
+    return to_frame(state.dataset().to_table(columns=held)) if state and held else pd.DataFrame()
 
 
 def reasons_of(state: State | None, digest: str) -> dict[int, str]:
@@ -125,11 +125,3 @@ def _part(batch: Batch, state: State | None, columns: list[str] | None) -> pa.Ta
         c if kinds.get(c.name, kind_of(c)) == kind_of(c) else c.with_type(TYPES[kinds[c.name]]) for c in table.schema
     ]
     return table.cast(pa.schema(fields), safe=False)
-
-
-def _frame(table: pa.Table) -> pd.DataFrame:
-    """Return a frame, freeing the table on the way; a column without any value is one of missing numbers."""
-    schema = pa.schema([c.with_type(DOUBLE) if pa.types.is_null(c.type) else c for c in table.schema])
-    table = table.cast(schema)
-    frame: pd.DataFrame = table.to_pandas(split_blocks=True, self_destruct=True)
-    return frame

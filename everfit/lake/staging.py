@@ -15,8 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from everfit.errors import EverfitError, InputError, SourceError, Unavailable
-from everfit.files import FULL
+from everfit.errors import EverfitError, InputError, SourceError, Unavailable, is_full
 from everfit.lake.columns import ROW, write_rows
 from everfit.lake.records import Batch
 from everfit.schema import Schema
@@ -55,19 +54,20 @@ class Digest:
         return whole.hexdigest()
 
 
-def stage(model: str, source: Source, folder: Path, known: pa.Schema | None) -> Batch:
-    """Stream a source to `folder/<digest>.parquet`, which appears whole or not at all.
+def stage(model: str, source: Source, folder: Path, known: pa.Schema | None, *, apart: bool = False) -> Batch:
+    """Stream a source to `folder/<digest>.parquet`, or a file `apart`, which appears whole or not at all.
 
     `known` are the columns of the model's table. A column without any value takes their type, and so does one
     of integers that the table knows as text, when it comes from text, where `12` may be either. Neither changes the
     digest. Raise SourceError when there are no rows.
     """
-    half = folder / f".{uuid.uuid4().hex}.part"
+    mine = uuid.uuid4().hex
+    half = folder / f".{mine}.part"
     with _room(folder):
         try:
             _sweep(folder)
             written = _write(source, half, known)
-            path = folder / f"{written.digest}.parquet"
+            path = folder / (f"{written.digest}-{mine}.parquet" if apart else f"{written.digest}.parquet")
             half.replace(path)
             _sync(folder)
         finally:
@@ -178,7 +178,7 @@ def _room(folder: Path) -> Iterator[None]:
     except EverfitError:
         raise
     except OSError as cause:
-        raise (Unavailable if cause.errno in FULL else InputError)(
+        raise (Unavailable if is_full(cause) else InputError)(
             f"{folder} cannot be written: {cause.strerror or cause}.",
             why="Nothing was ingested.",
             do="Make room, or set EVERFIT_HOME to a folder that has some.",

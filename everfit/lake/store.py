@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pandas as pd
 
 from everfit.errors import DataError, EverfitError
-from everfit.lake import labels, reading, said
+from everfit.lake import labels, predictions, reading
 from everfit.lake.columns import BATCH, ROW
 from everfit.lake.landing import REASON, Landing, is_live, outcome
 from everfit.lake.records import Batch, Landed, LandedBatch, Snapshot, digest_of
@@ -24,10 +24,14 @@ class Lake:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
-    def stage(self, model: str, source: Source) -> Batch:
-        """Stream a source into one local file; raise SourceError, Unavailable or InputError, and leave nothing then."""
+    def stage(self, model: str, source: Source, *, apart: bool = False) -> Batch:
+        """Stream a source into one local file; raise SourceError, Unavailable or InputError, and leave nothing then.
+
+        Whoever stages the same content shares the file, unless it is staged `apart`: for whoever will discard it.
+        """
         state = self._table(model, "batches").state()
-        return stage(model, source, self._settings.folder("incoming", model), state.schema if state else None)
+        folder = self._settings.folder("incoming", model)
+        return stage(model, source, folder, state.schema if state else None, apart=apart)
 
     def discard(self, batch: Batch) -> None:
         """Remove a staged file that is not to land, or has landed already; what has landed stays readable."""
@@ -157,17 +161,15 @@ class Lake:
         state = self._table(model, "quarantine").state()
         if state is None:
             return pd.DataFrame(columns=[BATCH, REASON, ROW])
-        return said.in_order(state.dataset().head(rows))
+        return predictions.in_order(state.dataset().head(rows))
 
     def record_predictions(self, model: str, frame: pd.DataFrame, *, version: int, batch_digest: str) -> bool:
         """Keep what a version said about a batch, once; whether this call did. Without _row, rows are numbered."""
-        return said.record_predictions(
-            self._table(model, "predictions"), frame, version=version, batch_digest=batch_digest
-        )
+        return predictions.record(self._table(model, "predictions"), frame, version=version, batch_digest=batch_digest)
 
     def predictions(self, model: str, *, version: int | None = None, batch_digest: str | None = None) -> pd.DataFrame:
         """Return what was predicted, with _batch, _row, _version and _at."""
-        return said.predictions(self._table(model, "predictions"), version=version, batch_digest=batch_digest)
+        return predictions.read(self._table(model, "predictions"), version=version, batch_digest=batch_digest)
 
     def record_labels(self, model: str, said: pd.DataFrame, origin: str) -> int:
         """Keep what `labels.read` found at one place; return how many labels that changes. The later word wins."""

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from everfit import sources
@@ -44,6 +46,17 @@ def known(lake: Lake) -> dict:
 )
 def test_ids_have_one_form_however_they_are_written(values, written):
     assert [None if pd.isna(v) else v for v in canonical(pd.Series(values))] == written
+
+
+def test_large_ids_beside_a_missing_one_stay_what_they_are(lake, tmp_path):
+    rows = pa.table({"id": pa.array([2**53 + 1, 2**53 + 2, None], pa.int64()), "t": [1, 2, 3], "y": [None, None, "c"]})
+    pq.write_table(rows, tmp_path / "d.parquet")
+    [source] = sources.open_source("d.parquet", base=tmp_path)
+    batch = lake.stage("m", source)
+    lake.land(batch, {})
+    assert say(lake, {"id": [2**53 + 1, 2**53 + 2], "y": ["a", "b"]}) == 2
+    for frame in (lake.read(batch), lake.read(lake.snapshot("m"))):
+        assert labels.complete(frame, lake.labels("m"), DATA)["y"].tolist() == ["a", "b", "c"]
 
 
 def test_an_id_of_several_parts_is_null_where_one_is():

@@ -1,5 +1,7 @@
 """The lake: batches land once, versions stay readable, and no row is ever lost."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -557,3 +559,43 @@ def test_a_batch_that_was_replaced_and_came_back_has_landed_twice(lake, tmp_path
         lake.land(batch, {2: "odd"}, replace_origin=True)
         assert lake.landing_of(batch) == (name or batch.digest)
         assert lake.broken(batch) == {2: "odd"}
+
+
+def test_who_stages_apart_leaves_the_file_of_others_alone(lake, tmp_path):
+    pd.DataFrame({"x": [1, 2]}).to_parquet(tmp_path / "same.parquet")
+    [source] = sources.open_source("same.parquet", base=tmp_path)
+    shared, mine = lake.stage("m", source), lake.stage("m", source, apart=True)
+    lake.discard(mine)
+    assert lake.land(shared, {}).good == 2
+    assert list(shared.path.parent.iterdir()) == []
+
+
+LAND = """
+import sys
+from pathlib import Path
+import numpy as np
+import pandas as pd
+from everfit.errors import Unavailable
+from everfit.lake import Lake
+from everfit.settings import Settings
+from everfit.sources import open_source
+here = Path(sys.argv[1])
+pd.DataFrame({"x": np.random.default_rng(0).random(60_000)}).to_parquet(here / "d.parquet")
+lake = Lake(Settings(workspace=here, lake_uri=str(here / "lake")))
+[source] = open_source("d.parquet", base=here)
+try:
+    lake.land(lake.stage("m", source), {})
+except Unavailable as full:
+    print(full)
+"""
+
+
+def test_a_lake_without_room_may_have_some_later(tmp_path):
+    (tmp_path / "lake").mkdir()
+    mount = f"mount -t tmpfs -o size=300k none {tmp_path / 'lake'}"
+    if subprocess.run(["unshare", "-m", "sh", "-c", mount], capture_output=True, check=False).returncode:
+        pytest.skip("nothing can be mounted here")
+    command = ["unshare", "-m", "sh", "-c", f'{mount} && exec "$@"', "sh", sys.executable, "-c", LAND, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "No space left on device" in done.stdout, done.stderr
+    assert "Make room" in done.stdout

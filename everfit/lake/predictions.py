@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from everfit.lake.columns import BATCH, ROW
+from everfit.lake.columns import BATCH, ROW, to_frame
 from everfit.lake.records import Change
 from everfit.lake.state import State
 from everfit.lake.table import Table
@@ -18,7 +18,7 @@ VERSION, AT = "_version", "_at"
 OURS = {BATCH, ROW, "_reason", VERSION, AT}
 
 
-def record_predictions(table: Table, frame: pd.DataFrame, *, version: int, batch_digest: str) -> bool:
+def record(table: Table, frame: pd.DataFrame, *, version: int, batch_digest: str) -> bool:
     """Append what one version said about one batch, once; whether this call did."""
     now = datetime.now(UTC).replace(tzinfo=None)
     rows = _with(to_table(frame), {VERSION: (version, INT), AT: (now, MOMENT)})
@@ -31,7 +31,7 @@ def record_predictions(table: Table, frame: pd.DataFrame, *, version: int, batch
     return table.commit(rows.schema, decide)[1]
 
 
-def predictions(table: Table, *, version: int | None, batch_digest: str | None) -> pd.DataFrame:
+def read(table: Table, *, version: int | None, batch_digest: str | None) -> pd.DataFrame:
     """Return what was said, with _batch, _row, _version and _at."""
     state = table.state()
     if state is None:
@@ -53,8 +53,7 @@ def to_table(frame: pd.DataFrame) -> pa.Table:
 def in_order(table: pa.Table) -> pd.DataFrame:
     """Return a frame whose bookkeeping columns come last."""
     last = sorted(OURS.intersection(table.column_names))
-    frame: pd.DataFrame = table.select([*_theirs(table), *last]).to_pandas()
-    return frame
+    return to_frame(table.select([*_theirs(table), *last]))
 
 
 def _theirs(table: pa.Table) -> list[str]:
