@@ -17,3 +17,8 @@ def postgres_url() -> Iterator[str]:
     postgres.require()
     with postgres.server() as url:
         yield url
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest, so that no worker is left alone with one of them at the end."""
+    items.sort(key=lambda item: (item.get_closest_marker("slow") is None, "flows" not in item.path.parts))

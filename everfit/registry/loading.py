@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from everfit.registry import files, shelf
+from everfit.registry import cache, files
 from everfit.registry.records import Loaded, Version
 from everfit.schema import Schema
 from everfit.settings import Settings
@@ -13,12 +13,12 @@ from everfit.settings import Settings
 
 def find(settings: Settings, model: str, version: int) -> Version:
     """Say where a version's files are; raise InputError when there is no such version."""
-    known = shelf.recall(settings, model, version)
+    known = cache.recall(settings, model, version)
     if known is None:
         from everfit.registry import door
 
         known = door.fetch(settings, model, version)
-        shelf.remember(settings, known)
+        cache.remember(settings, known)
     return known
 
 

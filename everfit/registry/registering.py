@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from everfit.ledger import Holder
 from everfit.locks import locked
-from everfit.registry import door, files, logbook, package, shelf
+from everfit.registry import cache, door, files, logbook, package
 from everfit.registry.records import Candidate, Version
 from everfit.registry.vendor import MlflowClient, Model, Run
 from everfit.settings import Settings
@@ -38,7 +38,7 @@ def register(settings: Settings, candidate: Candidate) -> Version:
             version = there or _new_version(client, settings, experiment, candidate)
             client.set_registered_model_alias(candidate.model, CHALLENGER, str(version))
         known = door.fetch(settings, candidate.model, version)
-        shelf.remember(settings, known)
+        cache.remember(settings, known)
         return replace(known, new=there is None)
 
 

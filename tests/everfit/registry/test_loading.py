@@ -16,7 +16,7 @@ from sklearn.pipeline import Pipeline
 
 from everfit import features, registry
 from everfit.errors import InputError
-from everfit.registry import files, shelf, trust
+from everfit.registry import cache, files, trust
 from everfit.search.estimators import FAMILIES, Job
 from everfit.spec import Data
 
@@ -55,7 +55,7 @@ def test_the_card_of_a_classifier_knows_its_classes(settings, classifier):
 
 
 def test_another_machine_asks_mlflow_once(settings, version):
-    remembered = shelf.place(settings, "bike", 1)
+    remembered = cache.place(settings, "bike", 1)
     remembered.unlink()
     assert registry.load(settings, "bike", 1).version == 1
     assert remembered.exists()
@@ -110,7 +110,7 @@ class Foreign(BaseEstimator):
 def admit(settings, version, data):
     """Put bytes in the place of the model and make their digest the one that is known."""
     (Path(version.folder) / files.MODEL).write_bytes(data)
-    remembered = shelf.place(settings, "bike", 1)
+    remembered = cache.place(settings, "bike", 1)
     known = json.loads(remembered.read_text())
     known["digests"] = files.digests(Path(version.folder))
     remembered.write_text(json.dumps(known))
