@@ -20,15 +20,18 @@ def ingest(spec: ModelSpec, data: str = "", *, apart: bool = False) -> tuple[Bat
     """Stage every batch of `data`, or of the model's own source; rows stay on disk.
 
     The same content is the same batch: staging it twice changes nothing. What is staged `apart` is for one reader.
+    A file that has landed is not read again until it changes.
     """
     settings = Settings()
     lake, ledger = Lake(settings), Ledger.of(settings)
     validation.warm_up()  # what judges the rows starts in a process of its own while they are read
     batches = []
     for source in open_source(data or spec.data.source, base=settings.workspace, secrets=secret):
-        batch = lake.stage(spec.name, source, apart=apart)
+        stamp = source.stamp()
+        batch = lake.recall(spec.name, source.origin, stamp) or lake.stage(spec.name, source, apart=apart)
         if landed := lake.known(spec.name, batch.digest):
             lake.discard(batch)
+            lake.remember(batch, stamp)
             ledger.once(  # a process may have died right after it had landed
                 "ingested",
                 spec.name,

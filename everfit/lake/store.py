@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pandas as pd
 
 from everfit.errors import DataError, EverfitError
-from everfit.lake import labels, predictions, reading
+from everfit.lake import labels, predictions, reading, seen
 from everfit.lake.columns import BATCH, ROW
 from everfit.lake.landing import REASON, Landing, is_live, outcome
 from everfit.lake.records import Batch, Landed, LandedBatch, Snapshot, digest_of
@@ -32,6 +32,16 @@ class Lake:
         state = self._table(model, "batches").state()
         folder = self._settings.folder("incoming", model)
         return stage(model, source, folder, state.schema if state else None, apart=apart)
+
+    def recall(self, model: str, origin: str, stamp: str) -> Batch | None:
+        """Return the landed batch that a file holds while its stamp is this one; None when it must be read."""
+        notes, incoming = (self._settings.folder(name, model) for name in ("seen", "incoming"))
+        batch = seen.recall(notes, incoming, model, origin, stamp)
+        return batch if batch and self.known(model, batch.digest) else None
+
+    def remember(self, batch: Batch, stamp: str) -> None:
+        """Let `recall` return a batch that has landed. The stamp is that of its file before it was read."""
+        seen.remember(self._settings.folder("seen", batch.model), batch, stamp)
 
     def discard(self, batch: Batch) -> None:
         """Remove a staged file that is not to land, or has landed already; what has landed stays readable."""

@@ -46,6 +46,10 @@ class Source(ABC):
     def __init__(self, origin: str) -> None:
         self.origin = origin
 
+    def stamp(self) -> str:
+        """Tell what the source holds now from what it held and will hold; empty where only reading tells."""
+        return ""
+
     @abstractmethod
     def reader(self) -> pa.RecordBatchReader:
         """Stream the rows; raise SourceError or Unavailable, or Widened while streaming: then call it once more."""

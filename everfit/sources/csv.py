@@ -38,6 +38,10 @@ class Csv(Untyped):
         return self._commas.changed
 
     @override
+    def stamp(self) -> str:
+        return self._place.stamp()
+
+    @override
     def blocks(self) -> Generator[Block, None, None]:
         self._commas.changed = False
         with self._place.reading():

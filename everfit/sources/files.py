@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from everfit.errors import EverfitError, SourceError, Unavailable, did_you_mean,
 
 URI = re.compile(r"^[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 WILD = re.compile(r"[*?\[]")
+SETTLED = 600 * 10**9  # clocks of storages are coarse, and differ from ours
 DISGUISES = {
     b"\x1f\x8b": ("is compressed with gzip", "Let its name end in .gz."),
     b"PK\x03\x04": ("is a ZIP archive or an Excel workbook", "Save it as CSV or Parquet."),
@@ -41,6 +43,20 @@ class Place:
     def name(self) -> str:
         """The file's name without folders, in lower case and without .gz, as its ending says what it holds."""
         return self.path.rsplit("/", 1)[-1].lower().removesuffix(".gz")
+
+    def stamp(self) -> str:
+        """Tell this version of the file from every other; empty when that cannot be told, or not yet.
+
+        One that was just written may be written again within the same tick of its storage's clock.
+        """
+        with self.reading():
+            info = self.system.get_file_info(self.path)
+            told = [info.mtime_ns, info.size]
+            if isinstance(self.system, pafs.LocalFileSystem):
+                here = Path(self.path).stat()  # a copy may keep its time of modification, never this of its change
+                told = [max(here.st_ctime_ns, here.st_mtime_ns), here.st_mtime_ns, here.st_size, here.st_ino]
+        settled = told[0] is not None and time.time_ns() - told[0] > SETTLED
+        return " ".join(map(str, told)) if settled else ""
 
     def stream(self) -> pa.NativeFile:
         """Open it for reading from front to back, unpacked."""

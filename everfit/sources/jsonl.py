@@ -29,6 +29,10 @@ class JsonLines(Untyped):
         self._place = place
 
     @override
+    def stamp(self) -> str:
+        return self._place.stamp()
+
+    @override
     def blocks(self) -> Generator[Block, None, None]:
         with self._place.reading(), self._place.stream() as stream:
             if kind := disguise(stream.read(len(b"PAR1"))):

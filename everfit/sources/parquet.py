@@ -32,6 +32,10 @@ class Parquet(Source):
         self._place = place
 
     @override
+    def stamp(self) -> str:
+        return self._place.stamp()
+
+    @override
     def reader(self) -> pa.RecordBatchReader:
         with self._place.reading():
             file = self._open()

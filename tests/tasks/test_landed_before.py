@@ -1,15 +1,17 @@
 """A batch that landed stays as it landed, whatever was made stricter since, and one that was refused may come again."""
 
+import os
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+import tasks.ingest
 from everfit.errors import ValidationStopped
 from everfit.lake import Batch, Lake
 from everfit.ledger import Ledger
 from everfit.settings import Settings
-from everfit.sources import open_source
+from everfit.sources import Source, open_source
 from everfit.spec import ModelSpec
 from tasks.ingest import ingest
 from tasks.land import land
@@ -34,6 +36,76 @@ def staged(lake: Lake, count: int = 10, start: int = 0) -> Batch:
 
 def subjects(kind: str) -> list[str]:
     return [entry.subject for entry in Ledger.of(Settings()).entries("m") if entry.kind == kind]
+
+
+def test_a_prediction_on_rows_that_are_about_to_land_leaves_them_there(lake, monkeypatch):
+    batch = staged(lake)
+    monkeypatch.setattr(tasks.ingest, "ingest", ingest.fn)
+    with tasks.ingest.staged(SPEC, "d.csv") as [same]:
+        assert (same.digest, len(lake.read(same))) == (batch.digest, 10)
+    assert not same.path.exists()
+    assert lake.land(batch, {}).new
+
+
+@pytest.fixture
+def read(lake, monkeypatch) -> list[str]:
+    """The files that were read so far, where a file needs no time to settle."""
+    monkeypatch.setattr("everfit.sources.files.SETTLED", 0)
+    names, stage = [], Lake.stage
+
+    def noted(self: Lake, model: str, source: Source, **how: bool) -> Batch:
+        names.append(source.origin)
+        return stage(self, model, source, **how)
+
+    monkeypatch.setattr(Lake, "stage", noted)
+    return names
+
+
+def bring(text: str) -> Batch:
+    """Put rows into the model's own source, unless they are there, and bring them in, as a run does."""
+    path = Path("d.csv")
+    if not path.exists() or path.read_text() != text:
+        path.write_text(text)
+    [batch] = ingest.fn(SPEC)
+    land.fn(SPEC, [Checked(batch, {1: "odd"})])
+    return batch
+
+
+ROWS = "x,y\n1,2\n3,4\n"
+
+
+def test_a_file_that_has_landed_is_not_read_again_until_it_changes(lake, read):
+    first, second, third = (bring(ROWS) for _ in range(3))
+    assert len(read) == 2  # to land it, and to see that it has
+    assert first == second == third
+    assert lake.read(third)["x"].tolist() == [1, 3]
+    assert lake.read(bring(ROWS + "5,6\n"))["x"].tolist() == [1, 3, 5]
+    assert lake.recall("m", first.origin, open_source("d.csv", base=Path.cwd())[0].stamp()) is None
+
+
+def test_a_file_is_read_again_when_another_takes_its_place_with_its_size_and_its_time(lake, read):
+    for _ in range(3):
+        bring(ROWS)
+    before = Path("d.csv").stat()
+    Path("new.csv").write_text(ROWS.replace("1", "7"))
+    os.utime("new.csv", ns=(before.st_atime_ns, before.st_mtime_ns))
+    Path("new.csv").replace("d.csv")
+    assert lake.read(bring(ROWS.replace("1", "7")))["x"].tolist() == [7, 3]
+
+
+def test_a_file_that_was_just_written_is_read_each_time(lake, read, monkeypatch):
+    monkeypatch.setattr("everfit.sources.files.SETTLED", 60 * 10**9)
+    for _ in range(3):
+        bring(ROWS)
+    assert len(read) == 3
+
+
+def test_what_a_correction_has_replaced_is_not_taken_for_landed(lake):
+    first, second = (bring(rows) for rows in (ROWS, ROWS + "5,6\n"))
+    for batch in (first, second):
+        lake.remember(batch, "a stamp")
+        assert lake.recall("m", "d.csv", "a stamp") == (batch if batch == second else None)
+    assert lake.recall("m", "d.csv", "another") is lake.recall("m", "d.csv", "") is None
 
 
 def test_a_rule_that_came_since_refuses_nothing_that_has_landed(lake):
