@@ -22,7 +22,7 @@ from flows import cli, talk
 
 MODEL = """name: bike
 data: {{source: {source}, target: {target}, time: hour}}
-search: {{budget: 60s, trials: 1, estimators: [lightgbm]}}
+search: {{budget: 4m, trials: 1, estimators: [lightgbm]}}
 """
 FEED = rentals(0, 14).head(600)
 CLOSED = "127.0.0.1:9"

@@ -23,7 +23,7 @@ MODEL = "sales"
 SPEC = """
 name: sales
 data: {source: in/*.parquet, target: y, time: hour, ids: [sale], label_delay: 2d}
-search: {budget: 20s, trials: 1, estimators: [linear]}
+search: {budget: 4m, trials: 1, estimators: [linear]}
 monitor: {min_rows: 100, min_labels: 60, reference: recent}
 retrain: {cooldown: 1s}
 """

@@ -33,10 +33,10 @@ def story(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Iterato
     os.chdir(tmp_path_factory.mktemp("loop"))
     settings = Settings()
     save(rentals(0, 52), "history")
-    scaffold.create(settings, MODEL, "history.parquet", "rentals", time="hour", budget="30s", force=False)
+    scaffold.create(settings, MODEL, "history.parquet", "rentals", time="hour", budget="4m", force=False)
     path = settings.models / f"{MODEL}.yaml"
     text = path.read_text().replace("{holdout: 0.2}", "{holdout: 2d}")
-    path.write_text(text.replace("{budget: 30s}", "{budget: 30s, trials: 2, estimators: [lightgbm, linear]}"))
+    path.write_text(text.replace("{budget: 4m}", "{budget: 4m, trials: 2, estimators: [lightgbm, linear]}"))
     told: dict[str, Any] = {"train": train(MODEL)}
     told["predict"] = predict(MODEL, save(rentals(52, 7).drop(columns="rentals"), "next"), "predicted.parquet")
     told["fine"] = monitor(MODEL, save(rentals(52, 7), "week-1"))

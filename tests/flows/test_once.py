@@ -38,10 +38,10 @@ def here(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Iterator
     os.chdir(tmp_path_factory.mktemp("once"))
     settings = Settings()
     rentals(0, 52).to_parquet("history.parquet", index=False)
-    scaffold.create(settings, MODEL, "history.parquet", "rentals", time="hour", budget="60s", force=False)
+    scaffold.create(settings, MODEL, "history.parquet", "rentals", time="hour", budget="4m", force=False)
     path = settings.models / f"{MODEL}.yaml"
     text = path.read_text().replace("{holdout: 0.2}", "{holdout: 2d}")
-    path.write_text(text.replace("{budget: 60s}", "{budget: 60s, trials: 1, estimators: [linear]}"))
+    path.write_text(text.replace("{budget: 4m}", "{budget: 4m, trials: 1, estimators: [linear]}"))
     train(MODEL)
     yield SimpleNamespace(settings=settings, ledger=Ledger.of(settings), api=prefect_api)
     os.chdir(before)

@@ -22,7 +22,7 @@ from everfit.simulation import rentals
 from flows import cli
 
 MODEL = "rentals"
-QUICK = "{budget: 60s, trials: 2, estimators: [lightgbm, linear]}"
+QUICK = "{budget: 4m, trials: 2, estimators: [lightgbm, linear]}"
 OFTEN = "{cooldown: 1s, max_per_week: 30}"
 KILLED = """
 import os, signal
@@ -42,9 +42,9 @@ def here(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Iterator
     settings = Settings()
     for name, frame in {"history": rentals(0, 52), "week-4": rentals(73, 7), "week-5": rentals(80, 7)}.items():
         frame.to_parquet(f"{name}.parquet", index=False)
-    scaffold.create(settings, MODEL, "history.parquet", "rentals", time="hour", budget="60s", force=False)
+    scaffold.create(settings, MODEL, "history.parquet", "rentals", time="hour", budget="4m", force=False)
     told = SimpleNamespace(settings=settings, ledger=Ledger.of(settings), api=prefect_api)
-    change(told, "{budget: 60s}", QUICK)
+    change(told, "{budget: 4m}", QUICK)
     change(told, "{holdout: 0.2}", "{holdout: 2d}")
     change(told, "{cooldown: 1d, max_per_week: 3}", OFTEN)
     change(told, "approval: auto", "approval: manual")

@@ -72,10 +72,10 @@ def a_champion(settings: Settings) -> None:
 
     Path("data").mkdir()
     rentals(0, 52).to_parquet("data/history.parquet", index=False)
-    scaffold.create(settings, MODEL, "data/*.parquet", "rentals", time="hour", budget="60s", force=False)
+    scaffold.create(settings, MODEL, "data/*.parquet", "rentals", time="hour", budget="4m", force=False)
     path = settings.models / f"{MODEL}.yaml"
     text = path.read_text().replace("{holdout: 0.2}", "{holdout: 2d}")
-    text = text.replace("{budget: 60s}", "{budget: 60s, trials: 1, estimators: [linear]}")
+    text = text.replace("{budget: 4m}", "{budget: 4m, trials: 1, estimators: [linear]}")
     path.write_text(text.replace("{cooldown: 1d, max_per_week: 3}", "{cooldown: 1s, max_per_week: 30}"))
     train(MODEL)
 
