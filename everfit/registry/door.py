@@ -38,9 +38,30 @@ def client(settings: Settings) -> MlflowClient:
     with locked(settings.folder() / "mlflow.lock"):
         _reach(settings)
         with translated(settings):
-            asked = MlflowClient(tracking_uri=settings.mlflow_uri)
-            asked.search_experiments(max_results=1)
+            _make(settings.mlflow_uri)
+            asked = _entered(settings.mlflow_uri)
     return asked
+
+
+def _entered(uri: str) -> MlflowClient:
+    asked = MlflowClient(tracking_uri=uri)
+    asked.search_experiments(max_results=1)
+    return asked
+
+
+def _make(uri: str) -> None:
+    """Let a SQLite database appear whole: MLflow makes it in many steps, and cannot go on from half of them."""
+    if not uri.startswith("sqlite"):
+        return
+    url = sa.make_url(uri)
+    path = Path(url.database or "")
+    if path.exists() and path.stat().st_size:
+        return
+    half = path.with_name(f"{path.name}.half")
+    for left in path.parent.glob(f"{half.name}*"):  # with its journal, which would be played into the next one
+        left.unlink()
+    _entered(url.set(database=str(half)).render_as_string(hide_password=False))
+    half.replace(path)
 
 
 def fetch(settings: Settings, model: str, version: int) -> Version:

@@ -23,6 +23,18 @@ def test_many_processes_may_prepare_the_same_database_at_once(tmp_path, monkeypa
     raw.close()
 
 
+def test_a_database_whose_making_was_killed_is_made_anew(tmp_path):
+    home = tmp_path / ".everfit"
+    code = "from everfit import registry; from everfit.settings import Settings; registry.prepare(Settings())"
+    with subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path) as making:
+        while not any(b"CREATE TABLE secrets" in path.read_bytes() for path in home.glob("mlflow.db*")):
+            assert making.poll() is None
+        making.kill()
+    assert not (home / "mlflow.db").exists() or not (home / "mlflow.db").stat().st_size
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+    assert sorted(path.name for path in home.iterdir()) == ["mlflow.db", "mlflow.lock"]
+
+
 def test_a_database_that_is_none_is_named(settings):
     (settings.home / "mlflow.db").write_bytes(b"no database at all, but long enough to look at " * 50)
     with pytest.raises(InputError, match=r"MLflow's database .*mlflow\.db cannot be used: file is not a database"):
