@@ -42,6 +42,7 @@ class Landing:
     reasons: Mapping[int, str]
     refused: str
     replace_origin: bool
+    take_over: bool = False
 
     def run(self) -> Landed:
         """Land or refuse it; the same call again changes nothing."""
@@ -57,10 +58,10 @@ class Landing:
 
     def _accept(self, state: State) -> Change | None:
         digest = self.batch.digest
-        if is_live(state, digest):
-            return None
         before = live_from(state, self.batch.origin)
-        old = before if self.replace_origin else frozenset[str]()
+        old = before - {digest} if self.replace_origin else frozenset[str]()
+        if is_live(state, digest):
+            return self._handed_over(state, old) if self.take_over and before != {digest} else None
         facts = {
             "batch": digest,
             "origin": self.batch.origin,
@@ -73,6 +74,13 @@ class Landing:
         marks[FROM + self.batch.origin] = state.version + 1
         whole = None if self.reasons else self.staged
         return Change(digest, self._schema, self._good_rows, whole, old, marks, facts)
+
+    def _handed_over(self, state: State, old: frozenset[str]) -> Change:
+        """Note that a place holds what came from elsewhere before, so that its next content replaces that."""
+        digest = self.batch.digest
+        facts = {"handed_over": digest, "origin": self.batch.origin, "replaced": sorted(old), "of_origin": [digest]}
+        marks = {FROM + self.batch.origin: state.version + 1} | {name: state.mark(name) + 1 for name in old}
+        return Change(digest, self._schema, None, drop=old, marks=marks, facts=facts)
 
     def _settle(self, batches: State) -> None:
         """Put every row that is not in the table into quarantine, unless somebody has."""

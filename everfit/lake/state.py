@@ -89,8 +89,16 @@ class State:
 
     def history(self) -> list[dict[str, Any]]:
         """Return the facts of every commit that brought a batch, oldest first, with its version and time."""
+        return [entry for entry in self._told() if "batch" in entry]
+
+    def _told(self) -> list[dict[str, Any]]:
         found = [entry for entry in reversed(self._table.history()) if "facts" in entry]
         return [{**json.loads(e["facts"]), "version": e["version"], "at": e["timestamp"]} for e in found]
+
+    def origin_of(self, digest: str) -> str:
+        """Return the place that brought a batch last, or took it over since; empty when none did."""
+        told = [entry for entry in self._told() if digest in (entry.get("batch"), entry.get("handed_over"))]
+        return str(told[-1]["origin"]) if told else ""
 
     def landing(self, digest: str) -> dict[str, Any]:
         """Return the facts of the commit that brought a batch last."""

@@ -76,12 +76,14 @@ class Lake:
         *,
         refused: str = "",
         replace_origin: bool = False,
+        take_over: bool = False,
     ) -> Landed:
         """Land a staged batch exactly once, however often and by however many this is called.
 
         `broken` gives a reason for each row position that may not be learnt from (or is a frame with _row and
         _reason). `refused` sends the whole batch to quarantine; it may come again. `replace_origin` makes the batch a
-        correction: what came from the same origin leaves the table in the same commit; older versions keep it.
+        correction: what came from the same origin leaves the table in the same commit; older versions keep it. With
+        `take_over` the same holds for content that is in the table already and came from elsewhere.
         """
         reasons = _reasons(batch, broken)
         batches, quarantine = self._table(batch.model, "batches"), self._table(batch.model, "quarantine")
@@ -92,7 +94,7 @@ class Lake:
                 return outcome(batch, batches.state(), quarantine.state(), new=False)
             raise reading.gone(batch) from cause
         with staged:
-            landed = Landing(batch, staged, batches, quarantine, reasons, refused, replace_origin).run()
+            landed = Landing(batch, staged, batches, quarantine, reasons, refused, replace_origin, take_over).run()
         batch.path.unlink(missing_ok=True)
         return landed
 
@@ -130,6 +132,11 @@ class Lake:
         Those are the rows of batches that landed later, and the rows that had no target when they landed.
         """
         return reading.since(self._table(learnt.model, "batches").state(), learnt, target=target, but=but)
+
+    def origin_of(self, batch: Batch) -> str:
+        """Return the place that a batch came from, whatever place it comes from now; empty when it has not landed."""
+        state = self._table(batch.model, "batches").state()
+        return state.origin_of(batch.digest) if state else ""
 
     def former(self, batch: Batch) -> pd.DataFrame:
         """Return the rows that came from the same place before this batch; or no rows.

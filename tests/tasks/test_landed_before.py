@@ -1,6 +1,7 @@
 """A batch that landed stays as it landed, whatever was made stricter since, and one that was refused may come again."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -143,12 +144,34 @@ def test_the_models_own_file_that_grew_replaces_what_it_gave_before_also_when_it
     assert lake.snapshot("m").rows == 15
 
 
-def test_two_contents_of_another_file_are_two_batches(lake):
-    for count in (10, 15):
-        staged(lake, count)
+@pytest.mark.parametrize(("start", "rows"), [(20, 25), (0, 15)])
+def test_another_file_replaces_what_it_gave_before_only_if_it_still_holds_it(lake, start, rows):
+    for first, count in ((0, 10), (start, 15)):
+        staged(lake, count, first)
         Path("d.csv").rename("next.csv")
         land.fn(SPEC, [Checked(batch) for batch in ingest.fn(SPEC, "next.csv")])
-    assert lake.snapshot("m").rows == 25
+    assert lake.snapshot("m").rows == rows
+
+
+def test_a_correction_replaces_what_came_first_under_another_name(lake):
+    staged(lake)
+    Path("d.csv").rename("named.csv")
+    land.fn(SPEC, [Checked(batch) for batch in ingest.fn(SPEC, "named.csv")])
+    for count in (10, 8):
+        land.fn(SPEC, [Checked(staged(lake, count))])
+    assert lake.snapshot("m").rows == 8
+
+
+def test_a_correction_of_one_of_two_equal_files_leaves_the_other(lake):
+    spec = SPEC.model_copy(update={"data": SPEC.data.model_copy(update={"source": "*.csv"})})
+    staged(lake)
+    shutil.copy("d.csv", "e.csv")
+    for _ in range(2):
+        land.fn(spec, [Checked(batch) for batch in ingest.fn(spec)])
+    staged(lake, 8)
+    shutil.move("d.csv", "e.csv")
+    land.fn(spec, [Checked(batch) for batch in ingest.fn(spec)])
+    assert lake.snapshot("m").rows == 18
 
 
 @pytest.mark.parametrize("died", [False, True])

@@ -27,7 +27,7 @@ def test_a_database_whose_making_was_killed_is_made_anew(tmp_path):
     home = tmp_path / ".everfit"
     code = "from everfit import registry; from everfit.settings import Settings; registry.prepare(Settings())"
     with subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path) as making:
-        while not any(b"CREATE TABLE secrets" in path.read_bytes() for path in home.glob("mlflow.db*")):
+        while not (half := home / "mlflow.db.half").exists() or b"CREATE TABLE secrets" not in half.read_bytes():
             assert making.poll() is None
         making.kill()
     assert not (home / "mlflow.db").exists() or not (home / "mlflow.db").stat().st_size
