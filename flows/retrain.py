@@ -31,7 +31,8 @@ def _start(spec: ModelSpec, settings: Settings, entry: Entry) -> dict[str, Any]:
     decision, reason = entry.subject, f"drift: {entry.reason}"
     if not events.somebody_listens(settings, spec.name):
         say(f"retraining here, for decision {decision}")
-        return {"decision": decision, "started": "here", **(train(spec.name, reason=reason, decision=decision) or {})}
+        ended = train(spec.name, reason=reason, decision=decision)
+        return {"decision": decision, "started": "here", **ended} if ended else _not_started(spec.name, decision)
     recent = datetime.now(UTC) - entry.at < ARRIVES
     if recent and events.confirm_drift(settings, spec.name, decision, reason):
         say(f"retraining asked for by event, for decision {decision}")
@@ -45,3 +46,8 @@ def _start(spec: ModelSpec, settings: Settings, entry: Entry) -> dict[str, Any]:
     )
     say(f"retraining started again, for decision {decision}: its event came to nothing")
     return {"decision": decision, "started": "by deployment"}
+
+
+def _not_started(model: str, decision: str) -> dict[str, Any]:
+    why = f"no retraining was started for decision {decision}: another process is at work on it, or it was given up"
+    return {"decision": decision, "started": "", "sentence": f"{why}; everfit history {model} says which"}

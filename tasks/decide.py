@@ -106,8 +106,19 @@ def recollect(spec: ModelSpec, digest: str) -> Watched | None:
     for entry in reversed(_judged(ledger, spec.name)):
         evidence, decision = entry.facts["evidence"], Decision.from_dict(entry.facts["decision"])
         if (evidence["batch"], evidence["champion"]) == (digest, champion):
-            return None if _is_open(decision) else Watched(digest, decision, entry.facts["page"], before=True)
+            told = _with_failure(ledger, spec.name, decision)
+            return None if _is_open(decision) else Watched(digest, told, entry.facts["page"], before=True)
     return None
+
+
+def _with_failure(ledger: Ledger, model: str, decision: Decision) -> Decision:
+    """Say of a decision that its retraining failed for good, if it did: nothing else will start it again."""
+    failed = [entry for entry in ledger.entries(model, kinds=["retrain_failed"]) if entry.subject == decision.id]
+    if not failed:
+        return decision
+    blocker = f"its retraining failed: {failed[-1].reason}"
+    by_hand = f"Look at why; then `everfit train {model}` retrains by hand."
+    return replace(decision, blockers=(*decision.blockers, blocker), next_steps=(by_hand,))
 
 
 def summary(

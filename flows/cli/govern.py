@@ -50,10 +50,14 @@ def history(
 ) -> None:
     """Show every decision, with who or what made it and why."""
     from everfit.ledger import Ledger
+    from everfit.spec import load_spec
     from flows.cli import console
 
-    ledger = Ledger.of(settings())
+    here = settings()
+    ledger = Ledger.of(here)
     when = moment(at)
+    if name and not ledger.entries(name, limit=1):
+        load_spec(name, here.models)  # a model without decisions has a file at least
     entries = ledger.entries(name, at=when, limit=limit)
     champion = ledger.champion(name, at=when) if name else None
     lost = {entry.seq for entry in ledger.unended(name)}

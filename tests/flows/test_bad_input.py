@@ -203,6 +203,7 @@ BAD_COMMANDS = {
     "no model": (nothing, ("train",), 2, "Missing argument"),
     "an unknown option": (nothing, ("train", "bike", "--jsn"), 2, "No such option: --jsn"),
     "an unknown version": (nothing, ("promote", "bike", "--version", "9"), 2, "has no version 9"),
+    "the history of an unknown model": (nothing, ("history", "bik"), 2, "Did you mean 'bike'?"),
     "no champion before": (nothing, ("rollback", "bike"), 2, "bike"),
 }  # fmt: skip
 

@@ -1,12 +1,17 @@
-"""Two batches that are judged at the same moment, in two processes: one starts a retraining, the other is held back."""
+"""One decision for a batch, one retraining for batches that are judged at the same moment, and what became of it."""
 
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 from everfit.ledger import Ledger
-from everfit.monitor.decision import Decision
+from everfit.monitor.decision import Decision, Evidence
+from everfit.monitor.findings import Finding
+from everfit.settings import Settings
+from everfit.spec import ModelSpec
+from tasks import decide
 
 ROUNDS = 12
 RACE = """
@@ -68,3 +73,20 @@ def test_one_batch_judged_twice_at_once_has_one_decision_which_both_return(tmp_p
     ledger, said = race(tmp_path, "a", "a")
     assert {action for _, _, action in said} == {"retrain"}
     assert len(ledger.entries(kinds=["drift_judged"])) == len(ledger.entries(kinds=["retrain_wanted"])) == ROUNDS
+
+
+SPEC = ModelSpec.model_validate({"name": "m", "data": {"source": "x", "target": "y"}})
+WORSE = Finding("performance", "the loss rose", severity="retrain")
+
+
+def test_a_decision_whose_retraining_was_given_up_says_so_and_promises_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ledger = Ledger.of(Settings())
+    ledger.swap_champion("m", expected=None, new=1, actor="ann")
+    seen = Evidence("m", "a", 1, datetime.now(UTC), 900, champion=1, labels=900, findings=(WORSE,))
+    _, decided = decide._recorded(SPEC, ledger, seen, "page")
+    assert decide.recollect(SPEC, "a").decision == decided
+    ledger.finish("m", decided.id, outcome="failed", reason="given up: 3 attempts ended without an outcome")
+    told = decide.recollect(SPEC, "a").decision
+    assert told.blockers == ("its retraining failed: given up: 3 attempts ended without an outcome",)
+    assert told.next_steps == ("Look at why; then `everfit train m` retrains by hand.",)
