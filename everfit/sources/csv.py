@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import csv
 from typing_extensions import override
 
@@ -12,11 +13,13 @@ from everfit.errors import SourceError, first_line
 from everfit.sources.base import Block, Untyped, check_names
 from everfit.sources.files import Place, disguise
 from everfit.sources.numbers import Commas
+from everfit.sources.types import Array
 
 BLOCK = 4 << 20
 HEADER = 64 << 10
 NULLS = ["", "NA", "NaN", "nan", "null", "NULL", "N/A", "n/a", "#N/A"]
 DELIMITERS = ",;\t|"
+FEWEST_COLUMNS, FEWEST_LINES = 3, 2  # fewer may be a text with commas in it
 
 
 class Csv(Untyped):
@@ -62,8 +65,23 @@ class Csv(Untyped):
         ):
             names = check_names(reader.schema.names, self.origin)
             for batch in reader:
+                for name, column in zip(names, batch.columns, strict=True):
+                    self._refuse_rows_in_a_value(column, name, delimiter, len(names))
                 named = zip(names, batch.columns, strict=True)
                 yield {name: self._commas.out_of(column, name, delimiter) for name, column in named}
+
+    def _refuse_rows_in_a_value(self, column: Array, name: str, delimiter: str, width: int) -> None:
+        """Raise SourceError when a value holds lines that are rows: two stray quotes make one value of all between."""
+        if width < FEWEST_COLUMNS:
+            return
+        for value in column.filter(pc.match_substring(column, "\n")).to_pylist():
+            if sum(line.count(delimiter) == width - 1 for line in value.split("\n")[1:-1]) >= FEWEST_LINES:
+                raise SourceError(
+                    f"{self.origin}: one value of '{name}' holds {value.count(chr(10)):,} lines, among them whole "
+                    f"rows; it begins with {value[:40]!r}.",
+                    why="A stray quote opens a value that ends at the next one, and all rows between are lost in it.",
+                    do='Remove the quotes that nothing closes; a quote inside of a quoted value is written twice: "".',
+                )
 
     def _delimiter(self) -> str:
         """Tell the delimiter by the header line; raise SourceError when the file is empty, or no text."""

@@ -84,6 +84,18 @@ def test_a_csv_column_gets_the_narrowest_type_that_holds_it(tmp_path, values, ki
     assert types(table)["x"] == kind
 
 
+def test_rows_that_two_stray_quotes_made_one_value_of_are_not_lost_in_silence(tmp_path):
+    lines = [f"{n},x,{n / 2}" for n in range(60)]
+    lines[10], lines[50] = '10,"x,5.0', '50,x","25.0'
+    with pytest.raises(SourceError, match=r"one value of 'b' holds 40 lines, among them whole rows"):
+        csv(tmp_path, "\n".join(["a,b,c", *lines]))
+
+
+def test_a_text_of_several_lines_is_one_value(tmp_path):
+    text = "one, with a comma\nand another line,\n\nthen, the end"
+    assert csv(tmp_path, f'a,b,c\n1,"{text}",2\n')["b"].to_pylist() == [text]
+
+
 def test_the_words_for_nothing_are_null_in_every_column_and_a_question_mark_is_not(tmp_path):
     table = csv(tmp_path, "n,s\n1,a\n" + "".join(f"{w},{w}\n" for w in ["", "NA", "NaN", "null", "N/A"]) + "2,?\n")
     assert table["n"].to_pylist() == [1, None, None, None, None, None, 2]
