@@ -1,6 +1,7 @@
 """Stop bad data before it becomes a bad model."""
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -109,8 +110,15 @@ def _check(spec: ModelSpec, settings: Settings, batch: Batch) -> Checked:
         dict(report.broken),
         (*warned, *infinite, *map(str, report.warnings)),
         str(page),
-        (*blocked, *map(str, report.blocking), *(map(str, report.quarantining) if report.blocking else ())),
+        (*blocked, *_blocking(report, frame), *(map(str, report.quarantining) if report.blocking else ())),
     )
+
+
+def _blocking(report: validation.Report, frame: pd.DataFrame) -> list[str]:
+    """Say what stops, once for a column that is not there, however many rules need it."""
+    absent = Counter(r.column for r in report.blocking if r.state == "error" and r.column and r.column not in frame)
+    told = [f"{name}: it is not there, and {count} rules need it" for name, count in absent.items() if count > 1]
+    return [*told, *(str(r) for r in report.blocking if absent[r.column] < 2)]
 
 
 def _known(frame: pd.DataFrame, name: str) -> bool:

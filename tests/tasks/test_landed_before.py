@@ -187,3 +187,15 @@ def test_a_batch_that_comes_back_after_its_correction_is_recorded_again(lake, di
         land.fn(SPEC, [Checked(again)])
     ingest.fn(SPEC)
     assert subjects("ingested") == [first.digest, other.digest, f"{first.digest}-2"]
+
+
+def test_a_column_that_is_not_there_is_told_once_however_many_rules_need_it(lake):
+    Path("expectations").mkdir()
+    rule = "  - {{type: expect_column_values_to_be_between, kwargs: {{column: {}, max_value: {}}}}}\n"
+    rules = [rule.format("x", 5), *(rule.format("gone", most) for most in (1, 2, 3))]
+    Path("expectations/stricter.yaml").write_text("expectations:\n" + "".join(rules))
+    with pytest.raises(ValidationStopped) as stop:
+        validate.fn(SPEC, [staged(lake)])
+    one, other = stop.value.details
+    assert one == "d.csv: gone: it is not there, and 3 rules need it"
+    assert "x: " in other
