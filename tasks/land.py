@@ -33,10 +33,10 @@ def land(spec: ModelSpec, checks: Sequence[Checked]) -> Snapshot:
             replace_origin=ours or _grew(lake, batch),
             take_over=ours and lake.origin_of(batch) not in own,
         )
-        facts = {"rows": checked.batch.rows, "good": landed.good, "quarantined": landed.quarantined}
+        facts = {"rows": batch.rows, "good": landed.good, "quarantined": landed.quarantined}
         kind: Kind = "refused_batch" if landed.refused else "ingested"
-        subject = checked.batch.digest if landed.refused else lake.landing_of(checked.batch)
-        reason = landed.refused or checked.batch.origin
+        subject = batch.digest if landed.refused else lake.landing_of(batch)
+        reason = landed.refused or batch.origin
         ledger.once(kind, spec.name, subject, actor=settings.actor, reason=reason, facts=facts)
         told = "landed" if landed.new or refused else "had landed before"
         say(f"batch {batch.digest[:8]}: {landed.good:,} rows {told}, {landed.quarantined:,} in quarantine")
