@@ -63,7 +63,8 @@ def _judge(spec: ModelSpec, champion: Champion, arrived: Arrived | None) -> list
 def _follow(spec: ModelSpec, champion: Champion, batch: Batch) -> Watched:
     """Judge one batch, and land it if it is sound; what was decided about it before is not decided again.
 
-    It lands before anything is decided: a retraining that another run starts at once then finds its rows.
+    A sound one lands before anything is decided: a retraining that another run starts at once then finds its rows. A
+    broken one is decided upon first: no training may take it for one that was never looked at.
     """
     if decided := recall(spec, batch):
         return decided
@@ -72,5 +73,9 @@ def _follow(spec: ModelSpec, champion: Champion, batch: Batch) -> Watched:
     except ValidationStopped as stop:
         return decide(spec, refused(spec, champion, batch, stop))
     seen = watch(spec, champion, checked)
-    land(spec, [seen.verdict_on(checked)])
+    if seen.evidence.faults:
+        decided = decide(spec, seen)
+        land(spec, [seen.verdict_on(checked)])
+        return decided
+    land(spec, [checked])
     return decide(spec, seen)

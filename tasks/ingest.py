@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import cast
 
 from prefect.blocks.system import Secret
 
 from everfit import validation
+from everfit.errors import SourceError, first_line
 from everfit.lake import Batch, Lake
 from everfit.ledger import Ledger
 from everfit.settings import Settings
@@ -25,13 +27,20 @@ def ingest(spec: ModelSpec, data: str = "", *, apart: bool = False) -> tuple[Bat
     settings = Settings()
     lake, ledger = Lake(settings), Ledger.of(settings)
     validation.warm_up()  # what judges the rows starts in a process of its own while they are read
+    sources = open_source(data or spec.data.source, base=settings.workspace, secrets=secret)
+    own = own_places(spec, settings) if data and not apart else {source.origin for source in sources}
     batches = []
-    for source in open_source(data or spec.data.source, base=settings.workspace, secrets=secret):
+    for source in sources:
         stamp = source.stamp()
-        batch = lake.recall(spec.name, source.origin, stamp) or lake.stage(spec.name, source, apart=apart)
+        known = lake.recall(spec.name, source.origin, stamp)
+        batch = known or lake.stage(spec.name, source, apart=apart)
+        batch = replace(batch, own=not apart and source.origin in own)
         if landed := lake.known(spec.name, batch.digest):
             lake.discard(batch)
-            lake.remember(batch, stamp)
+            if batch.own and not known:
+                lake.hand_over(batch, own)
+            if not known:
+                lake.remember(batch, stamp)
             ledger.once(  # a process may have died right after it had landed
                 "ingested",
                 spec.name,
@@ -43,6 +52,14 @@ def ingest(spec: ModelSpec, data: str = "", *, apart: bool = False) -> tuple[Bat
         say(f"{batch.rows:,} rows from {batch.origin}, batch {batch.digest[:8]}{', landed before' if landed else ''}")
         batches.append(batch)
     return tuple(batches)
+
+
+def own_places(spec: ModelSpec, settings: Settings) -> set[str]:
+    """Return the places that the model's own source names; none when there is nothing at it."""
+    try:
+        return {source.origin for source in open_source(spec.data.source, base=settings.workspace, secrets=secret)}
+    except SourceError:
+        return set()
 
 
 @contextmanager
@@ -57,5 +74,9 @@ def staged(spec: ModelSpec, data: str) -> Iterator[tuple[Batch, ...]]:
 
 
 def secret(block: str) -> str:
-    """Return the value of a Prefect Secret block, for sources that refer to one."""
-    return str(cast("Secret[str]", Secret.load(block)).get())
+    """Return the value of a Prefect Secret block, for sources that refer to one; raise SourceError without it."""
+    try:
+        return str(cast("Secret[str]", Secret.load(block)).get())
+    except ValueError as cause:
+        what = f"Prefect has no Secret block '{block}': {first_line(cause)}."
+        raise SourceError(what, do="Make it in the Prefect UI, or correct its name in the model file.") from cause

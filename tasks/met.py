@@ -28,6 +28,12 @@ class Met:
     landed: pd.DataFrame = field(repr=False)
     asked: pd.DataFrame = field(repr=False)
 
+    def without(self, corrected: pd.DataFrame) -> "Met":
+        """Return the same without rows that a correction takes back."""
+        if not len(corrected) or not len(self.landed):
+            return self
+        return replace(self, landed=self.landed[evaluation.is_beyond(self.landed.drop(columns="_new"), corrected)])
+
     def with_batch(self, loaded: registry.Loaded, frame: pd.DataFrame) -> "Met":
         """Return the same with the rows of a batch that the champion has not learnt from, the newest."""
         new = unseen(frame, loaded).assign(_new=True)

@@ -48,8 +48,9 @@ def watch(spec: ModelSpec, champion: Champion, checked: Checked) -> Seen:
     rows = lake.read(batch)
     new = _new(lake, batch, rows[~rows[ROW].isin(list(checked.broken))])
     frame = labels.complete(in_time(spec, new), lake.labels(spec.name), spec.data)
-    met = meet(spec, loaded, frame=frame, but=batch.digest)
     landed = lake.known(spec.name, batch.digest)  # then its rows are known rows, and it was sound
+    met = meet(spec, loaded, frame=frame, but=batch.digest)
+    met = met if landed else met.without(_corrected(lake, batch, rows))
     broken = () if landed else _faults(spec, loaded, met.landed, frame, batch.digest)
     present = spec.data.target in batch.schema.names
     if any(finding.severity == "repair" for finding in broken):
@@ -73,6 +74,12 @@ def watch(spec: ModelSpec, champion: Champion, checked: Checked) -> Seen:
         moved,
         report,
     )
+
+
+def _corrected(lake: Lake, batch: Batch, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows that a batch takes back as soon as it lands: those of its place that it does not hold."""
+    former = lake.former(batch)
+    return former[evaluation.is_beyond(former, rows)] if batch.own and len(former) else former.iloc[:0]
 
 
 def _new(lake: Lake, batch: Batch, sound: pd.DataFrame) -> pd.DataFrame:

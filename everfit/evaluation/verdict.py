@@ -104,7 +104,10 @@ def _few(case: _Case) -> list[str]:
     if case.judging >= FEWEST_UNITS:
         return []
     if case.groups is None:
-        return [f"{case.judging} evaluation row(s) have a weight, and {FEWEST_UNITS} are needed to judge"]
+        what = "block(s) of neighbouring rows" if case.ordered else "evaluation row(s)"
+        return [
+            f"{case.judging} {what} have a weight, and {FEWEST_UNITS} are needed to judge: raise evaluation.holdout"
+        ]
     return [
         f"{case.judging} group(s) judge, and {FEWEST_UNITS} are needed to prove anything: raise evaluation.holdout, "
         "give rows of more groups, or leave data.group out if the rows of a group have nothing else in common"

@@ -10,7 +10,7 @@ that last brought something from there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, BinaryIO
@@ -42,7 +42,6 @@ class Landing:
     reasons: Mapping[int, str]
     refused: str
     replace_origin: bool
-    take_over: bool = False
 
     def run(self) -> Landed:
         """Land or refuse it; the same call again changes nothing."""
@@ -58,10 +57,10 @@ class Landing:
 
     def _accept(self, state: State) -> Change | None:
         digest = self.batch.digest
-        before = live_from(state, self.batch.origin)
-        old = before - {digest} if self.replace_origin else frozenset[str]()
         if is_live(state, digest):
-            return self._handed_over(state, old) if self.take_over and before != {digest} else None
+            return None
+        before = live_from(state, self.batch.origin)
+        old = before if self.replace_origin else frozenset[str]()
         facts = {
             "batch": digest,
             "origin": self.batch.origin,
@@ -74,13 +73,6 @@ class Landing:
         marks[FROM + self.batch.origin] = state.version + 1
         whole = None if self.reasons else self.staged
         return Change(digest, self._schema, self._good_rows, whole, old, marks, facts)
-
-    def _handed_over(self, state: State, old: frozenset[str]) -> Change:
-        """Note that a place holds what came from elsewhere before, so that its next content replaces that."""
-        digest = self.batch.digest
-        facts = {"handed_over": digest, "origin": self.batch.origin, "replaced": sorted(old), "of_origin": [digest]}
-        marks = {FROM + self.batch.origin: state.version + 1} | {name: state.mark(name) + 1 for name in old}
-        return Change(digest, self._schema, None, drop=old, marks=marks, facts=facts)
 
     def _settle(self, batches: State) -> None:
         """Put every row that is not in the table into quarantine, unless somebody has."""
@@ -142,6 +134,24 @@ class Landing:
     def _parts(self) -> Iterator[pa.RecordBatch]:
         self.staged.seek(0)
         yield from stream(pq.ParquetFile(self.staged))
+
+
+def hand_over(batches: Table, batch: Batch, own: Collection[str]) -> None:
+    """Let a place have what is in the table and came from elsewhere, so that its next content replaces that.
+
+    Nothing changes when it has it already, or when one of the places in `own` has: that one may still hold it.
+    """
+
+    def decide(state: State) -> Change | None:
+        digest, before = batch.digest, live_from(state, batch.origin)
+        if not is_live(state, digest) or before == {digest} or state.origin_of(digest) in own:
+            return None
+        old = before - {digest}
+        facts = {"handed_over": digest, "origin": batch.origin, "replaced": sorted(old), "of_origin": [digest]}
+        marks = {FROM + batch.origin: state.version + 1} | {name: state.mark(name) + 1 for name in old}
+        return Change(digest, pa.schema([]), None, drop=old, marks=marks, facts=facts)
+
+    batches.commit(pa.schema([]), decide)
 
 
 def outcome(batch: Batch, batches: State | None, quarantine: State | None, *, new: bool) -> Landed:

@@ -26,6 +26,8 @@ class Batch:
     schema: Schema
     infinite: Mapping[str, int] = field(default_factory=dict)
     """How many infinite values each column holds, for columns that hold any."""
+    own: bool = field(default=False, compare=False)
+    """Whether it comes from the model's own source, whose next content at the same place replaces it."""
 
 
 @dataclass(frozen=True)

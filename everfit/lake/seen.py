@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -11,7 +12,11 @@ from everfit.files import replacing
 from everfit.lake.records import Batch
 from everfit.schema import Schema
 
-READER = metadata.version("everfit")  # another one may read other values out of the same bytes
+
+@cache
+def reader() -> str:
+    """Name the version of everfit: another one may read other values out of the same bytes."""
+    return metadata.version("everfit")
 
 
 def recall(folder: Path, incoming: Path, model: str, origin: str, stamp: str) -> Batch | None:
@@ -20,7 +25,7 @@ def recall(folder: Path, incoming: Path, model: str, origin: str, stamp: str) ->
         said = json.loads(_note(folder, origin).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):  # a machine that went down may leave half a note
         return None
-    if not stamp or (said["origin"], said["stamp"], said["reader"]) != (origin, stamp, READER):
+    if not stamp or (said["origin"], said["stamp"], said["reader"]) != (origin, stamp, reader()):
         return None
     path, kinds = incoming / f"{said['digest']}.parquet", Schema.from_dict(said["columns"])
     return Batch(model, path, said["digest"], said["rows"], origin, kinds, said["infinite"])
@@ -33,7 +38,7 @@ def remember(folder: Path, batch: Batch, stamp: str) -> None:
     said = {
         "origin": batch.origin,
         "stamp": stamp,
-        "reader": READER,
+        "reader": reader(),
         "digest": batch.digest,
         "rows": batch.rows,
         "columns": batch.schema.to_dict(),

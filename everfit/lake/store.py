@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 
 import pandas as pd
@@ -10,7 +10,7 @@ import pandas as pd
 from everfit.errors import DataError, EverfitError
 from everfit.lake import labels, predictions, reading, seen
 from everfit.lake.columns import BATCH, ROW
-from everfit.lake.landing import REASON, Landing, is_live, outcome
+from everfit.lake.landing import REASON, Landing, hand_over, is_live, outcome
 from everfit.lake.records import Batch, Landed, LandedBatch, Snapshot, digest_of
 from everfit.lake.staging import stage
 from everfit.lake.table import Table
@@ -76,14 +76,12 @@ class Lake:
         *,
         refused: str = "",
         replace_origin: bool = False,
-        take_over: bool = False,
     ) -> Landed:
         """Land a staged batch exactly once, however often and by however many this is called.
 
         `broken` gives a reason for each row position that may not be learnt from (or is a frame with _row and
         _reason). `refused` sends the whole batch to quarantine; it may come again. `replace_origin` makes the batch a
-        correction: what came from the same origin leaves the table in the same commit; older versions keep it. With
-        `take_over` the same holds for content that is in the table already and came from elsewhere.
+        correction: what came from the same origin leaves the table in the same commit; older versions keep it.
         """
         reasons = _reasons(batch, broken)
         batches, quarantine = self._table(batch.model, "batches"), self._table(batch.model, "quarantine")
@@ -94,7 +92,7 @@ class Lake:
                 return outcome(batch, batches.state(), quarantine.state(), new=False)
             raise reading.gone(batch) from cause
         with staged:
-            landed = Landing(batch, staged, batches, quarantine, reasons, refused, replace_origin, take_over).run()
+            landed = Landing(batch, staged, batches, quarantine, reasons, refused, replace_origin).run()
         batch.path.unlink(missing_ok=True)
         return landed
 
@@ -133,10 +131,9 @@ class Lake:
         """
         return reading.since(self._table(learnt.model, "batches").state(), learnt, target=target, but=but)
 
-    def origin_of(self, batch: Batch) -> str:
-        """Return the place that a batch came from, whatever place it comes from now; empty when it has not landed."""
-        state = self._table(batch.model, "batches").state()
-        return state.origin_of(batch.digest) if state else ""
+    def hand_over(self, batch: Batch, own: Collection[str]) -> None:
+        """Let a batch that has landed belong to the place that it comes from now, unless one of `own` places has it."""
+        hand_over(self._table(batch.model, "batches"), batch, own)
 
     def former(self, batch: Batch) -> pd.DataFrame:
         """Return the rows that came from the same place before this batch; or no rows.

@@ -75,7 +75,8 @@ class Csv(Untyped):
         if width < FEWEST_COLUMNS:
             return
         for value in column.filter(pc.match_substring(column, "\n")).to_pylist():
-            if sum(line.count(delimiter) == width - 1 for line in value.split("\n")[1:-1]) >= FEWEST_LINES:
+            inner = value.split("\n")[1:-1]
+            if len(inner) >= FEWEST_LINES and all(line.count(delimiter) == width - 1 for line in inner):
                 raise SourceError(
                     f"{self.origin}: one value of '{name}' holds {value.count(chr(10)):,} lines, among them whole "
                     f"rows; it begins with {value[:40]!r}.",
