@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -172,6 +173,7 @@ def test_a_process_that_dies_before_ledger_or_event_has_its_retraining_done_once
 
 def test_a_retraining_whose_run_ended_before_its_claim_is_started_again_by_each_later_run(here, monkeypatch):
     from prefect import flow
+    from prefect.client.orchestration import get_client
 
     from flows.retrain import start_wanted
 
@@ -191,3 +193,5 @@ def test_a_retraining_whose_run_ended_before_its_claim_is_started_again_by_each_
         call(f"{here.api}/flow_runs/{new['id']}/set_state", {"state": {"type": "CANCELLED"}, "force": True})
         ids.append(new["id"])
     here.ledger.finish(MODEL, "cancelled", outcome="failed", reason="the test is over")
+    with get_client(sync_client=True) as client:  # or other tests' models of this name would seem to be listened to
+        client.delete_deployment(UUID(deployment))
