@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-from uuid import UUID
 
 import pytest
 
@@ -173,15 +172,16 @@ def test_a_process_that_dies_before_ledger_or_event_has_its_retraining_done_once
 
 def test_a_retraining_whose_run_ended_before_its_claim_is_started_again_by_each_later_run(here, monkeypatch):
     from prefect import flow
-    from prefect.client.orchestration import get_client
 
     from flows.retrain import start_wanted
 
+    other = "rentals-elsewhere"  # a deployment of the shared server would listen to other tests' model of the same name
     monkeypatch.setenv("EVERFIT_PREFECT_API", here.api)
     trains = call(f"{here.api}/flows/", {"name": "train"})["id"]
-    deployment = call(f"{here.api}/deployments/", {"name": MODEL, "flow_id": trains})["id"]
-    spec, asked = load_spec(MODEL, here.settings.models), datetime.now(UTC) - timedelta(minutes=5)
-    here.ledger.record("retrain_wanted", MODEL, subject="cancelled", actor="a run", reason="it moved", at=asked)
+    deployment = call(f"{here.api}/deployments/", {"name": other, "flow_id": trains})["id"]
+    spec = load_spec(MODEL, here.settings.models).model_copy(update={"name": other})
+    asked = datetime.now(UTC) - timedelta(minutes=5)
+    here.ledger.record("retrain_wanted", other, subject="cancelled", actor="a run", reason="it moved", at=asked)
     ids = []
     for _ in range(2):
         call(f"{here.api}/deployments/get_scheduled_flow_runs", {"deployment_ids": [deployment]})  # as a runner does
@@ -192,6 +192,4 @@ def test_a_retraining_whose_run_ended_before_its_claim_is_started_again_by_each_
         assert new["state_type"] == "SCHEDULED"
         call(f"{here.api}/flow_runs/{new['id']}/set_state", {"state": {"type": "CANCELLED"}, "force": True})
         ids.append(new["id"])
-    here.ledger.finish(MODEL, "cancelled", outcome="failed", reason="the test is over")
-    with get_client(sync_client=True) as client:  # or other tests' models of this name would seem to be listened to
-        client.delete_deployment(UUID(deployment))
+    here.ledger.finish(other, "cancelled", outcome="failed", reason="the test is over")
