@@ -1,5 +1,6 @@
 """Watch one model: is the new batch sound, has the world moved, is a retraining due?"""
 
+from dataclasses import replace
 from typing import Any
 
 from prefect import flow
@@ -75,7 +76,7 @@ def _follow(spec: ModelSpec, champion: Champion, batch: Batch) -> Watched:
     seen = watch(spec, champion, checked)
     if seen.evidence.faults:
         decided = decide(spec, seen)
-        land(spec, [seen.verdict_on(checked)])
+        land(spec, [replace(checked, refused=seen.evidence.faults)])
         return decided
     land(spec, [checked])
     return decide(spec, seen)

@@ -34,7 +34,7 @@ def decide(spec: ModelSpec, seen: Seen) -> Watched:
     settings = Settings()
     path = settings.reports(spec.name) / f"drift-{seen.evidence.batch[:12]}.html"
     evidence, decision = _recorded(spec, Ledger.of(settings), seen.evidence, str(path))
-    page = rendering.page(path, evidence, decision, seen.moved, evidently=seen.evidently)
+    page = rendering.page(path, evidence, decision, seen.moved, evidently=seen.evidently, performance=seen.performance)
     text = rendering.markdown(evidence, decision, seen.moved)
     publish_report(spec.name, "drift-verdict", f"{spec.name}: {decision.verdict}", text, page)
     say(f"{decision.verdict}: {'; '.join(decision.reasons)}")

@@ -34,10 +34,7 @@ class Seen:
     evidence: Evidence
     moved: drift.Drift | None = None
     evidently: str = ""
-
-    def verdict_on(self, checked: Checked) -> Checked:
-        """Return the batch as it is to land: refused when a finding says that it is broken."""
-        return replace(checked, refused=self.evidence.faults) if self.evidence.faults else checked
+    performance: str = ""
 
 
 @step
@@ -45,19 +42,20 @@ def watch(spec: ModelSpec, champion: Champion, checked: Checked) -> Seen:
     """Gather every signal about a batch that passed its suites; nothing is decided here."""
     settings, loaded, batch = Settings(), champion.loaded, checked.batch
     lake = Lake(settings)
-    rows = lake.read(batch)
-    new = _new(lake, batch, rows[~rows[ROW].isin(list(checked.broken))])
+    rows, former, personal = lake.read(batch), lake.former(batch), _personal(spec)
+    new = _new(batch, rows[~rows[ROW].isin(list(checked.broken))], former)
     frame = labels.complete(in_time(spec, new), lake.labels(spec.name), spec.data)
     landed = lake.known(spec.name, batch.digest)  # then its rows are known rows, and it was sound
     met = meet(spec, loaded, frame=frame, but=batch.digest)
-    met = met if landed else met.without(_corrected(lake, batch, rows))
-    broken = () if landed else _faults(spec, loaded, met.landed, frame, batch.digest)
+    if batch.own and not landed and len(former):  # what it does not hold any more leaves the table when it lands
+        met = met.without(former[evaluation.is_beyond(former, rows)])
+    broken = () if landed else _faults(spec, loaded, met.landed, frame, batch.digest, personal)
     present = spec.data.target in batch.schema.names
     if any(finding.severity == "repair" for finding in broken):
         seen = evidence(spec, loaded, batch=batch.digest, rows=len(frame), findings=broken, target_present=present)
         return Seen(seen)
     page = settings.reports(spec.name) / f"evidently-{batch.digest[:12]}.html"
-    moved, report = _drift(spec, loaded, met.landed, frame, page)
+    moved, *reports = _drift(spec, loaded, met.landed, frame, page, personal)
     whole = met.with_batch(loaded, frame)
     known, findings = _labelled(spec, loaded, whole)
     return Seen(
@@ -72,19 +70,13 @@ def watch(spec: ModelSpec, champion: Champion, checked: Checked) -> Seen:
             target_present=present,
         ),
         moved,
-        report,
+        *reports,
     )
 
 
-def _corrected(lake: Lake, batch: Batch, rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows that a batch takes back as soon as it lands: those of its place that it does not hold."""
-    former = lake.former(batch)
-    return former[evaluation.is_beyond(former, rows)] if batch.own and len(former) else former.iloc[:0]
-
-
-def _new(lake: Lake, batch: Batch, sound: pd.DataFrame) -> pd.DataFrame:
+def _new(batch: Batch, sound: pd.DataFrame, former: pd.DataFrame) -> pd.DataFrame:
     """Leave out what the same source gave before: a query or a file that grows brings its old rows again."""
-    new = sound[evaluation.is_beyond(sound, lake.former(batch))]
+    new = sound[evaluation.is_beyond(sound, former)]
     if len(new) in (0, len(sound)):
         return sound
     say(f"{len(new):,} of {len(sound):,} rows are new; {batch.origin} had the others before")
@@ -143,7 +135,12 @@ def _overdue(spec: ModelSpec, met: Met) -> tuple[Finding, ...]:
 
 
 def _faults(
-    spec: ModelSpec, loaded: registry.Loaded, since: pd.DataFrame, frame: pd.DataFrame, batch: str
+    spec: ModelSpec,
+    loaded: registry.Loaded,
+    since: pd.DataFrame,
+    frame: pd.DataFrame,
+    batch: str,
+    personal: frozenset[str],
 ) -> tuple[Finding, ...]:
     ledger = Ledger.of(Settings())
     alone = {entry.subject for entry in ledger.entries(spec.name, kinds=["labelled"])}
@@ -156,7 +153,7 @@ def _faults(
         now=datetime.now(UTC),
         on_change=spec.data.on_change,
         before=new_normal.earlier((facts for facts in judged if facts["evidence"]["batch"] not in alone), batch),
-        personal=_personal(spec),
+        personal=personal,
     )
 
 
@@ -167,9 +164,14 @@ def _personal(spec: ModelSpec) -> frozenset[str]:
 
 
 def _drift(
-    spec: ModelSpec, loaded: registry.Loaded, since: pd.DataFrame, frame: pd.DataFrame, page: Path
-) -> tuple[drift.Drift, str]:
-    """Compare inputs, predictions and labels with the champion's past; name Evidently's report, or say why none."""
+    spec: ModelSpec,
+    loaded: registry.Loaded,
+    since: pd.DataFrame,
+    frame: pd.DataFrame,
+    page: Path,
+    personal: frozenset[str],
+) -> tuple[drift.Drift, str, str]:
+    """Compare inputs, predictions and labels with the champion's past; name Evidently's reports, or say why none."""
     now, target = _with_predictions(loaded, frame), spec.data.target
     past, which = _reference(spec, loaded, since)
     moved = drift.compare(
@@ -179,13 +181,16 @@ def _drift(
         level=spec.monitor.significance,
         min_rows=spec.monitor.min_rows,
         target=target,
-        personal=_personal(spec),
+        personal=personal,
     )
     if moved.judged:
         moved = replace(moved, why=f"{moved.why}, compared with {which}")
     from everfit.monitor import evidently_report  # takes four seconds, and most runs see nothing new
 
-    return moved, evidently_report.write_report(past, now, moved, page)
+    beside = page.with_name(f"{page.stem}-performance.html")
+    shown = moved.judged and target not in personal
+    performance = evidently_report.write_performance(past, now, target, loaded.task, beside) if shown else ""
+    return moved, evidently_report.write_report(past, now, moved, page), performance
 
 
 def _reference(spec: ModelSpec, loaded: registry.Loaded, since: pd.DataFrame) -> tuple[pd.DataFrame, str]:

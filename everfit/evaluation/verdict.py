@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -85,7 +86,8 @@ def judge(
         if blockers:
             return Verdict(False, (), tuple(blockers), **facts)
         return _weigh(case, margin, stale, why_stale, champion or "the champion", facts)
-    except Exception as cause:  # noqa: BLE001  # the gate fails closed: whatever went wrong, nothing is promoted
+    except Exception as cause:  # the gate fails closed: whatever went wrong, nothing is promoted
+        logging.getLogger("everfit").exception("the comparison failed, and the challenger is refused")
         return Verdict(False, (), (f"the comparison failed: {type(cause).__name__}: {first_line(cause)}",), **facts)
 
 

@@ -7,9 +7,10 @@ made one of two that it knows. Whatever still goes wrong leaves a sentence in pl
 
 from __future__ import annotations
 
+import logging
 import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -21,16 +22,18 @@ from everfit.errors import first_line
 from everfit.monitor.counts import RARE, numbers, sample
 from everfit.monitor.drift import MOVED
 from everfit.monitor.moved import ColumnDrift, Drift
+from everfit.monitor.reference import PREDICTION
 from everfit.schema import Kind
+from everfit.spec import TaskType
 
 os.environ.setdefault("DO_NOT_TRACK", "1")
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it imports names that numpy and pydantic have given up
-    from evidently import DataDefinition, Dataset, Report
+    from evidently import BinaryClassification, DataDefinition, Dataset, MulticlassClassification, Regression, Report
     from evidently.legacy.calculations.stattests import StatTest, register_stattest
     from evidently.legacy.core import ColumnType
     from evidently.metrics import ValueDrift
-    from evidently.presets import DataDriftPreset
+    from evidently.presets import ClassificationPreset, DataDriftPreset, RegressionPreset
 
 MAX_ROWS = 20_000
 MAX_LEVELS = 30
@@ -48,16 +51,50 @@ def write_report(reference: pd.DataFrame, current: pd.DataFrame, drift: Drift, p
     shown = [column for column in _judged(drift) if _drawable(column, past, now)]
     if not shown:
         return "no column can be drawn: there is nothing to compare"
+    return _written(path, lambda: _columns(past, now, drift, shown, path))
+
+
+def write_performance(
+    reference: pd.DataFrame, current: pd.DataFrame, target: str, task: TaskType, path: Path, *, seed: int = 0
+) -> str:
+    """Write `path` as `write_report` does, of predictions beside labels; return nothing where a side has not both."""
+    pair = [target, PREDICTION]
+    if any(name not in side for name in pair for side in (reference, current)):
+        return ""
+    past, now = (sample(side.dropna(subset=pair), MAX_ROWS, seed) for side in (reference, current))
+    if past.empty or now.empty:
+        return ""
+    kinds: dict[str, Kind] = dict.fromkeys(pair, "number" if task == "regression" else "string")
+    sides = _as_drawn(past, now, kinds)
+    preset = RegressionPreset() if task == "regression" else ClassificationPreset()
+    return _written(path, lambda: _save([preset], sides, kinds, path, **_roles(sides, task)))
+
+
+def _roles(sides: list[pd.DataFrame], task: TaskType) -> dict[str, Any]:
+    """Say which column is the truth; of two classes Evidently wants to know which one is meant."""
+    target, predicted = sides[0].columns
+    if task == "regression":
+        return {"regression": [Regression(target=target, prediction=predicted)]}
+    if task == "multiclass":
+        return {"classification": [MulticlassClassification(target=target, prediction_labels=predicted)]}
+    positive = max(label for side in sides for label in side[target])
+    return {"classification": [BinaryClassification(target=target, prediction_labels=predicted, pos_label=positive)]}
+
+
+def _written(path: Path, write: Callable[[], None]) -> str:
+    """Return the file's name once it is written, or why it is not; what no disk explains is logged with its trace."""
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            _write(past, now, drift, shown, path)
-    except Exception as cause:  # noqa: BLE001  see above
-        return f"Evidently failed: {type(cause).__name__}: {first_line(cause)}"
+            write()
+    except Exception as cause:
+        why = f"Evidently failed: {type(cause).__name__}: {first_line(cause)}"
+        logging.getLogger("everfit").warning("%s: %s", path.name, why, exc_info=not isinstance(cause, OSError))
+        return why
     return path.name
 
 
-def _write(past: pd.DataFrame, now: pd.DataFrame, drift: Drift, shown: list[ColumnDrift], path: Path) -> None:
+def _columns(past: pd.DataFrame, now: pd.DataFrame, drift: Drift, shown: list[ColumnDrift], path: Path) -> None:
     verdicts = {column.column: column for column in shown}
     others = {column.column for column in (drift.prediction, drift.target) if column}
     inputs = [name for name in verdicts if name not in others]
@@ -71,11 +108,12 @@ def _write(past: pd.DataFrame, now: pd.DataFrame, drift: Drift, shown: list[Colu
         _save(metrics, _as_drawn(past, now, kinds), kinds, path)
 
 
-def _save(metrics: list[Any], sides: list[pd.DataFrame], kinds: dict[str, Kind], path: Path) -> None:
+def _save(metrics: list[Any], sides: list[pd.DataFrame], kinds: dict[str, Kind], path: Path, **roles: Any) -> None:
     """Run a report of the reference (first side) and the current rows, and write it as HTML and JSON."""
     definition = DataDefinition(
         numerical_columns=[name for name, kind in kinds.items() if kind == "number"],
         categorical_columns=[name for name, kind in kinds.items() if kind != "number"],
+        **roles,
     )
     past, now = (Dataset.from_pandas(side, data_definition=definition) for side in sides)
     snapshot = Report(metrics, include_tests=True).run(current_data=now, reference_data=past)

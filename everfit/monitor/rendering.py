@@ -37,9 +37,19 @@ class Bar:
 
 
 def page(
-    path: Path, evidence: Evidence, decision: Decision, drift: Drift | None = None, *, evidently: str = ""
+    path: Path,
+    evidence: Evidence,
+    decision: Decision,
+    drift: Drift | None = None,
+    *,
+    evidently: str = "",
+    performance: str = "",
 ) -> Path:
-    """Write one self-contained HTML file. `evidently` is the report's file name beside it, or why there is none."""
+    """Write one self-contained HTML file.
+
+    `evidently` and `performance` are the names of Evidently's reports beside it, of the columns and of predictions
+    against labels, or why there is none.
+    """
     columns = ordered(drift)
     return pages.render(
         "monitor/page.html.jinja",
@@ -56,8 +66,8 @@ def page(
         findings=sorted(decision.findings, key=_urgency),
         figures=_figures(evidence, decision, drift),
         bars=bars,
-        report=evidently if evidently.endswith(".html") else "",
-        degraded="" if evidently.endswith(".html") else evidently,
+        reports=[name for name in (evidently, performance) if name.endswith(".html")],
+        degraded=[why for why in (evidently, performance) if why and not why.endswith(".html")],
         width=WIDTH,
         height=HEIGHT,
     )

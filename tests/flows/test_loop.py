@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -146,7 +147,9 @@ def test_reports_are_where_the_verdict_says(story):
     page = Path(story.told["retrain"]["report"])
     assert "retrain" in page.read_text().lower()
     assert list(page.parent.glob("data-*.html"))
-    assert list(page.parent.glob("evidently-*.html"))
+    linked = re.findall(r'href="(evidently-[^"]+)"', page.read_text())
+    assert [name.endswith("-performance.html") for name in linked] == [False, True]
+    assert all((page.parent / name).is_file() for name in linked)
 
 
 @pytest.fixture

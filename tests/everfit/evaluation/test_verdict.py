@@ -249,3 +249,11 @@ def test_ten_rows_are_enough_for_what_is_plain():
     said = {"challenger": numbers(0.1).take(take), "champion": numbers(2).take(take), "dummy": DUMMY.take(take)}
     assert judge("mae", TRUTH[:10], said).promote
     assert judge("mae", TRUTH[:10], said, ordered=True).promote
+
+
+def test_a_comparison_that_breaks_refuses_and_leaves_its_trace_in_the_log(monkeypatch, caplog):
+    monkeypatch.setattr("everfit.evaluation.resample.draws_of", lambda *_, **__: {}["a bug"])
+    refused = verdict(1.0, 1.3, champion="v3")
+    assert not refused.promote
+    assert refused.blockers == ("the comparison failed: KeyError: 'a bug'",)
+    assert caplog.records[-1].exc_info[0] is KeyError

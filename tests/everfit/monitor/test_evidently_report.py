@@ -82,6 +82,27 @@ def test_the_report_opens_in_a_browser_without_a_network(written):
     assert "Drifted Columns" in shown.stdout
 
 
+@pytest.mark.parametrize(
+    ("task", "truth"),
+    [
+        ("regression", lambda rng, n: rng.normal(size=n)),
+        ("binary", lambda rng, n: rng.choice(["no", "yes"], n)),
+        ("binary", lambda rng, n: rng.random(n) < 0.5),
+        ("multiclass", lambda rng, n: rng.integers(0, 4, n)),
+    ],
+)
+def test_with_labels_predictions_are_compared_with_them(evidently_report, tmp_path, task, truth):
+    rng = np.random.default_rng(0)
+    before, after = (pd.DataFrame({"x": rng.normal(size=n), "y": truth(rng, n)}) for n in (1200, 600))
+    before["_prediction"], after["_prediction"] = before["y"].to_numpy()[::-1], after["y"].to_numpy()
+    before["_prediction"] = before["_prediction"].astype(object).where(np.arange(1200) >= 100, None)
+    path = tmp_path / "performance.html"
+    assert evidently_report.write_performance(before, after, "y", task, path) == "performance.html"
+    assert path.stat().st_size > 1e6
+    assert evidently_report.write_performance(before, after.drop(columns="y"), "y", task, path) == ""
+    assert evidently_report.write_performance(before, after.assign(y=None), "y", task, path) == ""
+
+
 def test_a_large_batch_is_drawn_from_a_bounded_sample(evidently_report, monkeypatch, tmp_path):
     drawn = []
     monkeypatch.setattr(evidently_report, "MAX_ROWS", 300)
@@ -98,6 +119,15 @@ def test_a_failure_leaves_a_sentence_and_no_exception(evidently_report, tmp_path
     (tmp_path / "file").write_text("in the way")
     said = evidently_report.write_report(before, after, found, tmp_path / "file" / "report.html")
     assert said.startswith("Evidently failed: ")
+
+
+def test_a_failure_that_no_disk_explains_is_logged_with_its_trace(evidently_report, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(evidently_report, "_save", lambda *_: {}["a bug"])
+    before, after = frame(1500, 0)[["number"]], frame(800, 1)[["number"]]
+    found = drift.compare(before, after, columns=Schema.of(before))
+    said = evidently_report.write_report(before, after, found, tmp_path / "report.html")
+    assert said == "Evidently failed: KeyError: 'a bug'"
+    assert caplog.records[-1].exc_info[0] is KeyError
 
 
 def test_personal_columns_are_left_out(evidently_report, tmp_path):

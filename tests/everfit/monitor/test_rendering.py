@@ -39,6 +39,14 @@ def test_the_page_says_the_verdict_first_and_needs_nothing_from_elsewhere(tmp_pa
     assert text.count("<svg") == 3
 
 
+def test_the_page_leads_to_predictions_beside_labels_where_there_is_such_a_report(tmp_path):
+    names = {"evidently": "e.html", "performance": "e-performance.html"}
+    text = rendering.page(tmp_path / "drift.html", *judged(), **names).read_text()
+    assert 'Predictions beside labels in detail: <a href="e-performance.html">' in text
+    assert 'Every column in detail: <a href="e.html">' in text
+    assert "degraded" not in rendering.page(tmp_path / "drift.html", *judged(), evidently="e.html").read_text()
+
+
 def test_the_page_says_when_the_report_is_degraded(tmp_path):
     text = rendering.page(tmp_path / "drift.html", *judged(), evidently="Evidently failed: ValueError").read_text()
     assert "degraded" in text
