@@ -29,12 +29,12 @@ def secret_in(address: str) -> str:
 
 
 def refuse_secret(address: str) -> None:
-    """Raise SourceError when an address that a model file is to hold spells out a secret."""
+    """Raise SourceError when an address spells out a secret."""
     if secret := secret_in(address):
         raise SourceError(
-            f"The address in the model file holds {secret}, spelt out.",
+            f"The address holds {secret}, spelt out.",
             why="Model files are read by many and kept for ever.",
-            do=f"In the model file {INSTEAD}.",
+            do=f"{INSTEAD[0].upper()}{INSTEAD[1:]}.",
         )
 
 

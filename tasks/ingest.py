@@ -32,15 +32,14 @@ def ingest(spec: ModelSpec, data: str = "", *, apart: bool = False) -> tuple[Bat
     batches = []
     for source in sources:
         stamp = source.stamp()
-        known = lake.recall(spec.name, source.origin, stamp)
-        batch = known or lake.stage(spec.name, source, apart=apart)
+        recalled = lake.recall(spec.name, source.origin, stamp)
+        batch = recalled or lake.stage(spec.name, source, apart=apart)
         batch = replace(batch, own=not apart and source.origin in own)
-        if landed := lake.known(spec.name, batch.digest):
+        landed = recalled is not None or lake.known(spec.name, batch.digest)
+        if landed and not recalled:
             lake.discard(batch)
-            if batch.own and not known:
+            if batch.own:
                 lake.hand_over(batch, own)
-            if not known:
-                lake.remember(batch, stamp)
             ledger.once(  # a process may have died right after it had landed
                 "ingested",
                 spec.name,
@@ -49,6 +48,7 @@ def ingest(spec: ModelSpec, data: str = "", *, apart: bool = False) -> tuple[Bat
                 reason=batch.origin,
                 facts={"rows": batch.rows},
             )
+            lake.remember(batch, stamp)
         say(f"{batch.rows:,} rows from {batch.origin}, batch {batch.digest[:8]}{', landed before' if landed else ''}")
         batches.append(batch)
     return tuple(batches)

@@ -99,8 +99,9 @@ class Untyped(Source):
                     batch = typing.fit(block)
                     if not typing.wider:
                         yield batch
+            if typing.wider:
+                self._types = typing.types
             if typing.wider or self.changed:
-                self._types = typing.types if typing.wider else self._types
                 raise Widened(self.origin)
 
         return pa.RecordBatchReader.from_batches(first.schema, batches())

@@ -65,10 +65,10 @@ class Csv(Untyped):
         ):
             names = check_names(reader.schema.names, self.origin)
             for batch in reader:
-                for name, column in zip(names, batch.columns, strict=True):
+                block = dict(zip(names, batch.columns, strict=True))
+                for name, column in block.items():
                     self._refuse_rows_in_a_value(column, name, delimiter, len(names))
-                named = zip(names, batch.columns, strict=True)
-                yield {name: self._commas.out_of(column, name, delimiter) for name, column in named}
+                yield {name: self._commas.out_of(column, name, delimiter) for name, column in block.items()}
 
     def _refuse_rows_in_a_value(self, column: Array, name: str, delimiter: str, width: int) -> None:
         """Raise SourceError when a value holds lines that are rows: two stray quotes make one value of all between."""

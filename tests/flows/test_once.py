@@ -1,6 +1,7 @@
 """One decision, exactly one retraining: when the event is lost, comes twice, or the process dies in between."""
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,12 +13,14 @@ from typing import Any
 import pytest
 
 from everfit import registry, scaffold
+from everfit.errors import SourceError
 from everfit.lake import Lake
-from everfit.ledger import Ledger
+from everfit.ledger import Holder, Ledger
 from everfit.settings import Settings
 from everfit.simulation import rentals
 from everfit.spec import load_spec
 from flows.talk import call
+from tasks.ingest import secret
 
 MODEL = "rentals"
 # A monitor run that is killed right before one of its steps.
@@ -122,6 +125,26 @@ def test_a_file_that_broke_since_does_not_end_what_drift_has_asked_for(here):
     assert result["state"] in ("Promoted", "Champion kept")
     assert kinds(here.ledger, "beside a fault") == ["retrain_wanted", "retrain_started", "retrain_finished"]
     assert "temperature removed" in here.ledger.entries(MODEL, kinds=["refused_batch"])[-1].reason
+
+
+def test_a_retraining_that_was_given_up_is_not_told_as_started(here):
+    from prefect import flow
+
+    from flows.retrain import start_wanted
+
+    here.ledger.once("retrain_wanted", MODEL, "deadly", actor="a run", reason="the world changed")
+    gone = Holder(socket.gethostname(), os.getpid(), "earlier")
+    assert all(here.ledger.claim(MODEL, "deadly", actor="a run that died", holder=gone) for _ in range(3))
+    (told,) = flow(lambda: start_wanted(load_spec(MODEL, here.settings.models)), name="a monitor run")()
+    assert (told["decision"], told["started"]) == ("deadly", "")
+    assert "no retraining was started for decision deadly" in told["sentence"]
+    assert kinds(here.ledger, "deadly")[-1] == "retrain_failed"
+    assert here.ledger.wanted(MODEL) == []
+
+
+def test_a_secret_that_prefect_does_not_have_is_a_mistake_of_the_model_file(here):
+    with pytest.raises(SourceError, match="Prefect has no Secret block 'nowhere'"):
+        secret("nowhere")
 
 
 def test_a_decision_that_nobody_asked_for_trains_nothing(here):
