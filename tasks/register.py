@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 
+import numpy as np
 import pandas as pd
 
 from everfit import evaluation, registry, search
@@ -73,12 +74,17 @@ def _candidate(
 
 
 def _reference(spec: ModelSpec, prepared: Prepared, found: search.Searched, rows: Rows) -> pd.DataFrame:
-    """What later batches are compared with: predictions and losses only on rows that the model never learnt from."""
+    """What later batches are compared with: predictions and losses only on rows that the model never learnt from.
+
+    Copies of training rows have no loss here, as those of a later batch are not judged: they are the easy ones.
+    """
     predicted = evaluation.predict(found.best, rows.test, prepared.task, prepared.positive)
+    losses = evaluation.row_losses(prepared.task, rows.test[spec.data.target], predicted)
+    copies = np.isin(evaluation.row_hashes(rows.test), evaluation.row_hashes(rows.train))
     return make_reference(
         rows.test,
         predicted.values,
-        evaluation.row_losses(prepared.task, rows.test[spec.data.target], predicted),
+        np.where(copies, np.nan, losses),
         score=predicted.score,
         learnt=rows.train,
         seed=spec.search.seed,
