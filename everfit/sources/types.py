@@ -23,6 +23,8 @@ NULL, BOOL, INT, DOUBLE, STRING = pa.null(), pa.bool_(), pa.int64(), pa.float64(
 MOMENT = pa.timestamp("us")
 WRITTEN = (INT, DOUBLE, BOOL, MOMENT)  # what text may stand for, in the order of trying
 LEADING_ZERO = "^0[0-9xX]"
+WHOLE = "^-?[0-9]+$"
+INT_END = 2.0**63
 
 
 def lake_type(field: pa.Field) -> DataType:
@@ -32,7 +34,7 @@ def lake_type(field: pa.Field) -> DataType:
         return NULL
     if isinstance(held, pa.UuidType):
         return STRING
-    if pa.types.is_integer(held):
+    if pa.types.is_integer(held) or (pa.types.is_decimal(held) and held.scale == 0):
         return INT
     return {"boolean": BOOL, "number": DOUBLE, "string": STRING, "timestamp": MOMENT}[kind_of(field)]
 
@@ -83,7 +85,10 @@ def read_text(array: Array, guesses: Sequence[DataType]) -> Array:
 
 
 def parse(array: Array, wanted: DataType) -> Array | None:
-    """Read text as one type; None when a value does not allow it. `007` is a code and never a number."""
+    """Read text as one type; None when a value does not allow it.
+
+    `007` is a code and never a number, and neither are digits that no int64 holds: as doubles two ids would be one.
+    """
     if array.type != STRING or wanted == STRING:
         return array if array.type == wanted else None
     if wanted in (INT, DOUBLE) and _has_codes(array):
@@ -91,7 +96,9 @@ def parse(array: Array, wanted: DataType) -> Array | None:
     read = _cast(array, wanted)
     if read is None:
         read = _cast(pc.utf8_trim_whitespace(array), wanted)
-    return _nan_to_null(read) if read is not None and wanted == DOUBLE else read
+    if read is None or wanted != DOUBLE:
+        return read
+    return None if _has_long_ids(array, read) else _nan_to_null(read)
 
 
 def widen(array: Array, wanted: DataType) -> Array:
@@ -120,6 +127,11 @@ def _has_codes(array: Array) -> bool:
     if not pc.any(zeros).as_py():
         return False
     return bool(pc.any(pc.match_substring_regex(array.filter(zeros), LEADING_ZERO)).as_py())
+
+
+def _has_long_ids(array: Array, read: Array) -> bool:
+    large = pc.utf8_trim_whitespace(array.filter(pc.greater_equal(pc.abs(read), INT_END)))
+    return _cast(large.filter(pc.match_substring_regex(large, WHOLE)), INT) is None
 
 
 def _nan_to_null(array: Array) -> Array:

@@ -13,18 +13,20 @@ from everfit.sources.types import STRING, Array
 
 
 def to_array(values: Sequence[Any]) -> Array:
-    """Return a column; values of several types meet as text, and objects that are no table are refused later."""
-    plain = [float(value) if isinstance(value, Decimal) else value for value in values]
+    """Return a column; objects that are no table are refused later.
+
+    Values of several types meet as text, and so do whole numbers that neither int64 nor float64 holds exactly.
+    """
+    plain = [_number(value) if isinstance(value, Decimal) else value for value in values]
     try:
         return pa.array(plain)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
-        return _mixed(plain)
+        return pa.array([None if value is None else _text(value) for value in plain], STRING)
 
 
-def _mixed(values: Sequence[Any]) -> Array:
-    if all(value is None or (isinstance(value, int | float) and not isinstance(value, bool)) for value in values):
-        return pa.array([None if value is None else float(value) for value in values], pa.float64())
-    return pa.array([None if value is None else _text(value) for value in values], STRING)
+def _number(value: Decimal) -> int | float:
+    """Keep what is written whole exact, as it may be an id."""
+    return int(value) if value.as_tuple().exponent == 0 else float(value)
 
 
 def _text(value: Any) -> str:

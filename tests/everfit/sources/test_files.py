@@ -76,6 +76,10 @@ def test_the_same_rows_come_out_of_every_text_format(tmp_path, name, content):
         (["2024-01-01T10:00:00Z", "2024-01-01T10:00:00+02:00"], "timestamp[us]"),
         (["01/02/2024", "02/02/2024"], "string"),
         (["inf", "1.5"], "double"),
+        (["1e30", "123456789012345678901.5"], "double"),
+        (["-9223372036854775808", "1.5"], "double"),
+        (["12345678901234567890", "1"], "string"),
+        ([" 12345678901234567890", "1.5"], "string"),
         (["", "NA"], "null"),
     ],
 )
@@ -213,6 +217,23 @@ def test_json_keys_that_come_late_are_null_before(tmp_path, monkeypatch):
 def test_json_values_of_several_types_meet_as_text(tmp_path):
     (tmp_path / "d.jsonl").write_text('{"a": 1}\n{"a": "x"}\n{"a": true}\n')
     assert read("d.jsonl", tmp_path)["a"].to_pylist() == ["1", "x", "true"]
+
+
+def test_json_ids_beyond_int64_stay_what_they_are(tmp_path):
+    (tmp_path / "d.jsonl").write_text('{"a": 12345678901234567890}\n{"a": 12345678901234567891}\n{"a": 1.5}\n')
+    assert read("d.jsonl", tmp_path)["a"].to_pylist() == ["12345678901234567890", "12345678901234567891", "1.5"]
+
+
+def test_whole_decimals_are_whole_numbers_or_refused(tmp_path):
+    from decimal import Decimal
+
+    def came(value: int) -> pa.Table:
+        pq.write_table(pa.table({"id": pa.array([Decimal(value)], pa.decimal128(20, 0))}), tmp_path / "d.parquet")
+        return read("d.parquet", tmp_path)
+
+    assert came(2**53 + 1)["id"].to_pylist() == [2**53 + 1]
+    with pytest.raises(DataError, match="'id' holds whole numbers above"):
+        came(2**63)
 
 
 def test_every_arrow_type_becomes_one_of_five(tmp_path):

@@ -219,4 +219,14 @@ def test_values_that_are_no_arrow_type_meet_as_text():
     from everfit.sources.values import to_array
 
     assert to_array([1, "x", None, {"a": 1}]).to_pylist() == ["1", "x", None, '{"a": 1}']
-    assert to_array([1, 2.5, 2**70]).type == pa.float64()
+    assert to_array([2.5, 2**70]).to_pylist() == ["2.5", str(2**70)]
+
+
+def test_decimals_that_are_written_whole_are_exact():
+    from decimal import Decimal
+
+    from everfit.sources.values import to_array
+
+    assert to_array([Decimal(2**53 + 1), None]).to_pylist() == [2**53 + 1, None]
+    assert to_array([Decimal(2**63), Decimal(1)]).to_pylist() == [str(2**63), "1"]
+    assert to_array([Decimal("1E+30"), Decimal("2.50"), Decimal("NaN")]).type == pa.float64()
