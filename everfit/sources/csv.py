@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Iterator
 
 import pyarrow as pa
@@ -19,6 +20,7 @@ BLOCK = 4 << 20
 HEADER = 64 << 10
 NULLS = ["", "NA", "NaN", "nan", "null", "NULL", "N/A", "n/a", "#N/A"]
 DELIMITERS = ",;\t|"
+QUOTED = re.compile(r'(?<![^,;\t|\n])"(?:[^"]|"")*"')
 FEWEST_COLUMNS, FEWEST_LINES = 3, 2  # fewer may be a text with commas in it
 
 
@@ -90,10 +92,11 @@ class Csv(Untyped):
             head = stream.read(HEADER)
         if kind := disguise(head):
             raise SourceError(f"{self.origin} {kind[0]}.", do=kind[1])
-        header = head.decode("utf-8", "replace").lstrip("\ufeff").strip().partition("\n")[0]
-        if not header:
+        text = head.decode("utf-8", "replace").lstrip("\ufeff").strip()
+        if not text:
             raise SourceError(f"{self.origin} is empty.", do="Give a file with a header line and rows.")
-        return "\t" if ".tsv" in self.origin else max(DELIMITERS, key=header.count)
+        header = QUOTED.sub("", text).partition("\n")[0]
+        return "\t" if self._place.name.endswith(".tsv") else max(DELIMITERS, key=header.count)
 
     def _broken(self, cause: pa.ArrowInvalid) -> SourceError:
         if "UTF8" in str(cause).upper().replace("-", ""):

@@ -88,6 +88,21 @@ def test_a_csv_column_gets_the_narrowest_type_that_holds_it(tmp_path, values, ki
     assert types(table)["x"] == kind
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "names"),
+    [
+        ("x.tsvs/f.csv", "id,x\n1,2\n", ["id", "x"]),
+        ("my.tsv.csv", "id,x\n1,2\n", ["id", "x"]),
+        ("d.csv", '"Temperature, °C";"Humidity, %";cnt\n1;2;3\n', ["Temperature, °C", "Humidity, %", "cnt"]),
+        ("d.csv", '"a ""x;y;z"" b",c\n1,2\n', ['a "x;y;z" b', "c"]),
+        ("d.csv", '"a, b\nc, d";e\n1;2\n', ["a, b\nc, d", "e"]),
+    ],
+)
+def test_the_delimiter_is_what_stands_between_the_names(tmp_path, name, text, names):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    assert csv(tmp_path, text, name).column_names == names
+
+
 def test_rows_that_two_stray_quotes_made_one_value_of_are_not_lost_in_silence(tmp_path):
     lines = [f"{n},x,{n / 2}" for n in range(60)]
     lines[10], lines[50] = '10,"x,5.0', '50,x","25.0'
