@@ -7,13 +7,16 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from pandas.api import types
 
 from everfit.features import casts
 from everfit.lake import BATCH, ROW
+from everfit.lake.columns import EXACT
+from everfit.sources.types import INT_END
 
 BOOKKEEPING = (BATCH, ROW)
 MIX = np.uint64(0x9E3779B97F4A7C15)
-HASHING = 2  # how `row_hashes` does it; what was hashed in one way says nothing to another
+HASHING = 3  # how `row_hashes` does it; what was hashed in one way says nothing to another
 
 
 def row_hashes(frame: pd.DataFrame, kinds: Mapping[str, str] | None = None, *, way: int = HASHING) -> np.ndarray:
@@ -22,7 +25,7 @@ def row_hashes(frame: pd.DataFrame, kinds: Mapping[str, str] | None = None, *, w
     What is missing does not count either: a row stays the same row when its table gets another column, or when a
     column without a value so far gets its type. Whole floats hash as integers do, so that a row keeps its identity
     when a batch widens a column. Given `kinds`, only those columns count, read as what they were when others hashed
-    them. `way` 1 is that of models from before.
+    them. `way` 1 and 2 are those of models from before.
 
     >>> one = pd.DataFrame({"x": [1, 2]})
     >>> two = pd.DataFrame({"new": [None, "a"], "x": [1.0, 2.0]})
@@ -35,7 +38,7 @@ def row_hashes(frame: pd.DataFrame, kinds: Mapping[str, str] | None = None, *, w
     with np.errstate(over="ignore"):
         for name in names:
             read = frame[name] if kinds is None else _as(frame[name], kinds[name])
-            hashes, missing = _hash(read)
+            hashes, missing = _hash(read, exact=way > 2)
             if way == 1:
                 total = (total ^ _mixed(hashes)) * MIX + np.uint64(1)
             else:
@@ -64,17 +67,29 @@ def _as(values: pd.Series, kind: str) -> pd.Series:
     return values if casts.kind_of(values) == kind else casts.cast(values, kind)
 
 
-def _hash(values: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+def _hash(values: pd.Series, *, exact: bool = True) -> tuple[np.ndarray, np.ndarray]:
     """Return one number per value of a column, and which values are missing."""
     kind = casts.kind_of(values)
     if kind in ("number", "boolean"):
         numbers = casts.as_number(values).to_numpy() + 0.0  # -0.0 is 0.0
         missing = np.isnan(numbers)
-        return np.where(missing, np.nan, numbers).view("uint64"), missing
+        hashes = np.where(missing, np.nan, numbers).view("uint64")
+        return _with_large(hashes, values, numbers) if exact else hashes, missing
     plain = casts.as_time(values) if kind == "timestamp" else values
     plain = casts.as_text(plain) if plain.dtype == object else plain
     hashes = np.asarray(pd.util.hash_pandas_object(plain, index=False), dtype="uint64")
     return hashes, plain.isna().to_numpy()
+
+
+def _with_large(hashes: np.ndarray, values: pd.Series, numbers: np.ndarray) -> np.ndarray:
+    """Let whole numbers that float64 would make one with their neighbours stand for themselves."""
+    large = np.abs(numbers) >= EXACT
+    if types.is_integer_dtype(values.dtype):
+        whole = values.to_numpy("int64", na_value=0)
+    else:
+        large &= np.abs(numbers) < INT_END
+        whole = np.where(large, numbers, 0).astype("int64")
+    return np.where(large, whole.view("uint64"), hashes)
 
 
 def _hash_of_name(name: str) -> np.uint64:

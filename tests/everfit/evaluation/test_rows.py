@@ -30,6 +30,23 @@ def test_where_nothing_is_known_everything_is_new():
     assert np.all(is_beyond(pd.DataFrame({"x": [1, 1]}), pd.DataFrame()))
 
 
+LARGE = [2**53 + 1, 2**53 + 2, -(2**62) - 1, 2**63 - 1, 2**63 - 2]
+
+
+@pytest.mark.parametrize("ids", [pd.Series(LARGE), pd.Series([*LARGE, None], dtype="Int64")])
+def test_ids_beyond_what_floats_tell_apart_are_told_apart(ids):
+    frame = pd.DataFrame({"id": ids, "x": 1.0})
+    assert len(set(row_hashes(frame))) == len(frame)
+    assert is_beyond(frame, frame[:1]).tolist() == [False] + [True] * (len(frame) - 1)
+    assert row_hashes(frame[:5]).tolist() == row_hashes(pd.DataFrame({"id": LARGE, "x": 1})).tolist()
+
+
+def test_large_whole_numbers_are_the_same_rows_as_integers_and_as_floats():
+    whole = pd.DataFrame({"x": [2**53 - 1, 2**53, -(2**60)]})
+    assert row_hashes(whole).tolist() == row_hashes(whole.astype("float64")).tolist()
+    assert row_hashes(whole[:1]).tolist() == row_hashes(whole[:1], way=2).tolist()
+
+
 def table(seed: int, count: int = 300) -> pd.DataFrame:
     """Rows of every type with holes in them, so few values that some rows are equal."""
     chance = np.random.default_rng(seed)
@@ -90,7 +107,13 @@ def champion_of(train: pd.DataFrame, way: int = evaluation.HASHING) -> SimpleNam
     return SimpleNamespace(schema=Schema.of(train), card={"split": written}, train_rows=hashes)
 
 
-@pytest.mark.parametrize("way", [1, 2])
+@pytest.mark.parametrize("way", [1, 2, evaluation.HASHING])
+def test_a_champion_of_any_age_knows_the_rows_with_large_ids_that_it_learnt_from(way):
+    old = pd.DataFrame({"id": LARGE})
+    assert len(unseen(old, champion_of(old, way))) == 0
+
+
+@pytest.mark.parametrize("way", [1, 2, evaluation.HASHING])
 @pytest.mark.parametrize("later", ["text", 1.5, True, pd.Timestamp("2026-01-01")])
 def test_no_row_that_the_champion_learnt_from_judges_it_after_an_empty_column_got_values(way, later):
     old, new = table(0).assign(e=np.nan).drop_duplicates(), table(1).drop_duplicates()
@@ -99,7 +122,7 @@ def test_no_row_that_the_champion_learnt_from_judges_it_after_an_empty_column_go
     assert len(unseen(both.iloc[: len(old)], champion_of(old, way))) == 0
 
 
-@pytest.mark.parametrize("way", [1, 2])
+@pytest.mark.parametrize("way", [1, 2, evaluation.HASHING])
 def test_no_row_that_the_champion_learnt_from_judges_it_after_a_column_became_text(way):
     old = table(0)
     texts = old.assign(
