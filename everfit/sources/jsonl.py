@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Generator, Iterator
 from itertools import islice
 from typing import Any
@@ -16,6 +17,7 @@ from everfit.sources.types import MOMENT
 from everfit.sources.values import to_array
 
 BLOCK = 20_000
+SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
 
 
 class JsonLines(Untyped):
@@ -54,7 +56,19 @@ class JsonLines(Untyped):
                 raise SourceError(f"{self.origin}:{number}: this line is not JSON: {cause}.") from cause
             if not isinstance(row, dict):
                 raise SourceError(f'{self.origin}:{number}: a line must be one JSON object, such as {{"a": 1}}.')
+            if SURROGATE.search(line):
+                self._refuse_halves(row, number)
             yield row
+
+    def _refuse_halves(self, row: dict[str, Any], number: int) -> None:
+        try:
+            json.dumps(row, ensure_ascii=False).encode()
+        except UnicodeEncodeError as cause:
+            raise SourceError(
+                f"{self.origin}:{number}: a text holds \\u{ord(cause.object[cause.start]):x}, half of a character.",
+                why="A text that was cut within an emoji ends like this, and it cannot be stored.",
+                do="Write both halves or none.",
+            ) from cause
 
     def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         row = dict(pairs)
