@@ -28,7 +28,7 @@ STALE = 24 * 3600.0
 
 
 class Digest:
-    """A hash of rows that does not depend on how they are cut into blocks. 32 hex digits."""
+    """A hash of rows, however they are cut into blocks and their columns ordered. 32 hex digits."""
 
     def __init__(self, schema: pa.Schema) -> None:
         self._schema = schema
@@ -47,7 +47,8 @@ class Digest:
     def hexdigest(self) -> str:
         """Name everything that was taken in, the names and types of the columns included."""
         whole = hashlib.blake2b(digest_size=16)
-        for column, parts in zip(self._schema, self._parts, strict=True):
+        columns = zip(self._schema, self._parts, strict=True)
+        for column, parts in sorted(columns, key=lambda pair: pair[0].name):
             whole.update(f"{column.name}\0{column.type}\0".encode())
             for part in parts:
                 whole.update(part.digest())

@@ -105,6 +105,14 @@ def test_the_same_content_is_one_batch_whatever_its_file_is(lake, tmp_path):
     assert counts(lake) == (4, 1)
 
 
+def test_the_same_columns_in_another_order_are_the_same_batch(lake, tmp_path):
+    first = stage(lake, tmp_path, rows())
+    lake.land(first, {})
+    assert lake.known(MODEL, stage(lake, tmp_path, rows()[[*rows()][::-1]]).digest)
+    one, other = pd.DataFrame({"a": [1], "b": [2]}), pd.DataFrame({"a": [2], "b": [1]})
+    assert stage(lake, tmp_path, one).digest != stage(lake, tmp_path, other).digest
+
+
 def test_csv_and_parquet_of_the_same_rows_are_one_batch(lake, tmp_path):
     frame = rows(1).drop(columns="flag").assign(t=lambda f: f["t"].astype("datetime64[s]"))
     assert stage(lake, tmp_path, frame).digest == stage(lake, tmp_path, frame, "d.csv").digest
