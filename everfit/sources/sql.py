@@ -7,6 +7,7 @@ import re
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy import exc
@@ -147,4 +148,4 @@ def _read_only_file(url: sa.URL, base: Path) -> sa.URL:
         raise SourceError(
             f"The SQLite database {url.database} does not exist.{near}", do="Correct the path in the URL."
         )
-    return url.set(database=f"file:{path}", query={"mode": "ro", "uri": "true"})
+    return url.set(database=f"file:{quote(str(path))}", query={"mode": "ro", "uri": "true"})

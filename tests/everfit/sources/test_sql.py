@@ -54,6 +54,13 @@ def test_a_late_value_of_another_type_widens_a_sqlite_column(shop, monkeypatch):
     assert source.reader().read_all()["id"].to_pylist() == [1.0, 2.0, 3.0, 2.5]
 
 
+@pytest.mark.parametrize("name", ["a#b", "what?", "100%41", "ü x"])
+def test_a_folder_of_any_name_may_hold_the_database(shop, name):
+    (shop / name).mkdir()
+    (shop / "shop.db").rename(shop / name / "shop.db")
+    assert len(opened("SELECT * FROM sales", shop / name).reader().read_all()) == 3
+
+
 def test_a_sample_of_a_query_is_its_head(shop):
     query = SqlSource(url="sqlite:///shop.db", query="SELECT id, note FROM sales")
     assert sources.sample(query, base=shop, rows=2)["id"].tolist() == [1, 2]
