@@ -176,9 +176,8 @@ def relative_source(given: str, workspace: Path) -> str:
     """Return a source as the model file should say it: relative to the workspace when it lies inside."""
     if "://" in given:
         return given
-    path = Path(given).expanduser()
-    absolute = path if path.is_absolute() else Path.cwd() / path
-    return str(absolute.relative_to(workspace)) if absolute.is_relative_to(workspace) else str(absolute)
+    path = workspace / Path(given).expanduser()
+    return str(path.relative_to(workspace)) if path.is_relative_to(workspace) else str(path)
 
 
 def _names_rows(values: pd.Series) -> bool:

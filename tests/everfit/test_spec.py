@@ -69,6 +69,15 @@ def test_no_model_file_is_written_with_a_secret(tmp_path):
     assert not list(tmp_path.rglob("*.yaml"))
 
 
+def test_a_model_file_names_the_data_that_were_looked_at(tmp_path, monkeypatch):
+    (tmp_path / "d.csv").write_text("y,x\n" + "".join(f"{n % 7}.5,{n}\n" for n in range(60)))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    settings = Settings(workspace=tmp_path)
+    scaffold.create(settings, "m", "d.csv", "y", time=None, budget="1m", force=False)
+    assert load_spec("m", settings.models).data.source == "d.csv"
+
+
 @pytest.mark.parametrize(
     "url",
     [
