@@ -44,14 +44,14 @@ class Settings(BaseSettings):
     def _settle(self) -> Self:
         """Make every path absolute and derive what was not said from the home."""
         root = Path(self.workspace).expanduser().resolve()
-        home = (root / Path(self.home).expanduser()).resolve()
+        home = _folder(self.home, root)
         derived = {
             "workspace": root,
             "home": home,
-            "ledger_url": _with_driver(self.ledger_url) or f"sqlite:///{home / 'ledger.db'}",
-            "lake_uri": self.lake_uri or str(home / "lake"),
-            "mlflow_uri": _with_driver(self.mlflow_uri) or f"sqlite:///{home / 'mlflow.db'}",
-            "mlflow_artifacts": self.mlflow_artifacts or str(home / "artifacts"),
+            "ledger_url": _database(self.ledger_url, root) or f"sqlite:///{home / 'ledger.db'}",
+            "lake_uri": _place(self.lake_uri, root) or str(home / "lake"),
+            "mlflow_uri": _database(self.mlflow_uri, root) or f"sqlite:///{home / 'mlflow.db'}",
+            "mlflow_artifacts": _place(self.mlflow_artifacts, root) or str(home / "artifacts"),
             "prefect_api": self.prefect_api or os.environ.get("PREFECT_API_URL", ""),
             "actor": self.actor or _login(),
         }
@@ -87,6 +87,17 @@ class Settings(BaseSettings):
         return path
 
 
-def _with_driver(url: str) -> str:
-    """Name psycopg 3, which is what the `postgres` extra installs; a bare `postgresql://` would mean psycopg 2."""
+def _folder(path: Path | str, root: Path) -> Path:
+    return (root / Path(path).expanduser()).resolve()
+
+
+def _place(written: str, root: Path) -> str:
+    """Make a folder absolute; the URI of a store is as it is."""
+    return str(_folder(written, root)) if written and not re.match(r"[a-zA-Z][\w+.-]+:", written) else written
+
+
+def _database(url: str, root: Path) -> str:
+    """Make SQLite's file absolute, and name psycopg 3, which the `postgres` extra installs: a bare one means 2."""
+    if file := re.match(r"(sqlite(?:\+\w+)?:///)(?!/|:memory:|file:)(.+)", url):
+        return file[1] + str((root / Path(file[2]).expanduser()).resolve())
     return re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url)
