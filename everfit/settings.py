@@ -88,7 +88,15 @@ class Settings(BaseSettings):
 
 
 def _folder(path: Path | str, root: Path) -> Path:
-    return (root / Path(path).expanduser()).resolve()
+    """Return an absolute path; raise InputError for one that the URLs of what is kept there could not name."""
+    whole = (root / Path(path).expanduser()).resolve()
+    if found := re.search(r"%[0-9a-fA-F]{2}|\?", str(whole)):
+        raise InputError(
+            f"{whole} has '{found[0]}' in its path.",
+            why="Databases and tables are named by URLs, in which that stands for something else.",
+            do="Rename the folder, or set EVERFIT_HOME to another.",
+        )
+    return whole
 
 
 def _place(written: str, root: Path) -> str:

@@ -1,7 +1,10 @@
 """Settings say where everything lives, whatever folder a command is called in."""
 
+from pathlib import Path
+
 import pytest
 
+from everfit.errors import InputError
 from everfit.settings import Settings
 
 
@@ -22,3 +25,17 @@ from everfit.settings import Settings
 )
 def test_no_place_depends_on_the_current_folder(tmp_path, name, written, read):
     assert getattr(Settings(workspace=tmp_path, **{name: written}), name) == read.format(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a%41b", "what?"])
+@pytest.mark.parametrize("setting", ["workspace", "home", "lake_uri", "mlflow_artifacts"])
+def test_a_place_that_no_url_could_name_is_refused(tmp_path, setting, name):
+    with pytest.raises(InputError, match="in its path") as told:
+        Settings(**{"workspace": tmp_path, setting: str(tmp_path / name)})
+    assert name in str(told.value)
+    assert Settings(workspace=tmp_path / name, home=tmp_path).models.is_relative_to(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["c#", "100% sure", "ü x"])
+def test_other_odd_names_of_folders_are_just_names(tmp_path, name):
+    assert Settings(workspace=tmp_path, home=Path(name)).lake_uri == f"{tmp_path}/{name}/lake"
