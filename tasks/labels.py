@@ -9,9 +9,10 @@ import pandas as pd
 
 from everfit import evaluation, registry
 from everfit.errors import DataError, InputError
-from everfit.lake import ROW, Lake, labels
+from everfit.lake import Lake, labels
 from everfit.lake.keys import canonical
 from everfit.ledger import Ledger
+from everfit.reserved import ORDER, ORIGIN, ROW
 from everfit.settings import Settings
 from everfit.sources import open_source
 from everfit.spec import ModelSpec, SqlSource
@@ -94,10 +95,10 @@ def _write_down(
     spec: ModelSpec, settings: Settings, ledger: Ledger, known: pd.DataFrame, digest: str, version: int
 ) -> None:
     told = [entry.facts["version"] for entry in ledger.entries(spec.name, kinds=["labelled"])]
-    new = known[known[labels.ORDER] > max(told, default=-1)]
+    new = known[known[ORDER] > max(told, default=-1)]
     if len(new):
         facts = {"labels": len(new), "version": version}
-        reason = ", ".join(sorted(set(new[labels.ORIGIN])))
+        reason = ", ".join(sorted(set(new[ORIGIN])))
         ledger.once("labelled", spec.name, digest, actor=settings.actor, reason=reason, facts=facts)
 
 
@@ -110,7 +111,7 @@ def _arrived(spec: ModelSpec, lake: Lake, ledger: Ledger, known: pd.DataFrame, d
     }
     seen = [e.facts["version"] for e in ledger.entries(spec.name, kinds=["labelled"]) if e.subject in judged]
     after = max([*seen, made.get("labels_version") or -1])
-    fresh = known[known[labels.ORDER] > after].reset_index(drop=True)
+    fresh = known[known[ORDER] > after].reset_index(drop=True)
     names = [name for name in (*spec.data.ids, spec.data.time) if name]
     rows = lake.known_rows(spec.name, names), lake.predictions(spec.name)
     at = np.concatenate([labels.matches(frame, fresh, spec.data) for frame in rows])

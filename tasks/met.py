@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 
 from everfit import evaluation, registry
-from everfit.lake import BATCH, Lake, labels
+from everfit.lake import Lake, labels
 from everfit.lake.keys import keys_of
+from everfit.reserved import AT, BATCH, KEY, NEW, ORDER
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
 from tasks.build_features import in_time
@@ -32,11 +33,11 @@ class Met:
         """Return the same without rows that a correction takes back."""
         if not len(corrected) or not len(self.landed):
             return self
-        return replace(self, landed=self.landed[evaluation.is_beyond(self.landed.drop(columns="_new"), corrected)])
+        return replace(self, landed=self.landed[evaluation.is_beyond(self.landed.drop(columns=NEW), corrected)])
 
     def with_batch(self, loaded: registry.Loaded, frame: pd.DataFrame) -> "Met":
         """Return the same with the rows of a batch that the champion has not learnt from, the newest."""
-        new = unseen(frame, loaded).assign(_new=True)
+        new = unseen(frame, loaded).assign(**{NEW: True})
         return replace(self, landed=pd.concat([self.landed, new], ignore_index=True) if len(self.landed) else new)
 
 
@@ -59,9 +60,9 @@ def meet(
     if len(rows):
         joined = labels.matches(rows, had, spec.data) >= 0
         rows = rows[~(joined & rows[BATCH].isin(learnt.batches))]
-    asked, fresh = _asked(spec, lake, loaded.version, frame), known[known[labels.ORDER] > after].reset_index(drop=True)
+    asked, fresh = _asked(spec, lake, loaded.version, frame), known[known[ORDER] > after].reset_index(drop=True)
     landed, asked = (
-        labels.complete(part, known, spec.data).assign(_new=labels.matches(part, fresh, spec.data) >= 0)
+        labels.complete(part, known, spec.data).assign(**{NEW: labels.matches(part, fresh, spec.data) >= 0})
         for part in (rows, asked)
     )
     return Met(unseen(in_time(spec, landed), loaded) if len(landed) else landed, asked)
@@ -74,10 +75,10 @@ def _asked(spec: ModelSpec, lake: Lake, version: int, frame: pd.DataFrame | None
     if said.empty or not columns:
         return said.iloc[:0]
     names = columns[-1]
-    said = said.assign(_key=keys_of(said, names)).sort_values("_at", kind="stable").drop_duplicates("_key", keep="last")
+    said = said.assign(**{KEY: keys_of(said, names)}).sort_values(AT, kind="stable").drop_duplicates(KEY, keep="last")
     known = [lake.known_rows(spec.name, names)] + ([] if frame is None else [frame])
     landed = [keys_of(rows, names) for rows in known if all(name in rows for name in names)]
-    only = said["_key"].notna() & ~said["_key"].isin(pd.concat(landed) if landed else [])
+    only = said[KEY].notna() & ~said[KEY].isin(pd.concat(landed) if landed else [])
     return in_time(spec, said[only])
 
 
@@ -89,7 +90,7 @@ def losses(spec: ModelSpec, loaded: registry.Loaded, met: Met) -> pd.DataFrame:
         if len(known):
             loss = evaluation.row_losses(loaded.task, known[spec.data.target], predict(loaded, known))
             when = times(spec, known) if spec.data.time in known else np.arange(len(known), dtype="float64")
-            parts.append(pd.DataFrame({"loss": loss, "new": known["_new"].to_numpy(dtype=bool), "when": when}))
+            parts.append(pd.DataFrame({"loss": loss, "new": known[NEW].to_numpy(dtype=bool), "when": when}))
     if not parts:
         return pd.DataFrame({"loss": np.empty(0), "new": np.empty(0, dtype=bool)})
     return pd.concat(parts).sort_values(["new", "when"], kind="stable", ignore_index=True)[["loss", "new"]]

@@ -10,8 +10,9 @@ import pandas as pd
 from everfit import evaluation, registry
 from everfit.errors import InputError, ValidationStopped
 from everfit.files import replacing
-from everfit.lake import ROW, Batch, Lake
+from everfit.lake import Batch, Lake
 from everfit.ledger import Ledger
+from everfit.reserved import ROW
 from everfit.schema import Schema, judge_changes
 from everfit.settings import Settings
 from everfit.spec import ModelSpec

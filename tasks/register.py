@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from everfit import evaluation, registry, search
-from everfit.lake import BATCH, ROW
 from everfit.ledger import Ledger
 from everfit.monitor.reference import make_reference
+from everfit.reserved import BATCH, ROW
 from everfit.schema import Schema
 from everfit.settings import Settings
 from everfit.spec import ModelSpec

@@ -8,12 +8,13 @@ import pandas as pd
 
 from everfit import evaluation, registry, validation
 from everfit.errors import ValidationStopped
-from everfit.lake import ROW, Batch, Lake, labels
+from everfit.lake import Batch, Lake, labels
 from everfit.ledger import Ledger
 from everfit.monitor import drift, faults, new_normal, overdue, performance
 from everfit.monitor.decision import Evidence
 from everfit.monitor.findings import Finding
-from everfit.monitor.reference import HELDOUT, PREDICTION, SCORE, heldout_losses
+from everfit.monitor.reference import heldout_losses
+from everfit.reserved import HELDOUT, NEW, PREDICTION, ROW, SCORE
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
 from tasks.build_features import in_time
@@ -203,7 +204,7 @@ def _reference(spec: ModelSpec, loaded: registry.Loaded, since: pd.DataFrame) ->
             loaded.reference,
             f"{training}: only {len(since):,} were accepted since, {spec.monitor.min_rows:,} needed",
         )
-    recent = since.tail(RECENT).drop(columns="_new").reset_index(drop=True)
+    recent = since.tail(RECENT).drop(columns=NEW).reset_index(drop=True)
     return _with_predictions(loaded, recent).assign(**{HELDOUT: True}), f"the {len(recent):,} rows accepted last"
 
 

@@ -10,8 +10,8 @@ import pandas as pd
 from pandas.api import types
 
 from everfit.features import casts
-from everfit.lake import BATCH, ROW
 from everfit.lake.columns import EXACT
+from everfit.reserved import BATCH, ROW
 from everfit.sources.types import INT_END
 
 BOOKKEEPING = (BATCH, ROW)

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from everfit.reserved import BATCH, ROW
 from everfit.sources.types import DOUBLE, INT, NULL, STRING, join, widen
 
-BATCH, ROW = "_batch", "_row"
 EXACT = 2**53  # beyond it, float64 skips whole numbers
 GROUP_ROWS, GROUP_BYTES = 65_536, 64 << 20
 

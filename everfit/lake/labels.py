@@ -8,22 +8,22 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from everfit.errors import DataError, InputError, did_you_mean
-from everfit.lake.columns import BATCH, ROW
 from everfit.lake.keys import canonical, keys_of
 from everfit.lake.records import Change
 from everfit.lake.state import FROM, State
 from everfit.lake.table import Table
+from everfit.reserved import BATCH, KEY, ORDER, ORIGIN, ROW
 from everfit.schema import Kind
 from everfit.sources.types import INT, STRING, to_lake
 from everfit.spec import Data
 
-KEY, ORIGIN, ORDER = "_key", "_origin", "_order"
 TRUTH = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -81,8 +81,8 @@ def record(table: Table, said: pd.DataFrame, origin: str) -> int:
             return None
         new = said[_is_news(said, _every(state), origin)]
         news[:] = [len(new)]
-        numbered = new.assign(_origin=origin, _order=state.version + 1, _row=np.arange(len(new)))
-        rows = pa.Table.from_pandas(numbered[schema.names], schema=schema, preserve_index=False)
+        ours: dict[str, Any] = {ORIGIN: origin, ORDER: state.version + 1, ROW: np.arange(len(new))}
+        rows = pa.Table.from_pandas(new.assign(**ours)[schema.names], schema=schema, preserve_index=False)
         marks, facts = {FROM + origin: state.version + 1}, {"said": digest, "origin": origin, "labels": len(new)}
         return Change(digest, schema, rows.to_batches if len(new) else None, marks=marks, facts=facts)
 

@@ -20,14 +20,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from everfit.errors import EverfitError
-from everfit.lake.columns import ROW
 from everfit.lake.records import Batch, Change, Landed
 from everfit.lake.state import FROM, State
 from everfit.lake.table import Table
+from everfit.reserved import REASON, ROW
 from everfit.sources.parquet import stream
 from everfit.sources.types import STRING
 
-REASON = "_reason"
 EARLIER = "did not pass when the batch first landed"
 
 

@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from everfit.lake.columns import BATCH, ROW, to_frame
+from everfit.lake.columns import to_frame
 from everfit.lake.records import Change
 from everfit.lake.state import State
 from everfit.lake.table import Table
+from everfit.reserved import AT, BATCH, REASON, ROW, VERSION
 from everfit.sources.types import INT, MOMENT, lake_schema, to_lake
 
-VERSION, AT = "_version", "_at"
-OURS = {BATCH, ROW, "_reason", VERSION, AT}
+OURS = {BATCH, ROW, REASON, VERSION, AT}
 
 
 def record(table: Table, frame: pd.DataFrame, *, version: int, batch_digest: str) -> bool:

@@ -10,11 +10,12 @@ import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 
 from everfit.errors import DataError, InputError
-from everfit.lake.columns import BATCH, ROW, to_frame
-from everfit.lake.landing import REASON, is_live, live_from
+from everfit.lake.columns import to_frame
+from everfit.lake.landing import is_live, live_from
 from everfit.lake.records import Batch, Landed, Snapshot, digest_of
 from everfit.lake.state import State
 from everfit.lake.table import Table
+from everfit.reserved import BATCH, REASON, ROW
 from everfit.schema import kind_of
 from everfit.sources.types import BOOL, DOUBLE, MOMENT, STRING
 

@@ -16,8 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from everfit.errors import EverfitError, InputError, SourceError, Unavailable, is_full
-from everfit.lake.columns import ROW, write_rows
+from everfit.lake.columns import write_rows
 from everfit.lake.records import Batch
+from everfit.reserved import ROW
 from everfit.schema import Schema
 from everfit.sources import Source, Widened
 from everfit.sources.base import no_rows

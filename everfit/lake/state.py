@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from deltalake import DeltaTable
 from deltalake.fs import DeltaStorageHandler
 
-from everfit.lake.columns import BATCH
+from everfit.reserved import BATCH
 from everfit.sources.parquet import stream
 
 FROM = "from "  # before the name of a place, the mark that holds the version which last brought something from there

@@ -9,11 +9,11 @@ import pandas as pd
 
 from everfit.errors import DataError, EverfitError
 from everfit.lake import labels, predictions, reading, seen
-from everfit.lake.columns import BATCH, ROW
-from everfit.lake.landing import REASON, Landing, hand_over, is_live, outcome
+from everfit.lake.landing import Landing, hand_over, is_live, outcome
 from everfit.lake.records import Batch, Landed, LandedBatch, Snapshot, digest_of
 from everfit.lake.staging import stage
 from everfit.lake.table import Table
+from everfit.reserved import BATCH, REASON, ROW
 from everfit.settings import Settings
 from everfit.sources import Source
 

@@ -23,9 +23,10 @@ from deltalake.fs import DeltaStorageHandler
 from deltalake.transaction import AddAction, RemoveAction
 
 from everfit.errors import EverfitError, InputError, Unavailable, is_full, last_line
-from everfit.lake.columns import BATCH, copy, fits, merge, stored, write_rows
+from everfit.lake.columns import copy, fits, merge, stored, write_rows
 from everfit.lake.records import Change
 from everfit.lake.state import File, State
+from everfit.reserved import BATCH
 
 ATTEMPTS = 50
 DOORS = {

@@ -15,7 +15,7 @@ import pandas as pd
 from everfit.monitor.counts import Binned, Compared, Counts, contrast, count, sample
 from everfit.monitor.findings import finite
 from everfit.monitor.moved import ColumnDrift, Drift
-from everfit.monitor.reference import HELDOUT, PREDICTION, SCORE
+from everfit.reserved import HELDOUT, PREDICTION, SCORE
 from everfit.schema import Kind, Schema
 
 __all__ = ["ColumnDrift", "Drift", "compare", "holm"]

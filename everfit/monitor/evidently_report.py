@@ -22,7 +22,7 @@ from everfit.errors import first_line
 from everfit.monitor.counts import RARE, numbers, sample
 from everfit.monitor.drift import MOVED
 from everfit.monitor.moved import ColumnDrift, Drift
-from everfit.monitor.reference import PREDICTION
+from everfit.reserved import PREDICTION
 from everfit.schema import Kind
 from everfit.spec import TaskType
 

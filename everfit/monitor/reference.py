@@ -11,10 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-PREDICTION = "_prediction"
-SCORE = "_score"
-LOSS = "_loss"
-HELDOUT = "_heldout"
+from everfit.reserved import HELDOUT, LOSS, PREDICTION, SCORE
+
 HELDOUT_SHARE = 0.5
 
 

@@ -11,8 +11,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from everfit.registry.records import Candidate
+from everfit.reserved import PREDICTION
 
-PREDICTION = "_prediction"
 MOST_CLASSES = 20
 MOST_POINTS = 2_000
 

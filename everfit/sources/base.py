@@ -11,6 +11,7 @@ import pyarrow as pa
 from typing_extensions import override
 
 from everfit.errors import SourceError
+from everfit.reserved import RESERVED
 from everfit.sources.types import (
     NULL,
     STRING,
@@ -25,7 +26,6 @@ from everfit.sources.types import (
     widen,
 )
 
-RESERVED = ("_batch", "_row", "_reason")
 Block = Mapping[str, Array]
 Secrets = Callable[[str], str]
 
@@ -156,7 +156,7 @@ class Typing:
 
 
 def check_names(names: Sequence[str], origin: str) -> list[str]:
-    """Return usable column names; raise SourceError when two are the same, or one is what the lake calls its own.
+    """Return usable column names; raise SourceError when two are the same, or one is what everfit calls its own.
 
     A name that is empty gets a number.
     """
@@ -169,7 +169,7 @@ def check_names(names: Sequence[str], origin: str) -> list[str]:
         )
     if taken := [name for name in named if name.lower() in RESERVED]:
         raise SourceError(
-            f"{origin} has a column named {taken[0]}, which the lake needs itself.", do="Rename it in the source."
+            f"{origin} has a column named {taken[0]}, which everfit needs itself.", do="Rename it in the source."
         )
     return named
 

@@ -6,9 +6,10 @@ from typing import Any
 import pandas as pd
 from pandas.api import types
 
+from everfit.reserved import BATCH, ROW
 from everfit.spec import parse_duration
 
-BOOKKEEPING = ("_batch", "_row")  # the lake's own columns; no rule about the table may count them
+BOOKKEEPING = (BATCH, ROW)  # the lake's own columns; no rule about the table may count them
 MOMENTS = ("min_value", "max_value")
 TEXT = frozenset({"str", "string", "object", "object_", "String", "StringDtype"})
 MOMENT = frozenset({"datetime64", "datetime64[ns]", "datetime64[us]", "datetime", "Timestamp"})

@@ -7,7 +7,8 @@ import pandas as pd
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 
-from everfit.monitor.reference import HELDOUT, heldout_losses
+from everfit.monitor.reference import heldout_losses
+from everfit.reserved import HELDOUT
 from everfit.spec import ModelSpec
 from tasks.register import _reference
 

@@ -14,6 +14,7 @@ from deltalake import DeltaTable
 from everfit import sources
 from everfit.errors import DataError, EverfitError, InputError, SourceError, Unavailable
 from everfit.lake import Batch, Lake
+from everfit.reserved import RESERVED
 from everfit.settings import Settings
 
 MODEL = "bike"
@@ -381,8 +382,8 @@ def test_wide_tables_and_long_texts_land(lake, tmp_path):
     assert read["s"][0] == "ä" * 100_000
 
 
-@pytest.mark.parametrize("name", ["_batch", "_row", "_reason"])
-def test_a_column_that_the_lake_needs_itself_is_refused(lake, tmp_path, name):
+@pytest.mark.parametrize("name", [*RESERVED, "_Score"])
+def test_a_column_that_everfit_needs_itself_is_refused(lake, tmp_path, name):
     with pytest.raises(SourceError, match=f"a column named {name}"):
         stage(lake, tmp_path, pd.DataFrame({name: [1]}))
 
@@ -585,6 +586,7 @@ import numpy as np
 import pandas as pd
 from everfit.errors import Unavailable
 from everfit.lake import Lake
+from everfit.reserved import RESERVED
 from everfit.settings import Settings
 from everfit.sources import open_source
 here = Path(sys.argv[1])

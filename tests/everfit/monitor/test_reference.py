@@ -1,7 +1,8 @@
 import numpy as np
 import pandas as pd
 
-from everfit.monitor.reference import HELDOUT, LOSS, PREDICTION, SCORE, heldout_losses, make_reference
+from everfit.monitor.reference import heldout_losses, make_reference
+from everfit.reserved import HELDOUT, LOSS, PREDICTION, SCORE
 
 
 def rows(first, last):

@@ -173,7 +173,7 @@ def test_a_late_value_that_is_no_number_leaves_the_whole_column_as_it_was_writte
         ("d.csv.gz", ROWS.encode(), "cannot be read"),
         ("d.xlsx", b"PK", "Save it as one of these: .csv"),
         ("d.csv", "a,b\nZürich,1\n".encode("latin-1"), "not UTF-8"),
-        ("d.csv", b"a,_row\n1,2\n", "named _row, which the lake needs"),
+        ("d.csv", b"a,_row\n1,2\n", "named _row, which everfit needs"),
     ],
 )
 def test_a_file_that_is_something_else_than_its_name_says_is_told_so(tmp_path, name, content, says):

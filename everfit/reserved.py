@@ -1,0 +1,7 @@
+"""The columns that everfit puts beside those of the data, which may therefore not bring their like."""
+
+BATCH, ROW, REASON = "_batch", "_row", "_reason"  # of what came in
+KEY, ORIGIN, ORDER = "_key", "_origin", "_order"  # of labels
+VERSION, AT = "_version", "_at"  # of predictions
+PREDICTION, SCORE, LOSS, HELDOUT, NEW = "_prediction", "_score", "_loss", "_heldout", "_new"  # of rows to judge
+RESERVED = (BATCH, ROW, REASON, KEY, ORIGIN, ORDER, VERSION, AT, PREDICTION, SCORE, LOSS, HELDOUT, NEW)
