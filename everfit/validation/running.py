@@ -30,9 +30,11 @@ def run(
     """Judge a batch; rows are known by their position.
 
     Rules about a column in `without` are left out: labels that are not known yet, for instance. After `limit` seconds
-    the process that judges is killed, and what it had not answered becomes an error.
+    the process that judges is killed: where a rule has a pattern, which may run for ever, what was not answered becomes
+    an error. Without one, and when the process died, raise Unavailable, as nothing was learnt about the data.
     """
     started, listed = time.monotonic(), tuple(suites)
+    patterns = _patterns(listed)
     table = frames.plain(frame)
     moment = now or datetime.now(UTC)
     results: list[Result] = []
@@ -42,7 +44,7 @@ def run(
         rules = _applicable(suite, without)
         judged = rules if len(table) else tuple(rule for rule in rules if rule.level == "table")
         skipped += len(suite.rules) - len(judged)
-        found = _Run(suite, table, moment, limit - (time.monotonic() - started)).results(judged)
+        found = _Run(suite, table, moment, limit - (time.monotonic() - started), patterns).results(judged)
         results += found.results
         for row, reason in found.reasons:
             reasons.setdefault(row, []).append(reason)
@@ -66,6 +68,7 @@ class _Run:
     frame: pd.DataFrame
     now: datetime
     limit: float
+    patterns: Sequence[str]
 
     def results(self, rules: Sequence[Rule]) -> _Found:
         answers = self._answers(rules)
@@ -88,15 +91,20 @@ class _Run:
             positions = [at for at, n in enumerate(asked) if rules[n].on_fail == "quarantine"]
             found = self._ask(calls, positions) if calls else []
         except worker.WorkerLost as lost:
-            found = [{"state": "error", "why": _why_lost(lost, rules)}] * len(calls)
+            if not (lost.late and self.patterns):
+                raise
+            why = f"{lost.what} Look first at the patterns for {', '.join(self.patterns[:3])}."
+            found = [{"state": "error", "why": why}] * len(calls)
         except EverfitError as error:
+            if error.transient:
+                raise
             found = [{"state": "error", "why": str(error)}] * len(calls)
         answers |= dict(zip(asked, found, strict=True))
         return [answers[n] for n in range(len(rules))]
 
     def _ask(self, calls: list[tuple[str, dict[str, Any]]], name_rows: list[int]) -> list[dict[str, Any]]:
         if self.limit <= 0:
-            raise worker.WorkerLost("The time for validation was over before this suite began.")
+            raise worker.WorkerLost("The time for validation was over before this suite began.", late=True)
         answers: list[dict[str, Any]] = worker.ask(
             "judge",
             custom=custom.files(self.suite.custom),
@@ -161,6 +169,12 @@ def _applicable(suite: Suite, without: Collection[str]) -> tuple[Rule, ...]:
     return tuple(kept)
 
 
+def _patterns(suites: Sequence[Suite]) -> list[str]:
+    """Return the columns that are matched with patterns."""
+    rules = [rule for suite in suites for rule in suite.rules]
+    return sorted({rule.column for rule in rules if "regex" in rule.type or "json_schema" in rule.type})
+
+
 def _empty(suites: Sequence[Suite]) -> Result:
     return Result(
         suite=", ".join(suite.name for suite in suites),
@@ -202,9 +216,3 @@ def _reason(rule: Rule) -> str:
 
 def _hide(why: str, hidden: bool) -> str:
     return "it could not be judged; the message is hidden, as it may show values" if why and hidden else why
-
-
-def _why_lost(lost: worker.WorkerLost, rules: Sequence[Rule]) -> str:
-    suspects = sorted({rule.column for rule in rules if "regex" in rule.type or "json_schema" in rule.type})
-    hint = f" Look first at the patterns for {', '.join(suspects[:3])}." if suspects else ""
-    return f"{lost}{hint}"

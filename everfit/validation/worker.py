@@ -16,7 +16,7 @@ from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from typing import Any
 
-from everfit.errors import EverfitError, Unavailable, first_line
+from everfit.errors import Unavailable, first_line
 from everfit.threads import ONE_THREAD
 
 START_LIMIT = 180.0
@@ -24,8 +24,8 @@ ENVIRONMENT = {"GX_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1", **ONE_THREA
 BOOT = "import sys; sys.path[:] = {path!r}; from everfit.validation.worker import serve; serve({handle})"
 
 
-class WorkerLost(EverfitError):
-    """The process did not answer in time, or ended; it is gone, and the next question starts a new one."""
+class WorkerLost(Unavailable):
+    """The process ended, or did not answer in time (`late`); it is gone, and the next question starts a new one."""
 
 
 class Worker:
@@ -72,7 +72,7 @@ class Worker:
     def _receive(self, limit: float) -> Any:
         try:
             if not self._pipe.poll(limit):
-                raise self._lost(f"it did not answer within {limit:.0f} s")
+                raise self._lost(f"it did not answer within {limit:.0f} s", late=True)
             answer = _read(self._pipe)
         except (EOFError, OSError) as cause:
             raise self._lost("it ended unexpectedly, perhaps for want of memory") from cause
@@ -80,9 +80,9 @@ class Worker:
             raise answer
         return answer
 
-    def _lost(self, why: str) -> WorkerLost:
+    def _lost(self, why: str, *, late: bool = False) -> WorkerLost:
         self.stop()
-        return WorkerLost(f"Great Expectations was stopped: {why}.")
+        return WorkerLost(f"Great Expectations was stopped: {why}.", do="Run the same command again.", late=late)
 
 
 _lock = threading.RLock()

@@ -1,11 +1,13 @@
 import json
 import threading
 from datetime import UTC, datetime
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from everfit.errors import Unavailable
 from everfit.validation import Rule, Suite, load_suite, run, worker
 from everfit.validation.report import NOT_EMPTY, TOO_MANY_BROKEN
 
@@ -229,6 +231,17 @@ def test_a_pattern_that_would_run_for_ever_is_stopped_by_the_clock_and_the_next_
     assert "before this suite began" in report.results[1].why
     assert report.seconds < 10
     assert judge(people(1), rule()).ok
+
+
+@pytest.mark.parametrize(
+    ("broken", "why"),
+    [({"limit": 0}, "before this suite began"), ({}, "it ended unexpectedly")],
+)
+def test_a_process_that_is_slow_or_dies_says_nothing_about_the_data(monkeypatch, broken, why):
+    ended = worker.WorkerLost("it ended unexpectedly", late=False)
+    monkeypatch.setattr(worker, "ask", Mock(side_effect=ended))
+    with pytest.raises(Unavailable, match=why):
+        run([suite(rule())], people(1), model="m", origin="o", **broken)
 
 
 CUSTOM = '''
