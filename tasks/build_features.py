@@ -61,9 +61,12 @@ def read_rows(spec: ModelSpec, snapshot: Snapshot) -> Rows:
     return Rows(frame.iloc[split.train].reset_index(drop=True), frame.iloc[split.test].reset_index(drop=True), split)
 
 
-def in_time(spec: ModelSpec, frame: pd.DataFrame) -> pd.DataFrame:
-    """Return rows in the order of their time, and as they came where times are equal or there are none."""
+def in_time(spec: ModelSpec, frame: pd.DataFrame, form: str = "") -> pd.DataFrame:
+    """Return rows in the order of their time, and as they came where times are equal or there are none.
+
+    Text is read in `form`, which a part of the data cannot tell by itself.
+    """
     if spec.data.time not in frame:
         return frame.reset_index(drop=True)
-    order = evaluation.times_of(frame[spec.data.time]).argsort(kind="stable")
+    order = evaluation.times_of(frame[spec.data.time], form).argsort(kind="stable")
     return frame.iloc[order].reset_index(drop=True)

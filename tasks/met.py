@@ -45,7 +45,7 @@ def meet(
     spec: ModelSpec, loaded: registry.Loaded, *, frame: pd.DataFrame | None = None, but: str = "", after: int = NEVER
 ) -> Met:
     """Read what the champion has met, less one batch, whose rows are `frame`; new are labels that came `after`."""
-    lake, made = Lake(Settings()), loaded.card["snapshot"]
+    lake, made, form = Lake(Settings()), loaded.card["snapshot"], loaded.format_of(spec.data.time)
     known = lake.labels(spec.name)
     learnt = replace(
         lake.snapshot(spec.name, made["version"]),
@@ -60,17 +60,17 @@ def meet(
     if len(rows):
         joined = labels.matches(rows, had, spec.data) >= 0
         rows = rows[~(joined & rows[BATCH].isin(learnt.batches))]
-    asked, fresh = _asked(spec, lake, loaded.version, frame), known[known[ORDER] > after].reset_index(drop=True)
+    asked, fresh = _asked(spec, lake, loaded, frame), known[known[ORDER] > after].reset_index(drop=True)
     landed, asked = (
         labels.complete(part, known, spec.data).assign(**{NEW: labels.matches(part, fresh, spec.data) >= 0})
         for part in (rows, asked)
     )
-    return Met(unseen(in_time(spec, landed), loaded) if len(landed) else landed, asked)
+    return Met(unseen(in_time(spec, landed, form), loaded) if len(landed) else landed, asked)
 
 
-def _asked(spec: ModelSpec, lake: Lake, version: int, frame: pd.DataFrame | None) -> pd.DataFrame:
-    """Return what a version said about rows that never landed, the latest word on each."""
-    said = lake.predictions(spec.name, version=version)
+def _asked(spec: ModelSpec, lake: Lake, loaded: registry.Loaded, frame: pd.DataFrame | None) -> pd.DataFrame:
+    """Return what the champion said about rows that never landed, the latest word on each."""
+    said = lake.predictions(spec.name, version=loaded.version)
     columns = labels.key_columns(said, spec.data)
     if said.empty or not columns:
         return said.iloc[:0]
@@ -79,7 +79,7 @@ def _asked(spec: ModelSpec, lake: Lake, version: int, frame: pd.DataFrame | None
     known = [lake.known_rows(spec.name, names)] + ([] if frame is None else [frame])
     landed = [keys_of(rows, names) for rows in known if all(name in rows for name in names)]
     only = said[KEY].notna() & ~said[KEY].isin(pd.concat(landed) if landed else [])
-    return in_time(spec, said[only])
+    return in_time(spec, said[only], loaded.format_of(spec.data.time))
 
 
 def losses(spec: ModelSpec, loaded: registry.Loaded, met: Met) -> pd.DataFrame:
@@ -89,7 +89,7 @@ def losses(spec: ModelSpec, loaded: registry.Loaded, met: Met) -> pd.DataFrame:
         known = _labelled(spec, frame)
         if len(known):
             loss = evaluation.row_losses(loaded.task, known[spec.data.target], predict(loaded, known))
-            when = times(spec, known) if spec.data.time in known else np.arange(len(known), dtype="float64")
+            when = times(spec, loaded, known) if spec.data.time in known else np.arange(len(known), dtype="float64")
             parts.append(pd.DataFrame({"loss": loss, "new": known[NEW].to_numpy(dtype=bool), "when": when}))
     if not parts:
         return pd.DataFrame({"loss": np.empty(0), "new": np.empty(0, dtype=bool)})
@@ -101,9 +101,9 @@ def count_labelled(spec: ModelSpec, frame: pd.DataFrame) -> int:
     return len(_labelled(spec, frame))
 
 
-def times(spec: ModelSpec, frame: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Return the times of rows, in microseconds or in the column's own unit."""
-    return evaluation.times_of(frame[spec.data.time])
+def times(spec: ModelSpec, loaded: registry.Loaded, frame: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Return the times of rows, in microseconds or in the column's own unit, read as the champion learnt them."""
+    return evaluation.times_of(frame[spec.data.time], loaded.format_of(spec.data.time))
 
 
 def _labelled(spec: ModelSpec, frame: pd.DataFrame) -> pd.DataFrame:

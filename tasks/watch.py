@@ -45,7 +45,7 @@ def watch(spec: ModelSpec, champion: Champion, checked: Checked) -> Seen:
     lake = Lake(settings)
     rows, former, personal = lake.read(batch), lake.former(batch), _personal(spec)
     new = _new(batch, rows[~rows[ROW].isin(list(checked.broken))], former)
-    frame = labels.complete(in_time(spec, new), lake.labels(spec.name), spec.data)
+    frame = labels.complete(in_time(spec, new, loaded.format_of(spec.data.time)), lake.labels(spec.name), spec.data)
     landed = lake.known(spec.name, batch.digest)  # then its rows are known rows, and it was sound
     met = meet(spec, loaded, frame=frame, but=batch.digest)
     if batch.own and not landed and len(former):  # what it does not hold any more leaves the table when it lands
@@ -120,16 +120,16 @@ def _labelled(spec: ModelSpec, loaded: registry.Loaded, met: Met) -> tuple[int, 
         recent=int(known["new"].sum()),
     )
     say(f"{len(known):,} labelled rows since the champion was made: {worse.text}")
-    return len(known), (worse, *_overdue(spec, met))
+    return len(known), (worse, *_overdue(spec, loaded, met))
 
 
-def _overdue(spec: ModelSpec, met: Met) -> tuple[Finding, ...]:
+def _overdue(spec: ModelSpec, loaded: registry.Loaded, met: Met) -> tuple[Finding, ...]:
     """Ask whether the labels come in time, where the model file says how long they take."""
     delay, time, target = spec.data.label_delay, spec.data.time, spec.data.target
     dated = [frame for frame in (met.landed, met.asked) if len(frame) and time in frame]
     if not delay or not dated:
         return ()
-    when = pd.concat([pd.Series(times(spec, frame)) for frame in dated])
+    when = pd.concat([pd.Series(times(spec, loaded, frame)) for frame in dated])
     has = pd.concat([pd.Series(frame[target].notna() if target in frame else False, frame.index) for frame in dated])
     stamps = pd.to_datetime(when, unit="us").reset_index(drop=True)
     return (overdue.judge(stamps, has.reset_index(drop=True), delay),)

@@ -59,12 +59,17 @@ def split(frame: pd.DataFrame, spec: ModelSpec) -> Split:
     return Split(*sides, rows_hash=rows, how=how, left_out=len(frame) - len(sides[0]) - len(sides[1]))
 
 
-def times_of(column: pd.Series) -> np.ndarray:
-    """Return times as float64, in microseconds or in the column's own unit; NaN where there is none."""
+def times_of(column: pd.Series, form: str = "") -> np.ndarray:
+    """Return times as float64, in microseconds or in the column's own unit; NaN where there is none.
+
+    Text is read in `form`; without one, in that which fits this column, and another part of the same data may fit
+    another: 03/04/2024 is in March or in April.
+    """
     kind = casts.kind_of(column)
     if kind == "number":
         return casts.as_number(column).to_numpy()
-    stamps = casts.as_time(column, casts.date_format(column) if kind == "string" else "").to_numpy("datetime64[us]")
+    form = form or (casts.date_format(column) if kind == "string" else "")
+    stamps = casts.as_time(column, form).to_numpy("datetime64[us]")
     return np.where(np.isnat(stamps), np.nan, stamps.astype("int64"))
 
 

@@ -87,6 +87,11 @@ class Loaded:
         """The columns of the data that it learnt from."""
         return Schema.from_dict(dict(self.card["schema"]), self.card.get("blank", ()))
 
+    def format_of(self, column: str | None) -> str:
+        """Return how it learnt that a column's dates are written as text; empty when they are not."""
+        formats = {each["name"]: each["format"] for each in self.card["plan"]["columns"]}
+        return str(formats.get(column, ""))
+
 
 @dataclass(frozen=True)
 class Outcome:

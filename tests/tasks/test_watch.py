@@ -1,11 +1,16 @@
-"""What is watched, and what nobody may see of it."""
+"""What is watched, when it was, and what nobody may see of it."""
 
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
+from everfit.registry import Loaded
 from everfit.spec import ModelSpec
-from tasks.watch import _personal
+from tasks.build_features import in_time
+from tasks.met import Met
+from tasks.watch import _overdue, _personal
 
 SUITE = "expectations:\n  - {{type: expect_column_to_exist, kwargs: {{column: x}}}}\npersonal: [{}]\n"
 
@@ -18,3 +23,14 @@ def test_what_one_suite_calls_personal_is_personal(tmp_path: Path, monkeypatch: 
     said = {"name": "m", "data": {"source": "d.csv", "target": "y"}}
     assert _personal(ModelSpec.model_validate({**said, "suites": ["one", "two", "none"]})) == {"email", "name", "phone"}
     assert _personal(ModelSpec.model_validate(said)) == frozenset()
+
+
+def test_the_text_dates_of_a_batch_are_read_in_the_champions_format_and_not_in_that_which_fits_the_batch() -> None:
+    card = {"plan": {"columns": [{"name": "day", "format": "%d/%m/%Y"}, {"name": "x", "format": ""}]}}
+    loaded = Loaded("m", 1, Path(), None, card, pd.DataFrame(), np.array([], dtype="uint64"))
+    said = {"source": "d.csv", "target": "y", "time": "day", "ids": ["x"], "label_delay": "30d"}
+    spec = ModelSpec.model_validate({"name": "m", "data": said})
+    days = pd.DataFrame({"day": ["02/04/2024", "01/05/2024", "03/04/2024"]})
+    assert in_time(spec, days, loaded.format_of("day"))["day"].tolist() == ["02/04/2024", "03/04/2024", "01/05/2024"]
+    [finding] = _overdue(spec, loaded, Met(days.assign(y=np.nan), days[:0]))
+    assert "from 2024-05-02 00:00 to 2024-05-31 00:00" in finding.text
