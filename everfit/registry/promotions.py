@@ -104,7 +104,7 @@ def refuse_by_hand(settings: Settings, model: str, version: int | None = None, *
 
 
 def rollback(settings: Settings, model: str, *, reason: str) -> Outcome:
-    """Bring the previous champion back; a second time it changes nothing and says so.
+    """Bring the previous champion back; a second time, also at the same moment, it changes nothing and says so.
 
     Whoever wants to go further back promotes that version by hand. Raise InputError when there is nothing to go back
     to, or that was deleted in MLflow or is damaged; PromotionRefused when another champion took over at this moment.
@@ -119,9 +119,15 @@ def rollback(settings: Settings, model: str, *, reason: str) -> Outcome:
         raise InputError(f"{model}: there is nothing to go back to; v{now} is the only champion there ever was.")
     _require_there(settings, model, target)
     loading.verify(settings, model, target)
-    entry = ledger.swap_champion(
-        model, expected=now, new=target, kind="rolled_back", actor=settings.actor, reason=reason
-    )
+    try:
+        entry = ledger.swap_champion(
+            model, expected=now, new=target, kind="rolled_back", actor=settings.actor, reason=reason
+        )
+    except PromotionRefused as lost:
+        if lost.champion != target:
+            raise
+        sync_aliases(settings, ledger, model)
+        return _unchanged(ledger, model)
     sync_aliases(settings, ledger, model)
     return Outcome(model, target, now, True, f"{model}: {entry.summary}")
 

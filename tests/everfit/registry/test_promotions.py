@@ -1,4 +1,5 @@
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -131,6 +132,16 @@ def test_a_second_rollback_goes_no_further_and_says_so(settings, ledger):
     assert (again.champion, again.changed) == (2, False)
     assert "v2 is champion already, rolled back to on" in again.sentence
     assert registry.promote_by_hand(settings, "bike", 1, reason="worse still").champion == 1
+
+
+def test_of_two_rollbacks_at_the_same_moment_the_second_changes_nothing(settings, ledger, monkeypatch):
+    promote(settings, ledger, 1, None)
+    promote(settings, ledger, 2, 1)
+    first = partial(ledger.swap_champion, "bike", expected=2, new=1, kind="rolled_back", actor="bob")
+    monkeypatch.setattr("everfit.registry.loading.verify", lambda *_: first())
+    second = registry.rollback(settings, "bike", reason="worse")
+    assert (second.champion, second.changed) == (1, False)
+    assert aliases(settings)["champion"] == 1
 
 
 def test_a_rollback_needs_somewhere_to_go(settings, ledger):
