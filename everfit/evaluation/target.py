@@ -141,9 +141,19 @@ def _check_classes(y: pd.Series, data: Data, task: TaskType) -> None:
         raise _unfit(data, f"has {levels} classes, and task says binary", "Leave data.task out, or say multiclass.")
     if _is_number(y) and not np.all(np.isfinite(y.to_numpy(dtype="float64"))):
         raise _unfit(data, "holds infinite values", "Correct those rows.")
+    if len(same := _alike(y)) > 1:
+        do = "Write one class in one way in the source, or give different classes names that differ in more."
+        raise _unfit(data, f"has the classes {same[0]!r} and {same[1]!r}, which differ only in case", do)
     if data.positive is not None and positive_class(y, data) is None:
         hint = did_you_mean(str(data.positive), [str(value) for value in y.unique()])
         raise DataError(f"data.positive says {data.positive!r}, which '{data.target}' never is.{hint}")
+
+
+def _alike(y: pd.Series) -> list[str]:
+    """Return the first classes that are one class to Delta, whose columns of probabilities are named after them."""
+    names = pd.Series(y.unique()).astype(str)
+    lower = names.str.lower()
+    return names[lower == lower[lower.duplicated()].min()].tolist()
 
 
 def positive_class(y: pd.Series, data: Data) -> Any:

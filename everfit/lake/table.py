@@ -176,7 +176,9 @@ class Table:
             yield
         except EverfitError:
             raise
-        except (OSError, DeltaError) as cause:
+        except Exception as cause:
+            if not isinstance(cause, OSError | DeltaError) and type(cause) is not Exception:
+                raise  # delta-rs raises a bare Exception where it has no name for what is wrong
             what = f"The lake at {self.uri} cannot be {done}: {last_line(cause)}."
             if is_full(cause):
                 raise Unavailable(what, **DOORS[done]) from cause

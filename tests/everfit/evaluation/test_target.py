@@ -62,6 +62,7 @@ def frame(y=None, **columns):
         ({"target": "price", "task": "regression"}, frame(["a", "b"] * 200), "holds text such as 'a'"),
         ({"target": "price", "task": "multiclass"}, frame(), "Say data.task: regression"),
         ({"target": "price", "positive": "yes"}, frame(["no", "yess"] * 200), "Did you mean 'yess'"),
+        ({"target": "price"}, frame(["A", "b", "a", "c"] * 100), "has the classes 'A' and 'a', which differ only in"),
         ({"target": "price", "weight": "w"}, frame(w=-1.0), "negative in 400 row"),
         ({"target": "price", "weight": "w"}, frame(w=0.0), "zero in every row"),
         ({"target": "price", "weight": "w"}, frame(w="x"), "holds text"),

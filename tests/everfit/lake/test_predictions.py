@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from everfit.errors import InputError
 from everfit.lake import Lake
 from everfit.settings import Settings
 
@@ -32,3 +33,9 @@ def test_predictions_may_bring_their_row_numbers_and_change_their_type(lake):
     lake.record_predictions("m", pd.DataFrame({"prediction": [1.5]}), version=1, batch_digest="b")
     assert lake.predictions("m")["prediction"].tolist() == [1.0, 2.0, 1.5]
     assert lake.predictions("m")["_row"].tolist() == [5, 6, 0]
+
+
+def test_what_delta_refuses_without_a_name_is_an_error_of_the_lake(lake):
+    said = pd.DataFrame({"prediction": ["A"], "probability_A": [0.9], "probability_a": [0.1]})
+    with pytest.raises(InputError, match=r"cannot be written: .*[Dd]uplicate field name"):
+        lake.record_predictions("m", said, version=1, batch_digest="a")
