@@ -20,6 +20,7 @@ Finish = Callable[[np.ndarray], np.ndarray]
 
 CLASSIFICATION = frozenset({"binary", "multiclass"})
 REGRESSION = frozenset({"regression"})
+SHARE = (0.0, 1.0)
 TINY = 1e-7  # the least probability that a log loss believes
 
 
@@ -38,6 +39,8 @@ class Metric:
     probabilities: bool
     parts: Parts
     finish: Finish
+    within: tuple[float, float] = (-np.inf, np.inf)
+    """What no score leaves, for those whose resamples may: a linearisation knows no ends."""
 
     def score(self, y: np.ndarray, predicted: Predicted, weight: np.ndarray | None = None) -> float:
         """Return the score in its natural orientation; NaN when the rows do not define it."""
@@ -194,8 +197,8 @@ def _r2(sums: np.ndarray) -> np.ndarray:
 
 
 METRICS: tuple[Metric, ...] = (
-    Metric("roc_auc", True, CLASSIFICATION, True, _roc_auc, _auc),
-    Metric("average_precision", True, frozenset({"binary"}), True, _average_precision, _ap),
+    Metric("roc_auc", True, CLASSIFICATION, True, _roc_auc, _auc, SHARE),
+    Metric("average_precision", True, frozenset({"binary"}), True, _average_precision, _ap, SHARE),
     Metric("accuracy", True, CLASSIFICATION, False, _accuracy, _mean),
     Metric("balanced_accuracy", True, CLASSIFICATION, False, _confusion, _balanced),
     Metric("f1_macro", True, CLASSIFICATION, False, _confusion, _f1),

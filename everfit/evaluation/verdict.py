@@ -154,7 +154,7 @@ class _Case:
 
 def _weigh(case: _Case, margin: float, stale: bool, why_stale: str, champion: str, facts: dict[str, Any]) -> Verdict:
     values, draws = _scores(case)
-    scores = {who: Score(values[who], *resample.interval(draws[who])) for who in values}
+    scores = {who: Score(values[who], *resample.interval(draws[who].clip(*case.metric.within))) for who in values}
     broken = [
         f"{who} has no finite {case.metric.name}" for who, score in scores.items() if not np.isfinite(score.value)
     ]

@@ -142,6 +142,14 @@ def test_every_regression_metric_can_judge(name):
     assert (better.scores["challenger"].value > better.scores["champion"].value) is metric(name).greater
 
 
+@pytest.mark.parametrize("name", ["roc_auc", "average_precision"])
+def test_no_interval_of_a_ranking_metric_passes_one(name):
+    said = {"challenger": labels(0.3), "dummy": labels(99)}
+    nearly = np.where(TRUTH > 0, "yes", "no")
+    score = judge(name, nearly, said).scores["challenger"]
+    assert score.low < score.value < score.high == 1
+
+
 def test_two_equal_models_rarely_pass_for_different():
     promoted = 0
     for seed in range(60):
