@@ -74,8 +74,9 @@ def fetch(settings: Settings, model: str, version: int) -> Version:
         if FILES not in found.tags:
             raise InputError(f"{model} v{version} was not registered by everfit, and is not loaded.")
         location = asked.get_model_version_download_uri(model, str(version))
-        folder = _here(location) or _download(settings, location, model, version)
         run = asked.get_run(str(found.run_id))
+        root = str(asked.get_experiment(run.info.experiment_id).artifact_location)
+        folder = _folder(settings, location, root, model) or _download(settings, location, model, version)
     return Version(model, version, run.info.run_id, run.info.experiment_id, str(folder), json.loads(found.tags[FILES]))
 
 
@@ -175,6 +176,29 @@ def _shown(settings: Settings) -> str:
     if settings.mlflow_uri.startswith("http"):
         return settings.mlflow_uri
     return sa.make_url(settings.mlflow_uri).render_as_string(hide_password=True)
+
+
+def artifacts_of(settings: Settings, model: str) -> str:
+    """Return where the settings say that a model's artifacts go."""
+    root = settings.mlflow_artifacts.rstrip("/")
+    return f"{root if '://' in root else settings.workspace / root}/{model}"
+
+
+def same_place(one: str, other: str) -> bool:
+    """Whether two locations name one place, written as a path or as an address."""
+    return (_here(one) or one) == (_here(other) or other)
+
+
+def _folder(settings: Settings, location: str, root: str, model: str) -> Path | None:
+    """Return the folder of a location on this machine, if it is here.
+
+    MLflow knows it as it was when it was made. A home that was copied or moved since has its own, which comes first.
+    """
+    there, before, now = _here(location), _here(root), _here(artifacts_of(settings, model))
+    if there and before and now and there.is_relative_to(before):
+        ours = now / there.relative_to(before)
+        return ours if ours.is_dir() else there
+    return there
 
 
 def _here(location: str) -> Path | None:

@@ -77,11 +77,13 @@ def _store(client: MlflowClient, run: Run, candidate: Candidate, scratch: Path) 
 
 
 def _experiment(client: MlflowClient, settings: Settings, model: str) -> str:
-    """Return the model's experiment; its artifacts go where the settings say, never below the current folder."""
+    """Return the model's experiment; its artifacts go where the settings say, never below the current folder.
+
+    MLflow never changes where an experiment's artifacts go. One that came with a copied or moved home, and would write
+    into the place that it came from, is kept under another name.
+    """
     remote = settings.mlflow_uri.startswith("http") and Path(settings.mlflow_artifacts).is_relative_to(settings.home)
-    root = settings.mlflow_artifacts.rstrip("/")
-    root = root if "://" in root else str(settings.workspace / root)
-    location = None if remote else f"{root}/{model}"
+    location = None if remote else door.artifacts_of(settings, model)
     made = door.unless_there(lambda: client.create_experiment(model, artifact_location=location))
     if made is not None:
         return str(made)
@@ -90,6 +92,9 @@ def _experiment(client: MlflowClient, settings: Settings, model: str) -> str:
         return _experiment(client, settings, model)
     if found.lifecycle_stage == "deleted":
         client.restore_experiment(found.experiment_id)
+    if location and not door.same_place(found.artifact_location, location):
+        client.rename_experiment(found.experiment_id, f"{model} ({found.experiment_id}, elsewhere)")
+        return _experiment(client, settings, model)
     return str(found.experiment_id)
 
 

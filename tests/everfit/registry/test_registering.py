@@ -1,6 +1,7 @@
 import json
 import multiprocessing
 import os
+import shutil
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -13,9 +14,10 @@ from sklearn.pipeline import Pipeline
 
 from everfit import registry
 from everfit.errors import InputError, Unavailable
-from everfit.registry import package, registering
+from everfit.registry import cache, loading, package, registering
 from everfit.registry.flavours import pyfunc
 from everfit.registry.vendor import MlflowClient
+from everfit.settings import Settings
 
 
 class Strange(RegressorMixin, BaseEstimator):
@@ -182,6 +184,20 @@ def test_the_run_of_a_living_process_is_left_alone(settings, candidate, client):
     registering._start(client, settings, experiment, candidate)
     registry.register(settings, candidate)
     assert statuses(client) == ["FINISHED", "RUNNING"]
+
+
+@pytest.mark.parametrize("take", [shutil.copytree, shutil.move])
+def test_a_home_that_was_copied_or_moved_reads_and_writes_its_own_files(settings, candidate, tmp_path, take):
+    registry.register(settings, candidate)
+    there = Settings(workspace=tmp_path / "elsewhere", actor="ann")
+    take(settings.home, there.home)
+    new = registry.register(there, replace(candidate, run_key="run-2"))
+    remembered = cache.recall(there, "bike", 1)
+    cache.place(there, "bike", 1).unlink()
+    known = loading.find(there, "bike", 1)
+    assert (known, new.number) == (remembered, 2)
+    assert all(Path(version.folder).is_relative_to(there.home) for version in (known, new))
+    assert registry.load(there, "bike", 1).card["run_key"] == "run-1"
 
 
 def test_a_pipeline_with_a_foreign_type_is_not_saved_and_its_run_failed(settings, candidate, client):
