@@ -39,7 +39,8 @@ def split(frame: pd.DataFrame, spec: ModelSpec) -> Split:
 
     With a time column the last share (or period) judges, and equal times stay together. Otherwise each row
     (or group) falls by a hash of its content, so it is on the same side again when the data grow, and equal
-    rows stay together.
+    rows stay together. Of each class the share with the smallest hashes judges; as a class grows, the few rows
+    beside that cut may change sides.
     """
     data, usable = spec.data, frame[spec.data.target].notna().to_numpy()
     if data.time:
@@ -127,17 +128,28 @@ def _by_hash(frame: pd.DataFrame, usable: np.ndarray, spec: ModelSpec) -> np.nda
     if spec.data.group:
         group = frame[spec.data.group]
         units = np.where(group.isna(), units, column_hashes(group))
+    classes = _classes(frame[spec.data.target], usable, spec)
     test = units / 2.0**64 < spec.evaluation.holdout
-    for members in _members(frame[spec.data.target], usable, spec):
+    for members in classes:
+        test[members] = units[members] < _cut(units[members], spec.evaluation.holdout)
+    # rows of one id may be of several classes
+    test = pd.Series(test | ~usable).groupby(units).transform("all").to_numpy(copy=True)
+    for members in classes or [usable]:
         _on_both_sides(test, units, members)
     return test
 
 
-def _members(y: pd.Series, usable: np.ndarray, spec: ModelSpec) -> list[np.ndarray]:
-    """Return what must be on both sides: each class, or just some rows where classes and groups could disagree."""
+def _classes(y: pd.Series, usable: np.ndarray, spec: ModelSpec) -> list[np.ndarray]:
+    """Return the rows of each class; none where there are no classes, or groups, which could disagree with them."""
     if spec.data.group or infer_task(y, spec.data) == "regression":
-        return [usable]
+        return []
     return [usable & (y == label).to_numpy() for label in y.dropna().unique()]
+
+
+def _cut(mine: np.ndarray, share: float) -> np.uint64:
+    """Return the hash below which a class has its share of rows: one cut for all leaves small classes to chance."""
+    count = min(len(mine) - 1, max(1, round(len(mine) * share)))
+    return np.uint64(np.partition(mine, count)[count])
 
 
 def _on_both_sides(test: np.ndarray, units: np.ndarray, members: np.ndarray) -> None:
