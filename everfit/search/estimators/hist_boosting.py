@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from everfit.search.estimators.base import Family, Job, Params, Rows
+from everfit.search.estimators.base import Job, Params, Rows
+from everfit.search.estimators.boosting import Boosting
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
@@ -15,11 +16,10 @@ PATIENCE = 20
 MOST_ROUNDS = 600  # each costs more than LightGBM's
 
 
-class HistBoosting(Family):
+class HistBoosting(Boosting):
     """Boosted trees on binned features; needs nothing beyond scikit-learn."""
 
     name = "hist_boosting"
-    style = "tree"
 
     def defaults(self, job: Job) -> Params:
         """Return scikit-learn's own shape at a slightly lower rate."""
@@ -31,14 +31,6 @@ class HistBoosting(Family):
             "max_features": 1.0,
         }
         return params | ({"loss": "absolute_error"} if job.metric in ("mae", "mape") else {})
-
-    def grown(self, learnt: Params, times: float) -> Params:
-        """Return more rounds for more rows, as boosting overfits later on them."""
-        return learnt | {"rounds": round(learnt["rounds"] * times**0.3)}
-
-    def quick(self, job: Job) -> Params:
-        """Return the defaults for eighty rounds."""
-        return self.defaults(job) | {"rounds": 80}
 
     def space(self, trial: Trial, job: Job) -> Params:
         """Ask for shape, rate, feature sampling and penalty."""

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from everfit.search.estimators.base import Family, Job, Params, Rows
+from everfit.search.estimators.base import Job, Params, Rows
+from everfit.search.estimators.boosting import Boosting
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
@@ -15,11 +16,10 @@ PATIENCE = 40
 NOT_ITS_OWN = ("native_categories", "rounds")  # ours, not LightGBM's
 
 
-class LightGBM(Family):
+class LightGBM(Boosting):
     """Boosted trees. Categories are read as such or as ordered codes; extra-random splits can be asked for."""
 
     name = "lightgbm"
-    style = "tree"
 
     def defaults(self, job: Job) -> Params:
         """Return a moderate rate, and smaller leaves for few rows."""
@@ -35,14 +35,6 @@ class LightGBM(Family):
             "native_categories": False,
         }
         return params | ({"objective": "l1"} if job.metric in ("mae", "mape") else {})
-
-    def grown(self, learnt: Params, times: float) -> Params:
-        """Return more rounds for more rows, as boosting overfits later on them."""
-        return learnt | {"rounds": round(learnt["rounds"] * times**0.3)}
-
-    def quick(self, job: Job) -> Params:
-        """Return the defaults for eighty rounds."""
-        return self.defaults(job) | {"rounds": 80}
 
     def space(self, trial: Trial, job: Job) -> Params:
         """Ask for shape, rate, sampling and penalties."""
