@@ -261,8 +261,8 @@ def parse_spec(document: documents.Document) -> ModelSpec:
 
 
 def model_names(folder: Path) -> list[str]:
-    """Return the names of all model files in a folder, sorted."""
-    return sorted(path.stem for path in folder.glob("*.yaml"))
+    """Return the names of all model files in a folder, sorted; what an editor hides there is none."""
+    return sorted(path.stem for path in folder.glob("[!.]*.yaml"))
 
 
 def json_schema() -> dict[str, Any]:

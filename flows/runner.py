@@ -15,8 +15,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from everfit.errors import EverfitError
+from everfit.errors import EverfitError, Unavailable, first_line
 from everfit.settings import Settings
+from everfit.spec import model_names
 from flows import deploy
 from flows.apart import apart
 from flows.server import START, api
@@ -61,30 +62,40 @@ async def _look_after(
     while True:
         await asyncio.sleep(LOOK)
         if (now := _stamps(settings)) != known:
-            known = now
-            ids = await _redeploy(settings, url, runner, entrypoints, patient=True) or ids
+            try:
+                ids, known = await _redeploy(settings, url, runner, entrypoints), now
+            except EverfitError as mistake:  # what runs goes on while a file is edited or the server is away
+                known = known if mistake.transient else now
+                _say(f"model files changed, and nothing was deployed: {mistake}")
         with suppress(OSError):  # a server that is being started again is asked again
             await asyncio.to_thread(drop_missed, url, ids)
         since = await asyncio.to_thread(report_failures, url, since)
 
 
 async def _redeploy(
-    settings: Settings, url: str, runner: "Runner", entrypoints: Mapping[deploy.Flow, str], *, patient: bool = False
+    settings: Settings, url: str, runner: "Runner", entrypoints: Mapping[deploy.Flow, str]
 ) -> list[UUID]:
-    """Apply the model files. A patient one keeps what runs when a file that is being edited has a mistake."""
-    try:
-        planned = deploy.plan(settings)
-        ids = await asyncio.to_thread(apart, deploy.apply, settings, planned, entrypoints)
-    except EverfitError as mistake:
-        if not patient:
-            raise
-        _say(f"model files changed, and nothing was deployed: {mistake}")
-        return []
-    await asyncio.to_thread(drop_missed, url, list(ids.values()))
+    planned = deploy.plan(settings)
+    ids = await asyncio.to_thread(apart, _apply, settings, url, planned, entrypoints)
     for item, deployment in ids.items():
         await runner.aadd_deployment(_applied(item.model, deployment))
         _say(f"deployed {item}")
     return list(ids.values())
+
+
+def _apply(
+    settings: Settings, url: str, planned: Sequence[deploy.Planned], entrypoints: Mapping[deploy.Flow, str]
+) -> dict[deploy.Planned, UUID]:
+    """Deploy and drop what was missed; raise Unavailable, which unlike Prefect's own errors survives pickling."""
+    from httpx import HTTPError
+
+    try:
+        ids = deploy.apply(settings, planned, entrypoints)
+        drop_missed(url, list(ids.values()))
+    except (HTTPError, ConnectionError) as cause:
+        what = f"The Prefect API at {url} cannot be reached: {first_line(cause)}."
+        raise Unavailable(what, do="It is asked again.") from cause
+    return ids
 
 
 def _applied(name: str, deployment: UUID) -> Any:
@@ -138,7 +149,11 @@ def report_failures(url: str, since: datetime) -> datetime:
 
 
 def _stamps(settings: Settings) -> dict[str, float]:
-    return {path.name: path.stat().st_mtime for path in sorted(settings.models.glob("*.yaml"))}
+    stamps = {}
+    for name in model_names(settings.models):
+        with suppress(FileNotFoundError):  # it was listed, and is gone
+            stamps[name] = (settings.models / f"{name}.yaml").stat().st_mtime
+    return stamps
 
 
 def _say(text: str) -> None:

@@ -3,11 +3,13 @@ import time
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
+import httpx
 import pytest
+from prefect.exceptions import PrefectHTTPStatusError
 
-from everfit.errors import SpecError
+from everfit.errors import SpecError, Unavailable
 from everfit.settings import Settings
-from flows import automations, deploy, events
+from flows import automations, deploy, events, runner
 from flows.runner import drop_missed, report_failures
 from flows.talk import call
 
@@ -107,6 +109,39 @@ def test_another_workspaces_deployments_are_left_alone(add_model, deployed, pref
     other.models.mkdir(parents=True)
     deploy.deploy(other, entrypoints=TOYS)
     assert len(found(prefect_api, "deployments", name)) == 2
+
+
+@pytest.mark.parametrize(("trouble", "asked"), [(Unavailable("it is away"), 2), (SpecError("it has a typo"), 1)])
+def test_a_changed_file_that_cannot_be_deployed_ends_nothing(workspace, monkeypatch, capsys, trouble, asked):
+    stamps, answers = iter([{}, *[{"bike": 1.0}] * 3]), iter([trouble])
+
+    async def redeploy(*_):
+        for answer in answers:
+            raise answer
+        runner._say("deployed")
+        return []
+
+    monkeypatch.setattr(runner, "LOOK", 0)
+    monkeypatch.setattr(runner, "_stamps", lambda _: next(stamps))
+    monkeypatch.setattr(runner, "_redeploy", redeploy)
+    with pytest.raises(RuntimeError, match="StopIteration"):  # there is nothing more to look at
+        asyncio.run(runner._look_after(workspace, "http://127.0.0.1:9/api", None, TOYS, []))
+    said = capsys.readouterr().out
+    assert (str(trouble) in said, said.count("\n")) == (True, asked)
+
+
+@pytest.mark.parametrize("trouble", [
+    httpx.ConnectError("refused"),
+    PrefectHTTPStatusError("it broke", request=httpx.Request("GET", "http://x"), response=httpx.Response(500)),
+    ConnectionError("it answers 500"),
+])  # fmt: skip
+def test_a_server_that_fails_while_it_is_told_is_unavailable(workspace, monkeypatch, trouble):
+    def fail(*_):
+        raise trouble
+
+    monkeypatch.setattr(deploy, "apply", fail)
+    with pytest.raises(Unavailable, match=str(trouble)):
+        runner._apply(workspace, "http://127.0.0.1:9/api", (), TOYS)
 
 
 @pytest.mark.parametrize(
