@@ -33,7 +33,7 @@ def refuse_secret(address: str) -> None:
     if secret := secret_in(address):
         raise SourceError(
             f"The address holds {secret}, spelt out.",
-            why="Model files are read by many and kept for ever.",
+            why="Model files and the records of runs are read by many and kept for ever.",
             do=f"{INSTEAD[0].upper()}{INSTEAD[1:]}.",
         )
 

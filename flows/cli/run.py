@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.cli.common import Json, Name, Reason, settings
+from flows.cli.common import Json, Name, Reason, settings, without_secret
 
 # What starts a process of its own, whose imports take seconds: they go by while the server starts.
 WARM = {"train": ("everfit.validation", "everfit.search"), "monitor": ("everfit.validation",), "predict": ()}
@@ -28,7 +28,9 @@ def train(
 
 def predict(
     name: Name,
-    source: Annotated[str, typer.Option("--input", help="File, folder, glob or URI with the rows to score.")],
+    source: Annotated[
+        str, typer.Option("--input", callback=without_secret, help="File, folder, glob or URI with the rows to score.")
+    ],
     output: Annotated[Path, typer.Option("--output", help="Where the predictions go: .parquet or .csv.")],
     as_json: Json = False,
 ) -> None:
@@ -38,8 +40,13 @@ def predict(
 
 def monitor(
     name: Name,
-    data: Annotated[str, typer.Option("--data", help="A new batch; default: what the model's source has new.")] = "",
-    labels: Annotated[str, typer.Option("--labels", help="Labels that came later, by the ids of their rows.")] = "",
+    data: Annotated[
+        str,
+        typer.Option("--data", callback=without_secret, help="A new batch; default: what the model's source has new."),
+    ] = "",
+    labels: Annotated[
+        str, typer.Option("--labels", callback=without_secret, help="Labels that came later, by the ids of their rows.")
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Watch a new batch: validate, drift, decide, and retrain when the decision says so."""

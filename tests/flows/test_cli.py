@@ -124,6 +124,15 @@ def test_a_wrong_word_is_an_error_that_says_what_to_do(everfit, here, words, sai
     assert not list(here.rglob("*.yaml"))
 
 
+@pytest.mark.parametrize(
+    "words", ["predict bike --output p.csv --input", "monitor bike --data", "monitor bike --labels"]
+)
+def test_a_secret_is_refused_before_a_run_is_named_after_it(everfit, words):
+    ended = everfit(*words.split(), "s3://KEY:hunter2@bucket/x.csv")
+    assert (ended.code, "holds a password" in ended.err) == (2, True)
+    assert "hunter2" not in ended.err
+
+
 def test_a_typo_in_the_model_file_is_found_before_anything_starts(everfit, here):
     everfit(*NEW)
     model = here / "deployments/models/bike.yaml"
