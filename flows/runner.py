@@ -121,12 +121,9 @@ def drop_missed(url: str, deployments: Sequence[UUID]) -> int:
         "flow_runs": scheduled | {"expected_start_time": {"before_": datetime.now(UTC).isoformat()}},
         "sort": "EXPECTED_START_TIME_DESC",
     }
-    seen: set[str] = set()
-    missed = []
-    for run in call(f"{url}/flow_runs/filter", late):
-        if run["auto_scheduled"] and run["deployment_id"] in seen:
-            missed.append(run["id"])
-        seen.add(run["deployment_id"])
+    by_calendar = [run for run in call(f"{url}/flow_runs/filter", late) if run["auto_scheduled"]]
+    last = {run["deployment_id"]: run["id"] for run in reversed(by_calendar)}
+    missed = [run["id"] for run in by_calendar if run["id"] not in last.values()]
     if not missed:
         return 0
     still = scheduled | {"id": {"any_": missed}}  # one that has begun meanwhile goes on

@@ -191,6 +191,21 @@ def test_an_interval_really_makes_runs_and_those_that_were_missed_are_one(add_mo
     assert call(f"{prefect_api}/flow_runs/{by_hand}")["state"]["type"] == "SCHEDULED"
 
 
+def test_the_last_run_of_the_calendar_stays_when_somebody_asked_for_a_later_one(monkeypatch):
+    late = [
+        {"id": id_, "deployment_id": "d", "auto_scheduled": id_ != "by hand"} for id_ in ("by hand", "last", "missed")
+    ]
+    deleted = []
+
+    def call(address, body):
+        if address.endswith("bulk_delete"):
+            deleted.extend(body["flow_runs"]["id"]["any_"])
+        return late if address.endswith("filter") else {"deleted": deleted}
+
+    monkeypatch.setattr(runner, "call", call)
+    assert (drop_missed("http://server/api", ["d"]), deleted) == (1, ["missed"])
+
+
 def test_an_automation_whose_action_failed_is_said_aloud(prefect_api, capsys):
     since = datetime.now(UTC)
     failed = events._event("prefect.automation.action.failed", "x", uuid4().hex, {"reason": "no such deployment"})
