@@ -12,7 +12,7 @@ from everfit.settings import Settings
 from everfit.spec import ModelSpec, load_spec
 from flows.retrain import start_wanted
 from tasks.champion import Champion
-from tasks.decide import Watched, decide, news, recall, recollect, summary
+from tasks.decide import Past, Watched, decide, news, past, recall, recollect, summary
 from tasks.ingest import ingest
 from tasks.labels import Arrived, take_labels
 from tasks.land import land
@@ -35,9 +35,10 @@ def monitor(model: str, data: str = "", labels: str = "") -> Any:
     with stopwatch() as seconds:
         champion = Champion(spec)
         arrived = take_labels(spec, labels) if labels or not data else None
-        watched = _judge(spec, champion, arrived)
+        before = past(spec)
+        watched = _judge(spec, champion, before, arrived)
         if data or not labels:
-            watched += [_follow(spec, champion, one) for one in news(spec, ingest(spec, data))]
+            watched += [_follow(spec, champion, before, one) for one in news(spec, ingest(spec, data))]
         started = start_wanted(spec)
     result = summary(spec, [one for one in watched if data or not one.before], started, seconds)
     result["labels"] = arrived.to_dict() if arrived else None
@@ -54,20 +55,20 @@ def monitor(model: str, data: str = "", labels: str = "") -> Any:
     return Completed(name=result["verdict"].capitalize(), message="; ".join(result["reasons"])[:1000], data=result)
 
 
-def _judge(spec: ModelSpec, champion: Champion, arrived: Arrived | None) -> list[Watched]:
+def _judge(spec: ModelSpec, champion: Champion, before: Past, arrived: Arrived | None) -> list[Watched]:
     """Judge labels that came alone, unless that was done before."""
-    if arrived is None or recollect(spec, arrived.digest):
+    if arrived is None or recollect(spec, before, arrived.digest):
         return []
     return [decide(spec, watch_labels(spec, champion, arrived))]
 
 
-def _follow(spec: ModelSpec, champion: Champion, batch: Batch) -> Watched:
+def _follow(spec: ModelSpec, champion: Champion, before: Past, batch: Batch) -> Watched:
     """Judge one batch, and land it if it is sound; what was decided about it before is not decided again.
 
     A sound one lands before anything is decided: a retraining that another run starts at once then finds its rows. A
     broken one is decided upon first: no training may take it for one that was never looked at.
     """
-    if decided := recall(spec, batch):
+    if decided := recall(spec, before, batch):
         return decided
     try:
         (checked,) = validate(spec, [batch], again=True)

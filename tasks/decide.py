@@ -1,6 +1,6 @@
 """Decide what follows from what was seen, once, and write it down before anything starts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, get_args
 
@@ -16,6 +16,8 @@ from tasks.artifacts import publish_report
 from tasks.evidence import with_past
 from tasks.steps import say, step
 from tasks.watch import Seen
+
+Past = Mapping[tuple[str, int | None], Entry]
 
 
 @dataclass(frozen=True)
@@ -87,28 +89,34 @@ def _judged(ledger: Ledger, model: str) -> list[Entry]:
 
 
 def news(spec: ModelSpec, batches: Sequence[Batch]) -> list[Batch]:
-    """Leave out the batches that the champion was made from; raise InputError when there is no champion."""
+    """Leave out what the champion was made from and what comes twice; raise InputError when there is no champion."""
     ledger = Ledger.of(Settings())
     version = registry.require_champion(ledger, spec.name)
     learnt = ledger.registered(spec.name).get(version, {}).get("batches", ())
-    return [batch for batch in batches if batch.digest not in learnt]
+    fresh = {batch.digest: batch for batch in reversed(batches) if batch.digest not in learnt}
+    return [batch for batch in batches if fresh.get(batch.digest) is batch]
 
 
-def recall(spec: ModelSpec, batch: Batch) -> Watched | None:
+def past(spec: ModelSpec) -> Past:
+    """Return the last judgement of each batch for each champion. A run reads them once: they are many and large."""
+    seen = [(entry.facts["evidence"], entry) for entry in _judged(Ledger.of(Settings()), spec.name)]
+    return {(evidence["batch"], evidence["champion"]): entry for evidence, entry in seen}
+
+
+def recall(spec: ModelSpec, before: Past, batch: Batch) -> Watched | None:
     """Return what was decided about a batch for the present champion, once it has landed; None if more is to do."""
-    return recollect(spec, batch.digest) if Lake(Settings()).known(spec.name, batch.digest) else None
+    return recollect(spec, before, batch.digest) if Lake(Settings()).known(spec.name, batch.digest) else None
 
 
-def recollect(spec: ModelSpec, digest: str) -> Watched | None:
+def recollect(spec: ModelSpec, before: Past, digest: str) -> Watched | None:
     """Return what was decided about a batch, or about labels, for the present champion; None if it is still open."""
     ledger = Ledger.of(Settings())
-    champion = ledger.champion(spec.name)
-    for entry in reversed(_judged(ledger, spec.name)):
-        evidence, decision = entry.facts["evidence"], Decision.from_dict(entry.facts["decision"])
-        if (evidence["batch"], evidence["champion"]) == (digest, champion):
-            told = _with_failure(ledger, spec.name, decision)
-            return None if _is_open(decision) else Watched(digest, told, entry.facts["page"], before=True)
-    return None
+    entry = before.get((digest, ledger.champion(spec.name)))
+    if not entry:
+        return None
+    decision = Decision.from_dict(entry.facts["decision"])
+    told = _with_failure(ledger, spec.name, decision)
+    return None if _is_open(decision) else Watched(digest, told, entry.facts["page"], before=True)
 
 
 def _with_failure(ledger: Ledger, model: str, decision: Decision) -> Decision:

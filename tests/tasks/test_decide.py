@@ -5,6 +5,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 from everfit.ledger import Ledger
 from everfit.monitor.decision import Decision, Evidence
@@ -85,8 +86,27 @@ def test_a_decision_whose_retraining_was_given_up_says_so_and_promises_nothing(t
     ledger.swap_champion("m", expected=None, new=1, actor="ann")
     seen = Evidence("m", "a", 1, datetime.now(UTC), 900, champion=1, labels=900, findings=(WORSE,))
     _, decided = decide._recorded(SPEC, ledger, seen, "page")
-    assert decide.recollect(SPEC, "a").decision == decided
+    assert decide.recollect(SPEC, decide.past(SPEC), "a").decision == decided
     ledger.finish("m", decided.id, outcome="failed", reason="given up: 3 attempts ended without an outcome")
-    told = decide.recollect(SPEC, "a").decision
+    told = decide.recollect(SPEC, decide.past(SPEC), "a").decision
     assert told.blockers == ("its retraining failed: given up: 3 attempts ended without an outcome",)
     assert told.next_steps == ("Look at why; then `everfit train m` retrains by hand.",)
+
+
+def test_the_judgements_are_read_once_however_many_batches_are_asked_about(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ledger, reads, read = Ledger.of(Settings()), [], decide._judged
+    ledger.swap_champion("m", expected=None, new=1, actor="ann")
+    for batch in "ab":
+        decide._recorded(SPEC, ledger, Evidence("m", batch, 1, datetime.now(UTC), 900, champion=1), "page")
+    monkeypatch.setattr(decide, "_judged", lambda *of: (reads.append(of), read(*of))[1])
+    before = decide.past(SPEC)
+    assert [decide.recollect(SPEC, before, batch) is not None for batch in "abc"] == [True, True, False]
+    assert len(reads) == 1
+
+
+def test_what_comes_twice_at_once_is_judged_once(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Ledger.of(Settings()).swap_champion("m", expected=None, new=1, actor="ann")
+    one, same, other = (SimpleNamespace(digest=digest) for digest in "aab")
+    assert decide.news(SPEC, [one, same, other]) == [one, other]
