@@ -66,9 +66,8 @@ def tell(folder: Path) -> None:
 def _workspace(folder: Path) -> Settings:
     """Make the demo's folder the current one; raise InputError rather than touch one that no demo made."""
     folder = folder.resolve()
-    if (folder / MARK).exists():
-        shutil.rmtree(folder)
-    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    _remove_former(folder)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(
             f"{folder} holds something that is not of a demo.",
             why="A demo makes its whole workspace anew, and the next one removes it.",
@@ -82,6 +81,16 @@ def _workspace(folder: Path) -> Settings:
     for name in foreign & os.environ.keys():
         del os.environ[name]
     return Settings()
+
+
+def _remove_former(folder: Path) -> None:
+    """Remove what a demo made there. It goes aside first: a removal that is killed may have taken the mark already."""
+    aside = folder.with_name(f".{folder.name}{MARK}")
+    if aside.exists():
+        shutil.rmtree(aside)
+    if (folder / MARK).exists():
+        folder.rename(aside)
+        shutil.rmtree(aside)
 
 
 def _first_model(settings: Settings, train: Callable[..., Any]) -> None:

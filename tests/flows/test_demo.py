@@ -26,6 +26,19 @@ def test_a_second_demo_begins_afresh(tmp_path):
         Path("left.txt").touch()
 
 
+def test_a_removal_that_was_killed_is_finished_by_the_next_demo(tmp_path):
+    def killed(folder):
+        (folder / demo.MARK).unlink()
+        raise KeyboardInterrupt
+
+    demo._workspace(tmp_path / "story")
+    Path("left.txt").touch()
+    with patch.object(demo.shutil, "rmtree", killed), pytest.raises(KeyboardInterrupt):
+        demo._workspace(tmp_path / "story")
+    demo._workspace(tmp_path / "story")
+    assert list(tmp_path.rglob("left.txt")) == []
+
+
 @pytest.mark.parametrize("again", [False, True])
 def test_a_folder_that_no_demo_made_is_left_alone(tmp_path, again):
     mine = tmp_path / "mine"
