@@ -11,7 +11,7 @@ from typing import Any
 from rich.rule import Rule
 
 from everfit import scaffold
-from everfit.errors import InputError, ValidationStopped
+from everfit.errors import EverfitError, InputError, ValidationStopped
 from everfit.ledger import Entry, Ledger
 from everfit.settings import Settings
 from everfit.simulation import CHANGE, Fault, rentals
@@ -43,9 +43,20 @@ SAYINGS: dict[str, str] = {
     "promoted": "promoted",
 }
 
+STORY: dict[str, Callable[[Entry], bool]] = {
+    "a first model became champion": lambda entry: entry.kind == "promoted" and entry.facts["replaced"] is None,
+    "broken rows went to quarantine": lambda entry: entry.kind == "ingested" and entry.facts.get("quarantined", 0) > 0,
+    "a batch was refused": lambda entry: entry.kind == "refused_batch",
+    "drift was confirmed": lambda entry: entry.kind == "retrain_wanted",
+    "a challenger took over": lambda entry: entry.kind == "promoted" and entry.facts["replaced"] is not None,
+}
+
 
 def tell(folder: Path) -> None:
-    """Live through it in a fresh workspace; what an earlier demo left there is removed first."""
+    """Live through it in a fresh workspace; what an earlier demo left there is removed first.
+
+    Raise EverfitError when a part of the story did not happen exactly once.
+    """
     settings = _workspace(folder)
     console.out.print(
         "[bold]A bike-rental service, simulated.[/] Its model is trained once and then has to keep itself fit."
@@ -61,6 +72,7 @@ def tell(folder: Path) -> None:
             _chapter(title, f"everfit monitor {MODEL} --data data/{name}.parquet")
             _week(name, first_day, fault, flows)
     _timeline(settings)
+    _prove(Ledger.of(settings).entries(MODEL))
 
 
 def _workspace(folder: Path) -> Settings:
@@ -137,6 +149,16 @@ def _timeline(settings: Settings) -> None:
         ("to look around", f"cd {settings.workspace} && everfit up"),
     ):
         console.out.print(f"{title:>15}: {where or 'none'}", soft_wrap=True, markup=False)
+
+
+def _prove(entries: list[Entry]) -> None:
+    counts = {part: sum(map(happened, entries)) for part, happened in STORY.items()}
+    if wrong := [f"{part}: {count} times" for part, count in counts.items() if count != 1]:
+        raise EverfitError(
+            "The demo did not go as its story says, by which each of these happens once.",
+            details=wrong,
+            do=f"everfit history {MODEL}, in the folder of the demo, says what happened instead.",
+        )
 
 
 def _short(entry: Entry) -> str:

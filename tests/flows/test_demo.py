@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from unittest.mock import patch
 
 import pytest
 
-from everfit.errors import InputError
+from everfit.errors import EverfitError, InputError
+from everfit.ledger import Ledger
 from flows import demo
 
 
@@ -54,3 +56,22 @@ def test_no_service_of_whoever_runs_it_is_used(tmp_path, monkeypatch):
     monkeypatch.setenv("PREFECT_API_URL", "http://production:4200/api")
     monkeypatch.setenv("EVERFIT_LEDGER_URL", "postgresql://production/ledger")
     assert demo._workspace(tmp_path / "story").prefect_api == ""
+
+
+PARTS = {
+    "a first model became champion": ("promoted", {"version": 1, "replaced": None}),
+    "broken rows went to quarantine": ("ingested", {"quarantined": 7}),
+    "a batch was refused": ("refused_batch", {}),
+    "drift was confirmed": ("retrain_wanted", {}),
+    "a challenger took over": ("promoted", {"version": 2, "replaced": 1}),
+}
+
+
+@pytest.mark.parametrize("missing", [None, *PARTS])
+def test_a_story_that_lacks_a_part_is_an_error(tmp_path, missing):
+    ledger = Ledger(f"sqlite:///{tmp_path}/ledger.db")
+    for part, (kind, facts) in PARTS.items():
+        if part != missing:
+            ledger.record(kind, demo.MODEL, subject=part, actor="ann", facts=facts)
+    with pytest.raises(EverfitError, match=f"{missing}: 0 times") if missing else nullcontext():
+        demo._prove(ledger.entries())
