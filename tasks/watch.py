@@ -1,5 +1,6 @@
 """Look at what is new with the champion's eyes: is it broken, has it moved, is it predicted worse than before?"""
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +27,7 @@ from tasks.steps import say, step
 from tasks.validate import Checked
 
 RECENT = 20_000  # rows that batches are compared with at most, when that is those accepted lately
+KEPT = 50  # Evidently's pages of a model
 
 
 @dataclass(frozen=True)
@@ -191,7 +193,18 @@ def _drift(
     beside = page.with_name(f"{page.stem}-performance.html")
     shown = moved.judged and target not in personal
     performance = evidently_report.write_performance(past, now, target, loaded.task, beside) if shown else ""
-    return moved, evidently_report.write_report(past, now, moved, page), performance
+    report = evidently_report.write_report(past, now, moved, page)
+    _keep_latest(page.parent)
+    return moved, report, performance
+
+
+def _keep_latest(folder: Path) -> None:
+    """Remove all but the latest of Evidently's pages: each takes four megabytes, and our own page says the verdict."""
+    with suppress(OSError):  # another run may be at it too
+        pages = sorted(folder.glob("evidently-*.html"), key=lambda page: page.stat().st_mtime)
+        for page in pages[:-KEPT]:
+            page.with_suffix(".json").unlink(missing_ok=True)
+            page.unlink()
 
 
 def _reference(spec: ModelSpec, loaded: registry.Loaded, since: pd.DataFrame) -> tuple[pd.DataFrame, str]:

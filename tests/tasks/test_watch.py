@@ -1,5 +1,6 @@
-"""What is watched, when it was, and what nobody may see of it."""
+"""What is watched, when it was, what is kept of it, and what nobody may see of it."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from everfit.registry import Loaded
 from everfit.spec import ModelSpec
 from tasks.build_features import in_time
 from tasks.met import Met
-from tasks.watch import _overdue, _personal
+from tasks.watch import KEPT, _keep_latest, _overdue, _personal
 
 SUITE = "expectations:\n  - {{type: expect_column_to_exist, kwargs: {{column: x}}}}\npersonal: [{}]\n"
 
@@ -34,3 +35,13 @@ def test_the_text_dates_of_a_batch_are_read_in_the_champions_format_and_not_in_t
     assert in_time(spec, days, loaded.format_of("day"))["day"].tolist() == ["02/04/2024", "03/04/2024", "01/05/2024"]
     [finding] = _overdue(spec, loaded, Met(days.assign(y=np.nan), days[:0]))
     assert "from 2024-05-02 00:00 to 2024-05-31 00:00" in finding.text
+
+
+def test_of_evidentlys_pages_the_latest_are_kept_and_of_ours_all(tmp_path: Path) -> None:
+    for age in range(KEPT + 2):
+        for name in (f"evidently-{age}.html", f"evidently-{age}.json", f"drift-{age}.html"):
+            (tmp_path / name).touch()
+            os.utime(tmp_path / name, (1e9 - age, 1e9 - age))
+    _keep_latest(tmp_path)
+    assert {path.stem for path in tmp_path.glob("evidently-*.*")} == {f"evidently-{age}" for age in range(KEPT)}
+    assert len(list(tmp_path.glob("drift-*.html"))) == KEPT + 2
