@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 from pandas.api import types
+from pydantic import TypeAdapter, ValidationError
 
 from everfit import evaluation, sources, spec, validation
 from everfit.errors import InputError, did_you_mean
@@ -45,9 +46,9 @@ def create(
             f"'{name}' is not a name for a model.", do="Use lower-case letters, digits, - and _: bike-demand."
         )
     try:
-        spec.parse_duration(budget)
-    except ValueError as cause:
-        raise InputError(f"--budget: {cause}.") from cause
+        TypeAdapter(spec.Duration).validate_python(budget)
+    except ValidationError as cause:
+        raise InputError(f"--budget: {cause.errors()[0]['msg'].removeprefix('Value error, ')}.") from cause
     suite = name.replace("-", "_")
     model_path, suite_path = settings.models / f"{name}.yaml", settings.expectations / f"{suite}.yaml"
     _refuse_to_replace((model_path, suite_path), force)

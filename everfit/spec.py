@@ -66,9 +66,9 @@ def write_duration(value: timedelta) -> str:
     return f"{seconds // UNITS[unit]}{unit}"
 
 
-def _positive(value: timedelta) -> timedelta:
-    if value <= timedelta(0):
-        raise ValueError("a duration must be longer than zero")
+def _lasting(value: timedelta) -> timedelta:
+    if value < timedelta(seconds=1):
+        raise ValueError("a duration must be one second at least")
     return value
 
 
@@ -88,7 +88,7 @@ def _cron(line: str | None) -> str | None:
 Duration = Annotated[
     timedelta,
     BeforeValidator(parse_duration),
-    AfterValidator(_positive),
+    AfterValidator(_lasting),
     PlainSerializer(write_duration, when_used="json"),
     WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?[smhdw]$", "examples": ["60s", "1h", "14d"]}),
 ]

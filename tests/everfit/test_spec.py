@@ -30,6 +30,12 @@ def test_every_mistake_is_told_at_once_with_its_line_and_the_nearest_name(tmp_pa
     assert "'soon' is not a duration" in told
 
 
+@pytest.mark.parametrize("every", ["0s", "0.5s", "PT0.5S"])
+def test_nothing_lasts_less_than_a_second(tmp_path, every):
+    with pytest.raises(SpecError, match="every: a duration must be one second at least"):
+        load(tmp_path, f"monitor: {{every: {every}}}")
+
+
 SPELT_OUT = [
     "postgresql://u:hunter2@h/db",
     "postgresql://u:hunter2@${HOST}/db",

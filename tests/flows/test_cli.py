@@ -238,9 +238,12 @@ def test_an_error_is_one_json_object_too(everfit):
     assert "There is no model 'bike'" in json.loads(ended.out)["error"]
 
 
-@pytest.mark.parametrize("budget", ["banana", "15"])
-def test_a_budget_without_a_unit_writes_nothing(everfit, here, budget):
+@pytest.mark.parametrize(
+    ("budget", "said"),
+    [("banana", "is not a duration"), ("15", "is not a duration"), ("0.5s", "one second at least")],
+)
+def test_a_budget_that_is_no_duration_writes_nothing(everfit, here, budget, said):
     ended = everfit(*NEW, "--budget", budget)
     assert ended.code == 2
-    assert "is not a duration" in ended.err
+    assert said in ended.err
     assert not list(here.rglob("*.yaml"))
