@@ -5,7 +5,6 @@ there is no run, in a notebook or a test, nothing is published.
 """
 
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
@@ -34,8 +33,8 @@ PAUSE = 2.0  # seconds between two updates of a progress bar
 
 
 def key_of(model: str, kind: str) -> str:
-    """Return an artifact's key, in the letters that Prefect allows."""
-    return re.sub(r"[^a-z0-9]+", "-", f"{model}-{kind}".lower()).strip("-")
+    """Return an artifact's key, in the letters that Prefect allows; the models a-b and a_b have two."""
+    return f"{model.replace('_', '--')}-{kind}"
 
 
 def publish_report(model: str, kind: str, title: str, markdown: str, page: Path | str = "") -> None:

@@ -37,7 +37,7 @@ def latest(url, key):
 
 def test_each_kind_arrives_under_its_models_key(prefect_api, in_a_run, name):
     def work():
-        artifacts.publish_report(name, "promotion_verdict", "verdict", "# v2 won")
+        artifacts.publish_report(name, "promotion-verdict", "verdict", "# v2 won")
         artifacts.publish_table(name, "leaderboard", [{"model": "lightgbm", "score": 0.5}], "leaderboard")
         artifacts.publish_link(name, "mlflow-run", "http://127.0.0.1:5000/x", "MLflow run")
 
@@ -154,5 +154,11 @@ def test_an_artifact_that_cannot_be_published_does_not_end_the_run(prefect_api, 
     assert published(prefect_api, f"{name}-verdict") == []
 
 
-def test_keys_use_only_the_letters_that_prefect_allows():
-    assert artifacts.key_of("bike_Sharing", "data report") == "bike-sharing-data-report"
+def test_models_whose_names_differ_have_keys_that_differ():
+    keys = [artifacts.key_of(model, "data-report") for model in ("bike-2", "bike_2", "bike2")]
+    assert keys == ["bike-2-data-report", "bike--2-data-report", "bike2-data-report"]
+
+
+def test_a_key_is_one_that_prefect_allows(prefect_api, in_a_run, name):
+    in_a_run(lambda: artifacts.publish_report(f"{name}_2", "verdict", "verdict", "text"))
+    assert latest(prefect_api, f"{name}--2-verdict")["data"] == "text"
