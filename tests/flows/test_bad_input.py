@@ -219,6 +219,13 @@ def test_a_command_that_cannot_be_done_is_one_clear_error_in_json_too(ended, com
     assert said in done.out
 
 
+def test_nobody_is_told_to_wait_for_a_server_that_runs(ended):
+    prepare, words, *_ = BAD_COMMANDS["rows to score that are not there"]
+    prepare()
+    told = ended(*words).err
+    assert ("predict bike" in told, "waiting" in told) == (True, False)
+
+
 def test_a_typo_in_the_model_file_names_its_line(ended):
     path = Path("deployments/models/bike.yaml")
     path.write_text(path.read_text().replace("search:", "serach:"))
