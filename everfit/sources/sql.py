@@ -126,7 +126,10 @@ def _url(written: str, secrets: Secrets | None) -> sa.URL:
     try:
         url = sa.make_url(_resolve(written, secrets))
     except exc.ArgumentError:
-        raise SourceError(f"'{written}' is not a database URL.", do="Write postgresql://user@host/database.") from None
+        raise SourceError(
+            f"'{written}' is not a database URL.",
+            do="Write postgresql://user@host/database. everfit new takes a --query only when --data is such a URL.",
+        ) from None
     if url.drivername == "postgresql":
         url = url.set(drivername="postgresql+psycopg")
     return url

@@ -62,6 +62,10 @@ def test_new_reads_a_database_with_a_query_and_check_finds_it_right(everfit, her
     bare = everfit("new", "bike", "--data", "sqlite:///shop.db", "--target", "rentals")
     assert bare.code == 2
     assert "--query" in bare.err
+    file = everfit("new", "bike", "--data", "rentals.parquet", "--target", "rentals", "--query", "SELECT 1")
+    assert file.code == 2
+    assert "'rentals.parquet' is not a database URL" in file.err
+    assert "--query only when --data is such a URL" in file.err
     query = 'SELECT * FROM rentals WHERE "station" IS NOT NULL'
     made = everfit("new", "bike", "--data", "sqlite:///shop.db", "--query", query, "--target", "rentals")
     assert made.code == 0, made.err
