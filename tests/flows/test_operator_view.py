@@ -21,7 +21,7 @@ from tasks.states import plainly
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]  # fmt: skip
-MODEL = "name: kiosk\nowner: ada\ndata: {source: rentals.parquet, target: cnt, time: at}\nsearch: {budget: 10s}\n"
+MODEL = "name: kiosk\nowner: ada\ndata: {source: rentals.parquet, target: cnt, time: at}\nsearch: {budget: 6s}\n"
 
 
 @pytest.fixture(scope="module")
