@@ -48,9 +48,10 @@ def compare(
 ) -> Finding:
     """Test one-sidedly whether the losses since promotion are higher than the champion's on its held-out rows.
 
-    Both are in the order of time. Two windows share the level: all labelled rows since promotion, which see a slow
-    decline, and the last `recent` rows (such as the newest batch), which see a sudden one. Few labels on either side
-    cannot be judged. Outliers are cut at three times the reference's largest usual loss.
+    Both are in the order of time. Several windows share the level: all labelled rows since promotion, which see a slow
+    decline; the last `recent` rows, such as the newest batch; and the last half, quarter and so on, as labels of many
+    batches may come together, and a sudden rise within a window hides in the window's own variance. Few labels on
+    either side cannot be judged. Outliers are cut at three times the reference's largest usual loss.
     """
     before, after = (np.asarray(side, dtype=float) for side in (reference_losses, current_losses))
     before, after = before[~np.isnan(before)], after[~np.isnan(after)]
@@ -60,11 +61,17 @@ def compare(
         return Finding.cannot_judge(SIGNAL, f"the champion has only {len(before):,} held-out losses to compare with")
     cap = _cap(before)
     before, after = np.minimum(before, cap), np.minimum(after, cap)
-    spans = [("since promotion", len(after))]
-    if recent is not None and min_labels <= recent < len(after):
-        spans.append(("of the latest rows", recent))
-    windows = [_window(name, before, after[-rows:]) for name, rows in spans]
+    windows = [
+        _window("since promotion" if rows == len(after) else "of the latest rows", before, after[-rows:])
+        for rows in _spans(len(after), recent or 0, min_labels)
+    ]
     return _finding(windows, level / len(windows), min_increase)
+
+
+def _spans(rows: int, recent: int, fewest: int) -> list[int]:
+    """Return how many of the last rows each window holds, all of them first."""
+    halves = [rows >> times for times in range(rows.bit_length())]
+    return sorted({span for span in (*halves, recent) if fewest <= span <= rows}, reverse=True)
 
 
 def _cap(losses: Floats) -> float:

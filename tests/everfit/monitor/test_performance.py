@@ -46,12 +46,17 @@ def test_a_rise_too_small_to_matter_is_fine_however_significant():
     assert not finding.speaks
 
 
-def test_a_sudden_rise_shows_in_the_latest_rows_before_it_shows_in_all():
-    current = np.concatenate([losses(6000, 2), losses(400, 3, mean=1.5)])
-    assert not compare(losses(4000, 1), current).speaks
-    finding = compare(losses(4000, 1), current, recent=400)
+@pytest.mark.parametrize(("risen", "recent"), [(500, None), (500, 500), (500, 6500), (700, 700)])
+def test_a_sudden_rise_shows_in_the_latest_rows_however_many_came_with_them(risen, recent):
+    current = np.concatenate([losses(6500 - risen, 2), losses(risen, 3, mean=1.6)])
+    finding = compare(losses(4000, 1), current, recent=recent)
     assert finding.speaks
     assert "latest" in finding.text
+
+
+def test_a_complete_reversal_does_not_hide_behind_its_own_step():
+    current = np.concatenate([losses(1200, 2, mean=0.5), losses(1500, 3, mean=2.0)])
+    assert compare(losses(600, 1, mean=0.5), current, recent=2695).severity == "retrain"
 
 
 def test_one_absurd_row_is_not_a_decline():
