@@ -168,8 +168,15 @@ def _weigh(case: _Case, margin: float, stale: bool, why_stale: str, champion: st
     else:
         more = _against_champion(values, gain, margin, why_stale if stale else None, champion)
         reasons, blockers = reasons + more[0], blockers + more[1]
+        reasons += _below_the_dummy(case.metric, values, champion)
     facts |= {"scores": scores, "difference": gain.score, "p_value": gain.p_value}
     return Verdict(not blockers, tuple(reasons), tuple(blockers), **facts)
+
+
+def _below_the_dummy(metric: Metric, values: dict[str, float], champion: str) -> list[str]:
+    if metric.gain(values["champion"]) >= metric.gain(values["dummy"]):
+        return []
+    return [f"beware: {champion} itself is worse than a constant guess on these rows: {values['champion']:.4g}"]
 
 
 def _scores(case: _Case) -> tuple[dict[str, float], dict[str, np.ndarray]]:

@@ -55,6 +55,13 @@ def test_a_better_challenger_takes_over():
     assert "of v3 on the same rows" in better.reasons[1]
 
 
+def test_a_champion_that_is_worse_than_a_constant_guess_is_told_whoever_wins():
+    lost = verdict(20.0, 30.0, champion="v3")
+    assert not lost.promote
+    assert any("v3 itself is worse than a constant guess" in reason for reason in lost.reasons)
+    assert not any("itself" in reason for reason in verdict(1.0, 1.3, champion="v3").reasons)
+
+
 @pytest.mark.parametrize(
     ("challenger", "champion", "stale", "promote", "says"),
     [
