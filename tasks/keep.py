@@ -16,21 +16,36 @@ from tasks.steps import say, step
 
 @step
 def keep(spec: ModelSpec, snapshot: Snapshot, decision: str) -> dict[str, Any] | None:
-    """Settle a drift decision when the champion learnt from exactly these rows; None when there is more to learn."""
+    """Settle a drift decision when a version that was judged learnt from exactly these rows; None when none did.
+
+    That is the champion, or a challenger that was refused: two signals about the same rows want one retraining.
+    """
     settings = Settings()
     ledger = Ledger.of(settings)
     champion = ledger.champion(spec.name)
-    if champion is None or not same_rows(ledger.registered(spec.name).get(champion, {}), snapshot):
+    if champion is None:
         return None
-    why = f"nothing new to learn from since v{champion}"
+    learnt = ledger.registered(spec.name)
+    settled = (champion, *_refused(ledger, spec.name, champion))
+    same = sorted(version for version in settled if same_rows(learnt.get(version, {}), snapshot))
+    if not same:
+        return None
+    why = f"nothing new to learn from since v{same[-1]}" + ("" if champion in same else ", which was refused")
     ledger.finish(
         spec.name, decision, outcome="finished", actor=settings.actor, reason=why, facts={"champion": champion}
     )
     sentence = f"{spec.name} v{champion} stays champion: {why}"
     say(sentence)
     kept = {"state": "Champion kept", "sentence": sentence, "reasons": [why], "promoted": False, "refused": True}
-    data = {"version": snapshot.version, "hash": snapshot.digest, "rows": snapshot.rows, "same_as": [champion]}
+    data = {"version": snapshot.version, "hash": snapshot.digest, "rows": snapshot.rows, "same_as": same}
     return {"model": spec.name, "version": None, "champion": champion, **kept, "data": data}
+
+
+def _refused(ledger: Ledger, model: str, champion: int) -> set[int]:
+    """Return the versions that were refused beside the present champion, and not because another one was faster."""
+    facts = [entry.facts for entry in ledger.entries(model, kinds=["promotion_refused"])]
+    beside = [each for each in facts if each["champion"] == each.get("expected", champion) == champion]
+    return {each["version"] for each in beside} - {champion}
 
 
 def same_rows(learnt: Mapping[str, Any], snapshot: Snapshot) -> bool:
