@@ -137,8 +137,7 @@ def summary(
     shared: dict[str, Any] = {"model": spec.name, "batches": [one.batch for one in watched], "seconds": seconds}
     shared |= {"retraining": retraining, "retrainings": list(started)}
     if not watched:
-        nothing = {"verdict": "fine", "reasons": ["nothing new came in"], "blockers": [], "findings": []}
-        return {**shared, **nothing, "action": "none", "next_steps": [], "decision": "", "report": ""}
+        return {**shared, **_nothing_new(spec)}
     gravest = max(watched, key=_gravity)
     decision = gravest.decision
     return {
@@ -152,6 +151,22 @@ def summary(
         "decision": decision.id,
         "report": gravest.page,
     }
+
+
+def _nothing_new(spec: ModelSpec) -> dict[str, Any]:
+    """Say that nothing came in; and what is still open: drift that was confirmed and that no retraining has mended."""
+    told = {"verdict": "fine", "reasons": ["nothing new came in"], "blockers": [], "findings": [], "action": "none"}
+    ledger = Ledger.of(Settings())
+    champion, judged = ledger.champion(spec.name), _judged(ledger, spec.name)
+    last = judged[-1] if judged else None
+    done = last and [e for e in ledger.entries(spec.name, kinds=["retrain_finished"]) if e.subject == last.subject]
+    if not last or not done or last.facts["evidence"]["champion"] != champion:
+        return {**told, "next_steps": [], "decision": "", "report": ""}
+    ended = "; ".join((done[-1].summary, *done[-1].facts.get("blockers", ())))
+    why = f"drift was confirmed at {last.at:%Y-%m-%d %H:%M} and v{champion} is still champion: {ended}"
+    do = f"Look at the drift page; `everfit train {spec.name}` with a longer search.budget or more rows may help."
+    told |= {"verdict": "watch", "reasons": ["nothing new came in", why]}
+    return {**told, "next_steps": [do], "decision": last.subject, "report": last.facts["page"]}
 
 
 def _gravity(watched: Watched) -> tuple[int, int]:

@@ -110,3 +110,18 @@ def test_what_comes_twice_at_once_is_judged_once(tmp_path, monkeypatch):
     Ledger.of(Settings()).swap_champion("m", expected=None, new=1, actor="ann")
     one, same, other = (SimpleNamespace(digest=digest) for digest in "aab")
     assert decide.news(SPEC, [one, same, other]) == [one, other]
+
+
+def test_confirmed_drift_that_no_retraining_has_mended_is_told_until_something_else_is_known(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ledger = Ledger.of(Settings())
+    ledger.swap_champion("m", expected=None, new=1, actor="ann")
+    seen = Evidence("m", "a", 1, datetime.now(UTC), 900, champion=1, labels=900, findings=(WORSE,))
+    _, decided = decide._recorded(SPEC, ledger, seen, "page")
+    assert decide.summary(SPEC, [], [], {})["verdict"] == "fine"
+    ledger.finish("m", decided.id, outcome="finished", reason="worse by more than the margin")
+    told = decide.summary(SPEC, [], [], {})
+    assert (told["verdict"], told["action"], told["decision"], told["report"]) == ("watch", "none", decided.id, "page")
+    assert told["reasons"][1].endswith("v1 is still champion: retraining finished: worse by more than the margin")
+    ledger.swap_champion("m", expected=1, new=2, actor="ann")
+    assert decide.summary(SPEC, [], [], {})["reasons"] == ["nothing new came in"]
