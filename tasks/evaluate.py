@@ -33,9 +33,9 @@ def evaluate(spec: ModelSpec, prepared: Prepared, found: search.Searched, decisi
     settings = Settings()
     ledger = Ledger.of(settings)
     champion = ledger.champion(spec.name)
-    test, predictions = _predictions(spec, settings, prepared, found, champion)
+    test, predictions, unjudged = _predictions(spec, settings, prepared, found, champion)
     why_stale = _drifted(ledger, spec.name, decision, champion) or _past_its_time(spec, ledger)
-    verdict = _judge(spec, prepared.metric, test, predictions, champion, why_stale)
+    verdict = _judge(spec, prepared.metric, test, predictions, champion, why_stale, unjudged)
     for line in (*verdict.reasons, *verdict.blockers):
         say(line)
     publish_report(spec.name, "promotion-verdict", f"{spec.name}: promotion", to_markdown(spec.name, verdict))
@@ -44,18 +44,33 @@ def evaluate(spec: ModelSpec, prepared: Prepared, found: search.Searched, decisi
 
 def _predictions(
     spec: ModelSpec, settings: Settings, prepared: Prepared, found: search.Searched, champion: int | None
-) -> tuple[pd.DataFrame, dict[str, evaluation.Predicted]]:
-    """Return the rows that nobody learnt from, and what everybody says of them."""
+) -> tuple[pd.DataFrame, dict[str, evaluation.Predicted], str]:
+    """Return the rows that nobody learnt from, what everybody says of them, and why the champion is left out if it is.
+
+    A champion that learnt from later data may have met nearly all of them: then they judge the others alone.
+    """
     rows, task, positive = read_rows(spec, prepared.snapshot), prepared.task, prepared.positive
     test, target, weight = rows.test, rows.train[spec.data.target], weight_of(spec, rows.train)
     models = {
         "challenger": found.best,
         "dummy": search.constant_guess(target, task=task, metric=prepared.metric, weight=weight),
     }
+    unjudged = ""
     if champion is not None:
         loaded = load_champion(spec, settings, champion)
-        test, models = unseen(test, loaded), {"champion": loaded.pipeline, **models}
-    return test, {who: evaluation.predict(model, test, task, positive) for who, model in models.items()}
+        fresh = unseen(test, loaded)
+        unjudged = _unjudged(champion, len(fresh), len(test))
+        if not unjudged:
+            test, models = fresh, {"champion": loaded.pipeline, **models}
+    return test, {who: evaluation.predict(model, test, task, positive) for who, model in models.items()}, unjudged
+
+
+def _unjudged(champion: int, fresh: int, rows: int) -> str:
+    """Say that hardly a row can judge a champion that learnt from later data; empty when enough can."""
+    if fresh >= min(evaluation.FEWEST_UNITS, rows):
+        return ""
+    left = f"all but {fresh} of the rows" if fresh else "every row"
+    return f"v{champion} has learnt from {left} that could judge it"
 
 
 def _judge(
@@ -65,6 +80,7 @@ def _judge(
     predictions: dict[str, evaluation.Predicted],
     champion: int | None,
     why_stale: str,
+    unjudged: str,
 ) -> evaluation.Verdict:
     return evaluation.judge(
         metric,
@@ -75,6 +91,7 @@ def _judge(
         stale=bool(why_stale),
         why_stale=why_stale,
         champion=f"v{champion}" if champion is not None else "",
+        unjudged=unjudged,
         ordered=spec.data.time is not None,
         groups=test[spec.data.group].to_numpy() if spec.data.group else None,
         seed=spec.search.seed,

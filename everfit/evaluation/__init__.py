@@ -4,11 +4,11 @@ from everfit.evaluation.metrics import METRICS, Metric, default_metric, metric, 
 from everfit.evaluation.rows import HASHING, hash_of, is_beyond, row_hashes
 from everfit.evaluation.splits import Split, gap_of, split, times_of
 from everfit.evaluation.target import check_target, infer_task, positive_class
-from everfit.evaluation.verdict import Score, Verdict, judge
+from everfit.evaluation.verdict import FEWEST_UNITS, Score, Verdict, judge
 from everfit.search.predicted import Predicted, predict
 
 __all__ = [
-    "HASHING", "METRICS", "Metric", "Predicted", "Score", "Split", "Verdict", "check_target", "default_metric",
-    "gap_of", "hash_of", "infer_task", "is_beyond", "judge", "metric", "positive_class", "predict", "row_hashes",
-    "row_losses", "split", "times_of",
+    "FEWEST_UNITS", "HASHING", "METRICS", "Metric", "Predicted", "Score", "Split", "Verdict", "check_target",
+    "default_metric", "gap_of", "hash_of", "infer_task", "is_beyond", "judge", "metric", "positive_class", "predict",
+    "row_hashes", "row_losses", "split", "times_of",
 ]  # fmt: skip

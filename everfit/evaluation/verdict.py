@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -62,6 +62,7 @@ def judge(
     stale: bool = False,
     why_stale: str = "",
     champion: str = "",
+    unjudged: str = "",
     ordered: bool = False,
     groups: Any = None,
     seed: int = 0,
@@ -73,7 +74,8 @@ def judge(
     any later one also better than the champion, or, while that is `stale`, not worse: within `margin` of its score, and
     in 95 % of the resamples not behind by a tenth of its score, nor of its lead over the dummy (a test of
     non-inferiority: few rows cannot show that nothing is lost). A `champion` that is named but gave no predictions
-    refuses, as does anything that cannot be computed: only the absence of a champion promotes without one. Say
+    refuses, as does anything that cannot be computed: only the absence of a champion promotes without one. Where no
+    row is left for it, say why it is `unjudged`: that refuses too, and the others still get their scores. Say
     `ordered` when the rows are in the order of time: then neighbours are resampled together.
     """
     measure = metric_named(metric) if isinstance(metric, str) else metric
@@ -82,10 +84,12 @@ def judge(
     facts: dict[str, Any] = {"metric": measure.name, "rows": len(truth), "rows_hash": rows_hash}
     try:
         case = _Case(measure, truth, weights, dict(predictions), ordered, seed, groups)
-        blockers = _degenerate(measure, truth, weights) or _few(case) or _unusable(predictions, len(truth), champion)
+        rival = "" if unjudged else champion
+        blockers = _degenerate(measure, truth, weights) or _few(case) or _unusable(predictions, len(truth), rival)
         if blockers:
             return Verdict(False, (), tuple(blockers), **facts)
-        return _weigh(case, margin, stale, why_stale, champion or "the champion", facts)
+        found = _weigh(case, margin, stale, why_stale, champion or "the champion", facts)
+        return replace(found, promote=False, reasons=(), blockers=(unjudged, *found.blockers)) if unjudged else found
     except Exception as cause:  # the gate fails closed: whatever went wrong, nothing is promoted
         logging.getLogger("everfit").exception("the comparison failed, and the challenger is refused")
         return Verdict(False, (), (f"the comparison failed: {type(cause).__name__}: {first_line(cause)}",), **facts)

@@ -178,6 +178,14 @@ def test_a_training_that_is_overtaken_is_refused_and_says_by_whom(here, everfit,
     assert registry.sync_aliases(here.settings, here.ledger, MODEL) == {"champion": 3, "previous": 1}
 
 
+def test_a_training_on_rows_that_the_champion_has_all_learnt_from_is_refused_in_words(here, everfit):
+    ended = everfit("train", MODEL, "--data-version", "1", "--json")
+    assert (ended.code, ended.json["version"], ended.json["champion"]) == (4, 5, 3)
+    assert ended.json["reasons"] == ["v3 has learnt from every row that could judge it"]
+    assert list(ended.json["scores"]) == ["dummy", "challenger"]
+    assert ended.json["rows"] == 288
+
+
 def test_a_training_that_was_killed_is_one_that_did_not_end(here, everfit):
     env = os.environ | {"PREFECT_API_URL": here.api}
     died = subprocess.run([sys.executable, "-c", KILLED], env=env, capture_output=True, text=True, check=False)

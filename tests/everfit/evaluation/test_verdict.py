@@ -62,6 +62,13 @@ def test_a_champion_that_is_worse_than_a_constant_guess_is_told_whoever_wins():
     assert not any("itself" in reason for reason in verdict(1.0, 1.3, champion="v3").reasons)
 
 
+def test_a_champion_that_no_row_can_judge_refuses_and_the_others_still_get_their_scores():
+    refused = verdict(champion="v3", stale=True, unjudged="v3 has learnt from every row that could judge it")
+    assert (refused.promote, refused.reasons) == (False, ())
+    assert refused.blockers == ("v3 has learnt from every row that could judge it",)
+    assert list(refused.scores) == ["dummy", "challenger"]
+
+
 @pytest.mark.parametrize(
     ("challenger", "champion", "stale", "promote", "says"),
     [
