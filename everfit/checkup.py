@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from everfit import evaluation, sources, validation
+from everfit.errors import NoFiles, first_line
 from everfit.schema import Schema
 from everfit.settings import Settings
-from everfit.spec import ModelSpec, load_spec
+from everfit.spec import ModelSpec, SqlSource, load_spec
 from everfit.validation import Report
 
 SAMPLE = 50_000
@@ -40,7 +41,9 @@ def check(settings: Settings, name: str) -> Checkup:
     model = load_spec(name, settings.models)
     if not sources.readable_here(model.data.source):
         suites = validation.load_suites(model.suites, settings.expectations)
-        return Checkup(name, (*_files(model, len(suites)), "data: behind a Prefect secret; not read here"), None)
+        return Checkup(
+            name, (*_files(settings, model, len(suites)), "data: behind a Prefect secret; not read here"), None
+        )
     frame = sources.sample(model.data.source, base=settings.workspace, rows=SAMPLE)
     evaluation.check_target(frame, model.data)
     task = evaluation.infer_task(frame[model.data.target], model.data)
@@ -48,7 +51,7 @@ def check(settings: Settings, name: str) -> Checkup:
     suites = validation.load_suites(model.suites, settings.expectations, Schema.of(frame))
     report = validation.run(suites, frame, model=name, origin=str(model.data.source))
     lines = (
-        *_files(model, len(suites)),
+        *_files(settings, model, len(suites)),
         f"data: {len(frame):,} rows and {frame.shape[1]} columns read; {task} of {model.data.target}",
         f"sample: {report.headline}",
     )
@@ -62,5 +65,18 @@ def try_suite(settings: Settings, name: str, data: str) -> Report:
     return validation.run(suites, frame, model=name, origin=data)
 
 
-def _files(model: ModelSpec, suites: int) -> tuple[str, str]:
-    return f"model file: deployments/models/{model.name}.yaml is right", f"suites: {suites} build"
+def _files(settings: Settings, model: ModelSpec, suites: int) -> tuple[str, ...]:
+    right = f"model file: deployments/models/{model.name}.yaml is right"
+    labels = [_labels(settings, model.data.labels)] if model.data.labels else []
+    return (right, f"suites: {suites} build", *labels)
+
+
+def _labels(settings: Settings, where: str | SqlSource) -> str:
+    """Say what there is of labels that come alone; where files come later, there may be none yet."""
+    if not sources.readable_here(where):
+        return "labels: behind a Prefect secret; not read here"
+    try:
+        found = [source.origin for source in sources.open_source(where, base=settings.workspace)]
+    except NoFiles as none:
+        return f"no labels yet: {first_line(none)}"
+    return f"labels: {found[0]}{f' and {len(found) - 1:,} more' if found[1:] else ''}"

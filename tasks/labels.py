@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 
 from everfit import evaluation, registry
-from everfit.errors import DataError, InputError
+from everfit.errors import DataError, InputError, NoFiles, first_line
 from everfit.lake import Lake, labels
 from everfit.lake.keys import canonical
 from everfit.ledger import Ledger
 from everfit.reserved import ORDER, ORIGIN, ROW
 from everfit.settings import Settings
-from everfit.sources import open_source
-from everfit.spec import ModelSpec, SqlSource
+from everfit.sources import Source, open_source
+from everfit.spec import ModelSpec
 from tasks.ingest import secret
 from tasks.steps import say, step
 
@@ -43,9 +43,8 @@ def take_labels(spec: ModelSpec, source: str = "") -> Arrived | None:
     """
     settings = Settings()
     lake, ledger = Lake(settings), Ledger.of(settings)
-    if where := source or spec.data.labels:
-        read = _read(spec, settings, lake, where)
-        for origin, said in read:
+    if places := _opened(spec, settings, source):
+        for origin, said in _read(spec, settings, lake, places):
             news = lake.record_labels(spec.name, said, origin)
             say(f"{len(said):,} labels from {origin}, {news:,} of them new")
     snapshot = lake.snapshot(spec.name)
@@ -56,7 +55,19 @@ def take_labels(spec: ModelSpec, source: str = "") -> Arrived | None:
     return _arrived(spec, lake, ledger, known, snapshot.labels_digest)
 
 
-def _read(spec: ModelSpec, settings: Settings, lake: Lake, where: str | SqlSource) -> list[tuple[str, pd.DataFrame]]:
+def _opened(spec: ModelSpec, settings: Settings, named: str) -> list[Source]:
+    """Open the source that was named, or else the model's own, which may be waiting for its first file."""
+    where = named or spec.data.labels
+    try:
+        return open_source(where, base=settings.workspace, secrets=secret) if where else []
+    except NoFiles as none:
+        if named:
+            raise
+        say(f"no labels yet: {first_line(none)}")
+        return []
+
+
+def _read(spec: ModelSpec, settings: Settings, lake: Lake, places: list[Source]) -> list[tuple[str, pd.DataFrame]]:
     if not spec.data.ids:
         raise InputError(
             f"{spec.name}: labels that come alone find their rows by the ids, and the model file names no ids.",
@@ -65,7 +76,7 @@ def _read(spec: ModelSpec, settings: Settings, lake: Lake, where: str | SqlSourc
     champion = registry.require_champion(Ledger.of(settings), spec.name)
     kind = registry.schema_of(settings, spec.name, champion).to_dict()[spec.data.target]
     read = []
-    for source in open_source(where, base=settings.workspace, secrets=secret):
+    for source in places:
         batch = lake.stage(spec.name, source, apart=True)
         try:
             said = labels.read(lake.read(batch).drop(columns=ROW), spec.data, kind, source.origin)

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 from fsspec.utils import glob_translate
 
-from everfit.errors import EverfitError, SourceError, Unavailable, did_you_mean, first_line
+from everfit.errors import EverfitError, NoFiles, SourceError, Unavailable, did_you_mean, first_line
 
 URI = re.compile(r"^[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 WILD = re.compile(r"[*?\[]")
@@ -159,11 +159,13 @@ def _inside(system: Any, path: str, where: str, base: Path, endings: tuple[str, 
 def _readable(
     system: Any, found: list[str], where: str, base: Path, endings: tuple[str, ...], none: str
 ) -> list[Place]:
+    known = f"These can be read: {', '.join(endings)}."
+    if not found:
+        raise NoFiles(f"{none}.", do=known)
     places = [Place(system, path, _shown(where, path, base)) for path in sorted(found)]
     readable = [place for place in places if place.name.endswith(endings)]
     if not readable:
-        others = f" There are {len(found)} others." if found else ""
-        raise SourceError(f"{none} that can be read.{others}", do=f"These can be read: {', '.join(endings)}.")
+        raise SourceError(f"{none} that can be read. There are {len(found)} others.", do=known)
     return readable
 
 

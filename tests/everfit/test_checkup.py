@@ -14,3 +14,15 @@ def test_a_metric_that_does_not_fit_the_target_is_found_before_a_training(tmp_pa
     with pytest.raises(SpecError, match="'rmse' does not fit a multiclass task") as raised:
         checkup.check(settings, "m")
     assert "log_loss" in str(raised.value)
+
+
+def test_labels_that_have_not_come_yet_are_told_and_are_no_mistake(tmp_path):
+    pd.DataFrame({"id": range(60), "x": range(60), "y": range(60)}).to_csv(tmp_path / "a.csv", index=False)
+    settings = Settings(workspace=tmp_path)
+    settings.models.mkdir(parents=True)
+    text = "name: m\ndata: {source: a.csv, target: y, ids: [id], labels: returned/*.csv}\n"
+    (settings.models / "m.yaml").write_text(text)
+    assert "no labels yet: returned/*.csv matches no file" in checkup.check(settings, "m").lines
+    (tmp_path / "returned").mkdir()
+    (tmp_path / "returned" / "one.csv").write_text("id,y\n1,2\n")
+    assert "labels: returned/one.csv" in checkup.check(settings, "m").lines

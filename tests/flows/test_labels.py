@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from everfit.errors import DataError, InputError
+from everfit.errors import DataError, InputError, SourceError
 from everfit.lake import Lake, labels
 from everfit.ledger import Ledger
 from everfit.settings import Settings
 from everfit.sources import open_source
 from everfit.spec import load_spec
 from tasks.champion import Champion
+from tasks.labels import take_labels
 from tasks.met import meet
 
 MODEL = "sales"
@@ -183,6 +184,18 @@ def test_labels_that_cannot_be_used_are_one_error_and_leave_nothing(story, frame
         monitor(MODEL, labels="[ab]-*.csv")
     assert story.lake.snapshot(MODEL) == before
     assert list((story.settings.home / "incoming" / MODEL).glob("*")) == []
+
+
+def test_a_folder_of_labels_may_be_empty_at_first_and_a_file_that_is_named_must_be_there(story):
+    spec = load_spec(MODEL, story.settings.models)
+    Path("returned").mkdir()
+    before = story.lake.snapshot(MODEL)
+    for where in ("returned", "returned/*.csv"):
+        take_labels.fn(spec.model_copy(update={"data": spec.data.model_copy(update={"labels": where})}))
+    assert story.lake.snapshot(MODEL) == before
+    for where in ("returned/*.csv", "returned.csv"):
+        with pytest.raises(SourceError, match=r"returned.*(matches no file|does not exist)"):
+            take_labels.fn(spec, where)
 
 
 def test_labels_need_ids(story):
