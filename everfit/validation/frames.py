@@ -7,6 +7,7 @@ import pandas as pd
 from pandas.api import types
 
 from everfit.reserved import BATCH, ROW
+from everfit.schema import Kind
 from everfit.spec import parse_duration
 
 BOOKKEEPING = (BATCH, ROW)  # the lake's own columns; no rule about the table may count them
@@ -21,6 +22,20 @@ def plain(frame: pd.DataFrame) -> pd.DataFrame:
     came = frame.drop(columns=[name for name in BOOKKEEPING if name in frame.columns])
     columns = {str(name): _plain(came.iloc[:, n].reset_index(drop=True)) for n, name in enumerate(came.columns)}
     return pd.DataFrame(columns, index=pd.RangeIndex(len(frame)))
+
+
+def kind(column: pd.Series) -> Kind | None:
+    """Say what a plain column holds; None where that is nothing, or a mixture."""
+    held = column.dtype
+    if not column.notna().any():
+        return None
+    if isinstance(held, pd.StringDtype):
+        return "string"
+    if types.is_bool_dtype(held):
+        return "boolean"
+    if types.is_datetime64_any_dtype(held):
+        return "timestamp"
+    return "number" if types.is_numeric_dtype(held) else None
 
 
 def call(name: str, kwargs: dict[str, Any], frame: pd.DataFrame, now: datetime) -> tuple[str, dict[str, Any]]:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from everfit.errors import EverfitError, did_you_mean
 from everfit.validation import custom, frames, wording, worker
+from everfit.validation.arguments import misfit
 from everfit.validation.report import NOT_EMPTY, TOO_MANY_BROKEN, Example, Report, Result
 from everfit.validation.suite import Rule, Suite
 
@@ -83,8 +84,10 @@ class _Run:
         return _Found(results, reasons)
 
     def _answers(self, rules: Sequence[Rule]) -> list[dict[str, Any]]:
-        """Ask the worker about every rule whose columns are there; the others are errors without asking."""
-        answers: dict[int, dict[str, Any]] = {n: gone for n, rule in enumerate(rules) if (gone := self._gone(rule))}
+        """Ask the worker about every rule that the columns allow to judge; the others are errors without asking."""
+        answers: dict[int, dict[str, Any]] = {
+            n: {"state": "error", "why": why} for n, rule in enumerate(rules) if (why := self._hindrance(rule))
+        }
         asked = [n for n in range(len(rules)) if n not in answers]
         calls = [frames.call(rules[n].type, rules[n].kwargs, self.frame, self.now) for n in asked]
         try:
@@ -115,14 +118,12 @@ class _Run:
         )
         return answers
 
-    def _gone(self, rule: Rule) -> dict[str, Any] | None:
+    def _hindrance(self, rule: Rule) -> str:
+        """Say why the columns that came do not let a rule be judged; empty when they do."""
         missing = [column for column in rule.columns if column not in self.frame.columns]
-        if rule.level == "table" or not missing:
-            return None
-        return {
-            "state": "error",
-            "why": f"there is no column '{missing[0]}'.{did_you_mean(missing[0], map(str, self.frame))}",
-        }
+        if rule.level != "table" and missing:
+            return f"there is no column '{missing[0]}'.{did_you_mean(missing[0], map(str, self.frame))}"
+        return misfit(rule, frames.kind(self.frame[rule.column]) if rule.column in self.frame else None)
 
     def _result(self, rule: Rule, answer: dict[str, Any]) -> Result:
         hidden = rule.level != "table" and bool(self.suite.personal & set(rule.columns))

@@ -16,6 +16,20 @@ def test_a_metric_that_does_not_fit_the_target_is_found_before_a_training(tmp_pa
     assert "log_loss" in str(raised.value)
 
 
+def test_a_suite_that_is_tried_on_broken_data_says_what_is_wrong_with_the_data(tmp_path):
+    settings = Settings(workspace=tmp_path)
+    settings.expectations.mkdir(parents=True)
+    rules = [
+        f"{{type: expect_column_median_to_be_between, kwargs: {{column: {name}, min_value: 0}}}}" for name in "abc"
+    ]
+    (settings.expectations / "s.yaml").write_text(f"expectations: [{', '.join(rules)}]")
+    pd.DataFrame({"a": ["x", "y"], "c": [1, 2]}).to_csv(tmp_path / "d.csv", index=False)
+    retyped, gone, fine = checkup.try_suite(settings, "s", "d.csv").results
+    assert (retyped.outcome, gone.outcome, fine.outcome) == ("error", "error", "passes")
+    assert retyped.why == "expect_column_median_to_be_between needs numbers, and 'a' holds text"
+    assert gone.why.startswith("there is no column 'b'")
+
+
 def test_labels_that_have_not_come_yet_are_told_and_are_no_mistake(tmp_path):
     pd.DataFrame({"id": range(60), "x": range(60), "y": range(60)}).to_csv(tmp_path / "a.csv", index=False)
     settings = Settings(workspace=tmp_path)
