@@ -135,7 +135,7 @@ def summary(
     """Return what a monitor run found, the gravest batch first in line, ready for JSON."""
     retraining = next(iter(started), None)
     shared: dict[str, Any] = {"model": spec.name, "batches": [one.batch for one in watched], "seconds": seconds}
-    shared |= {"retraining": retraining, "retrainings": list(started)}
+    shared |= {"retraining": retraining, "retrainings": list(started), "warnings": _warnings(spec, watched)}
     if not watched:
         return {**shared, **_nothing_new(spec)}
     gravest = max(watched, key=_gravity)
@@ -167,6 +167,13 @@ def _nothing_new(spec: ModelSpec) -> dict[str, Any]:
     do = f"Look at the drift page; `everfit train {spec.name}` with a longer search.budget or more rows may help."
     told |= {"verdict": "watch", "reasons": ["nothing new came in", why]}
     return {**told, "next_steps": [do], "decision": last.subject, "report": last.facts["page"]}
+
+
+def _warnings(spec: ModelSpec, watched: Sequence[Watched]) -> list[str]:
+    """Return what the checks of these batches warned about, each text once."""
+    checks = Ledger.of(Settings()).entries(spec.name, kinds=["validated"]) if watched else []
+    said = {entry.facts["batch"]: entry.facts["warnings"] for entry in checks}
+    return list(dict.fromkeys(text for one in watched for text in said.get(one.batch, ())))
 
 
 def _gravity(watched: Watched) -> tuple[int, int]:

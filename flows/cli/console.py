@@ -136,6 +136,8 @@ def _show_monitor(result: Mapping[str, Any]) -> None:
     held = result["blockers"] if result["verdict"] == "retrain" else ()  # what nobody called for is not held back
     for line in (*result["reasons"], *(f"held back: {why}" for why in held)):
         out.print(f"  {line}", markup=False, soft_wrap=True)
+    for warning in result["warnings"]:
+        out.print(f"  {warning}", style="yellow", markup=False, soft_wrap=True)
     if retraining := result.get("retraining"):
         if "scores" in retraining:
             _show_train(retraining)

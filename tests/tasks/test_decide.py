@@ -125,3 +125,13 @@ def test_confirmed_drift_that_no_retraining_has_mended_is_told_until_something_e
     assert told["reasons"][1].endswith("v1 is still champion: retraining finished: worse by more than the margin")
     ledger.swap_champion("m", expected=1, new=2, actor="ann")
     assert decide.summary(SPEC, [], [], {})["reasons"] == ["nothing new came in"]
+
+
+def test_what_the_checks_of_a_batch_warned_about_is_said_with_its_verdict(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for batch, warnings in {"a": ["extra added", "x is odd"], "b": ["extra added"], "c": ["not asked about"]}.items():
+        Ledger.of(Settings()).record("validated", "m", actor="ann", facts={"batch": batch, "warnings": warnings})
+    decision = Decision("d-1", "fine", "none", ("nothing speaks",), ())
+    watched = [decide.Watched(batch, decision, "page") for batch in "ab"]
+    assert decide.summary(SPEC, watched, [], {})["warnings"] == ["extra added", "x is odd"]
+    assert decide.summary(SPEC, [], [], {})["warnings"] == []
