@@ -39,6 +39,12 @@ def test_the_page_says_the_verdict_first_and_needs_nothing_from_elsewhere(tmp_pa
     assert text.count("<svg") == 3
 
 
+def test_the_page_says_whose_data_version_it_names(tmp_path):
+    text = rendering.page(tmp_path / "drift.html", *judged()).read_text()
+    assert "version 3, made from data version 7" in text
+    assert text.count("data version") == 1
+
+
 def test_the_page_leads_to_predictions_beside_labels_where_there_is_such_a_report(tmp_path):
     names = {"evidently": "e.html", "performance": "e-performance.html"}
     text = rendering.page(tmp_path / "drift.html", *judged(), **names).read_text()
