@@ -116,11 +116,11 @@ def kind_of(field: pa.Field[Any]) -> Kind:
 
 def judge_changes(
     learnt: Schema, came: Schema, policy: SchemaPolicy, *, but: Collection[str | None] = ()
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return what to warn about and what blocks, as sentences, by what the model file says of each kind of change.
+) -> tuple[tuple[Change, ...], tuple[Change, ...]]:
+    """Return what to warn about and what blocks, by what the model file says of each kind of change.
 
     Columns in `but` are not judged: labels that come later, for instance.
     """
-    said = [(policy.model_dump()[c.kind], str(c)) for c in learnt.changes(came) if c.column not in but]
-    warnings = tuple(text for outcome, text in said if outcome == "warn")
-    return warnings, tuple(text for outcome, text in said if outcome == "block")
+    judged = [(policy.model_dump()[c.kind], c) for c in learnt.changes(came) if c.column not in but]
+    warnings = tuple(change for outcome, change in judged if outcome == "warn")
+    return warnings, tuple(change for outcome, change in judged if outcome == "block")

@@ -104,12 +104,13 @@ def _check_columns(spec: ModelSpec, learnt: Schema, came: Schema) -> tuple[str, 
     if blocked:
         raise ValidationStopped(
             f"{spec.name}: these rows do not have the columns that the champion learnt from.",
-            details=blocked,
+            details=map(str, blocked),
             do="Repair the source, or say in data.on_change of the model file that this is allowed.",
         )
-    for warning in warned:
+    warnings = tuple(map(str, warned))
+    for warning in warnings:
         say(warning)
-    return warned
+    return warnings
 
 
 def _write(frame: pd.DataFrame, target: Path) -> None:

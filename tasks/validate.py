@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -11,7 +11,7 @@ from everfit import registry, validation
 from everfit.errors import ValidationStopped
 from everfit.lake import Batch, Lake
 from everfit.ledger import Ledger
-from everfit.schema import Schema, judge_changes
+from everfit.schema import Change, Schema, judge_changes
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
 from tasks.artifacts import publish_report
@@ -104,21 +104,27 @@ def _check(spec: ModelSpec, settings: Settings, batch: Batch) -> Checked:
     page = validation.write_page(report, settings.reports(spec.name) / f"data-{batch.digest[:12]}.html")
     publish_report(spec.name, "data-report", f"{spec.name}: data checks", validation.to_markdown(report), page)
     warned, blocked = _schema_changes(spec, settings, batch.schema)
+    told = {change.column for change in blocked if change.kind in ("removed", "retyped")}
     infinite = [f"{name}: {count:,} infinite value(s), read as missing" for name, count in batch.infinite.items()]
     return Checked(
         batch,
         dict(report.broken),
-        (*warned, *infinite, *map(str, report.warnings)),
+        (*map(str, warned), *infinite, *map(str, report.warnings)),
         str(page),
-        (*blocked, *_blocking(report, frame), *(map(str, report.quarantining) if report.blocking else ())),
+        (
+            *map(str, blocked),
+            *_blocking(report, frame, told),
+            *(map(str, report.quarantining) if report.blocking else ()),
+        ),
     )
 
 
-def _blocking(report: validation.Report, frame: pd.DataFrame) -> list[str]:
-    """Say what stops, once for a column that is not there, however many rules need it."""
-    absent = Counter(r.column for r in report.blocking if r.state == "error" and r.column and r.column not in frame)
-    told = [f"{name}: it is not there, and {count} rules need it" for name, count in absent.items() if count > 1]
-    return [*told, *(str(r) for r in report.blocking if absent[r.column] < 2)]
+def _blocking(report: validation.Report, frame: pd.DataFrame, told: Collection[str]) -> list[str]:
+    """Say what stops, once for a column that is not there, and not again for one of which it is `told` already."""
+    rules = [r for r in report.blocking if r.column not in told]
+    absent = Counter(r.column for r in rules if r.state == "error" and r.column and r.column not in frame)
+    gone = [f"{name}: it is not there, and {count} rules need it" for name, count in absent.items() if count > 1]
+    return [*gone, *(str(r) for r in rules if absent[r.column] < 2)]
 
 
 def _known(frame: pd.DataFrame, name: str) -> bool:
@@ -126,7 +132,7 @@ def _known(frame: pd.DataFrame, name: str) -> bool:
     return name in frame and bool(frame[name].notna().any())
 
 
-def _schema_changes(spec: ModelSpec, settings: Settings, came: Schema) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _schema_changes(spec: ModelSpec, settings: Settings, came: Schema) -> tuple[tuple[Change, ...], tuple[Change, ...]]:
     """Compare a batch's columns with those that the champion learnt from; without one, anything goes."""
     expected = champion_schema(Ledger.of(settings), spec.name)
     if expected is None:

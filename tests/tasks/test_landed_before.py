@@ -12,6 +12,7 @@ import tasks.ingest
 from everfit.errors import ValidationStopped
 from everfit.lake import Batch, Lake, labels
 from everfit.ledger import Ledger
+from everfit.schema import Schema
 from everfit.settings import Settings
 from everfit.sources import Source, open_source
 from everfit.spec import ModelSpec
@@ -241,3 +242,13 @@ def test_a_column_that_is_not_there_is_told_once_however_many_rules_need_it(lake
     one, other = stop.value.details
     assert one == "d.csv: gone: it is not there, and 3 rules need it"
     assert "x: " in other
+
+
+def test_a_column_of_another_type_is_told_once_and_its_rules_not_at_all(lake, monkeypatch):
+    learnt = Schema.from_dict({"x": "string", "y": "number"})
+    monkeypatch.setattr("tasks.validate.champion_schema", lambda *_: learnt)
+    Path("expectations").mkdir()
+    Path("expectations/stricter.yaml").write_text(STRICTER)
+    with pytest.raises(ValidationStopped) as stop:
+        validate.fn(SPEC, [staged(lake)])
+    assert stop.value.details == ("d.csv: x retyped: was string, is number",)
