@@ -8,7 +8,7 @@ from everfit import evaluation
 from everfit.evaluation import is_beyond, row_hashes
 from everfit.schema import Schema
 from everfit.spec import ModelSpec
-from tasks.evaluate import unseen
+from tasks.evaluate import _unjudged, unseen
 
 KNOWN = pd.DataFrame({"x": [1, 2, 2], "s": ["a", None, None], "_row": [0, 1, 2], "_batch": "old"})
 
@@ -131,6 +131,11 @@ def test_no_row_that_the_champion_learnt_from_judges_it_after_a_column_became_te
         t=old["t"].map(lambda t: t.isoformat(), na_action="ignore").astype("str"),
     )
     assert len(unseen(texts, champion_of(old, way))) == 0
+
+
+@pytest.mark.parametrize(("fresh", "said"), [(0, "every row"), (9, "all but 9 of the rows"), (10, "")])
+def test_a_champion_that_has_learnt_from_nearly_every_row_is_judged_by_none(fresh, said):
+    assert _unjudged(3, fresh, 100) == (said and f"v3 has learnt from {said} that could judge it")
 
 
 def test_the_split_stays_when_a_column_is_added_or_filled_for_the_first_time():
