@@ -9,6 +9,7 @@ command gets a session of its own: Ctrl-C in the terminal reaches the holder, wh
 
 import fcntl
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ Process = subprocess.Popen[bytes]
 INPUT = "-"
 GRACE = 10.0
 LOG = 5_000_000
+FRAME = re.compile(r"\s|$|.*Traceback \(most recent call last\):$")
 
 
 def spawn(
@@ -64,9 +66,10 @@ def stop(leashed: Process, patience: float) -> None:
 
 
 def tail(log: Path, lines: int = 5) -> list[str]:
-    """Return the last lines of a log, for an error to show."""
+    """Return the last lines of a log that say something, for an error to show: no tracebacks but what they end with."""
     with suppress(OSError):
-        return log.read_text(errors="replace").splitlines()[-lines:]
+        said = log.read_text(errors="replace").splitlines()
+        return [line for line in said if not FRAME.match(line)][-lines:]
     return []
 
 

@@ -100,3 +100,9 @@ def test_a_log_that_grew_too_long_starts_afresh(tmp_path, monkeypatch):
 def test_the_tail_of_a_log_is_what_it_said_last(tmp_path, lines):
     (tmp_path / "log").write_text("".join(f"{n}\n" for n in range(lines)))
     assert leash.tail(tmp_path / "log") == [str(n) for n in range(lines)][-5:]
+
+
+def test_the_tail_of_a_log_leaves_out_tracebacks_but_what_they_end_with(tmp_path):
+    frame = '  File "pool.py", line 1, in connect\n    return connect()\n           ^^^^^^^^^\n'
+    (tmp_path / "log").write_text(f"12:00 | ERROR | Traceback (most recent call last):\n{frame}OSError: full\n\n")
+    assert leash.tail(tmp_path / "log") == ["OSError: full"]
