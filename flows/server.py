@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit
 
-from everfit.errors import Unavailable, first_line
+from everfit.errors import Unavailable, first_line, is_full
 from everfit.settings import Settings
 from flows import leash
 from flows.ports import HOST, listen
@@ -99,10 +99,13 @@ class Server:
 
     def _did_not_start(self, cause: OSError) -> Unavailable:
         log = log_of(self.settings)
+        said = leash.tail(log)
+        why, do = first_line(cause), "Run the same command again, or set EVERFIT_PREFECT_API to a server that runs."
+        if is_full("\n".join(said)):
+            why = f"there is no room left for {self.settings.home}"
+            do = "Make room, or set EVERFIT_HOME to a folder that has some, and run the same command again."
         return Unavailable(
-            f"The workspace's Prefect server did not start: {first_line(cause)}.",
-            details=leash.tail(log),
-            do=f"Its log is {log}. Run the same command again, or set EVERFIT_PREFECT_API to a server that runs.",
+            f"The workspace's Prefect server did not start: {why}.", details=said, do=f"{do} Its log is {log}."
         )
 
 

@@ -12,7 +12,7 @@ import pytest
 from everfit.errors import Unavailable
 from everfit.settings import Settings
 from flows.ports import answers, listen
-from flows.server import api, connected, running
+from flows.server import Server, api, connected, log_of, running
 from flows.talk import call, drain
 
 KILLED = """
@@ -147,6 +147,16 @@ def test_a_server_that_does_not_start_says_what_it_said_last(tmp_path, monkeypat
         pass
     assert "not a database" in str(raised.value)
     assert str(settings.home / "logs" / "prefect-server.log") in raised.value.do
+
+
+def test_a_server_that_does_not_start_on_a_full_disk_says_so_first(tmp_path, monkeypatch):
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    settings = Settings(workspace=tmp_path, prefect_api="")
+    server = Server(settings, "http://127.0.0.1:9/api")
+    log_of(settings).write_text("ERROR | OSError: [Errno 28] No space left on device: 'ui'\n")
+    with pytest.raises(Unavailable, match=rf"did not start: there is no room left for {settings.home}") as raised:
+        server.wait()
+    assert "Make room" in raised.value.do
 
 
 def test_the_environment_is_as_before_afterwards(tmp_path, monkeypatch):
