@@ -1,4 +1,4 @@
-"""How a run that failed on purpose ends: with what happened and what to do, and nothing before it."""
+"""How a run ends that failed on purpose, with what happened and what to do; and one that is told to end, at all."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -7,6 +7,7 @@ from typing import Any, ParamSpec
 from prefect.states import Failed
 
 from everfit.errors import EverfitError
+from tasks.signals import heeded
 
 P = ParamSpec("P")
 MESSAGE = 5_000
@@ -25,7 +26,8 @@ def plainly(fn: Callable[P, Any]) -> Callable[P, Any]:
     @wraps(fn)
     def told(*args: P.args, **kwargs: P.kwargs) -> Any:
         try:
-            return fn(*args, **kwargs)
+            with heeded():
+                return fn(*args, **kwargs)
         except EverfitError as error:
             return Failed(message=str(error)[:MESSAGE], data=error)
 
