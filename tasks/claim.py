@@ -28,7 +28,8 @@ def claim(spec: ModelSpec, decision: str, reason: str, data_version: int | None)
 
     A run that dies, or that a runner which stops takes along, leaves a claim that the next one takes over. A failure
     that time may heal is not an end either: the decision stays wanted. One that a person cancels is over. Without a
-    decision (a run by hand or by calendar) there is nothing to hold.
+    decision (a run by hand or by calendar) there is nothing to hold; Ctrl-C is its end, and not that of a decision,
+    on which the process that it stopped was only the first to act.
     """
     settings = Settings()
     ledger = Ledger.of(settings)
@@ -43,6 +44,10 @@ def claim(spec: ModelSpec, decision: str, reason: str, data_version: int | None)
         yield True
     except Exception as error:
         _failed(ledger, spec.name, decision, settings.actor, error)
+        raise
+    except KeyboardInterrupt:
+        if not decision:
+            _failed(ledger, spec.name, decision, settings.actor, CancelledRun("stopped by Ctrl-C"))
         raise
     except TerminationSignal:
         if _cancelled():

@@ -19,7 +19,7 @@ def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ledger:
     return Ledger.of(Settings())
 
 
-def train(ledger: Ledger, decision: str, error: Exception, *, promoted: bool) -> list[str]:
+def train(ledger: Ledger, decision: str, error: BaseException, *, promoted: bool) -> list[str]:
     """Let a training fail with an error, after its promotion or before; return what the ledger then says of it."""
     if decision:
         ledger.once("retrain_wanted", "m", decision, actor="a run", reason="it moved")
@@ -58,3 +58,10 @@ def test_a_training_by_hand_that_fails_after_its_promotion_is_not_told_as_failed
 )
 def test_what_fails_before_it_has_failed_or_is_tried_again(ledger, decision, error, told):
     assert train(ledger, decision, error, promoted=False) == told
+
+
+@pytest.mark.parametrize(
+    ("decision", "told"), [("", ["train_started", "train_failed"]), ("d1", ["retrain_wanted", "retrain_started"])]
+)
+def test_a_training_by_hand_ends_with_ctrl_c_and_a_decision_stays_wanted(ledger, decision, told):
+    assert train(ledger, decision, KeyboardInterrupt(), promoted=False) == told
