@@ -3,9 +3,11 @@
 import json
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from types import FrameType
 from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.console import Console
@@ -70,6 +72,23 @@ def progress(title: str) -> Iterator[Callable[[], None]]:
         finally:
             for logger in loggers:
                 logger.removeHandler(lines)
+
+
+@contextmanager
+def told_of_ctrl_c() -> Iterator[None]:
+    """Answer Ctrl-C at once: what runs takes seconds to end. Where it is ignored, as behind `&`, it stays so."""
+
+    def answer(sign: int, frame: FrameType | None) -> None:
+        err.print("Stopping because of Ctrl-C: what is recorded stays, and no further step is taken.", style="yellow")
+        signal.default_int_handler(sign, frame)
+
+    before = signal.getsignal(signal.SIGINT)
+    if before != signal.SIG_IGN:
+        signal.signal(signal.SIGINT, answer)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def print_json(facts: Mapping[str, Any]) -> None:

@@ -64,7 +64,7 @@ def _run(verb: str, as_json: bool, *, model: str, **parameters: str | int | None
     load_spec(model, here.models)  # a mistake in the file is worth knowing before anything starts
     server = api(here)
     waits = ": waiting for the Prefect server, about ten seconds" if server.process else ""
-    with console.progress(f"{verb} {model}{waits}") as listen:
+    with console.told_of_ctrl_c(), console.progress(f"{verb} {model}{waits}") as listen:
         for package in WARM[verb]:
             import_module(package).warm_up()
         with connected(here, server.url):

@@ -1,3 +1,5 @@
+import signal
+
 import pytest
 
 from flows.cli import console
@@ -25,3 +27,10 @@ def test_what_became_of_a_retraining_is_said_in_one_line(more, shown, capsys):
     console.SHOW["monitor"]({**said, "retraining": {"decision": "d-1", **more}})
     told = capsys.readouterr()
     assert shown in told.out + told.err
+
+
+def test_ctrl_c_is_answered_and_still_ends_the_command(capsys):
+    with pytest.raises(KeyboardInterrupt), console.told_of_ctrl_c():
+        signal.raise_signal(signal.SIGINT)
+    assert "because of Ctrl-C" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
