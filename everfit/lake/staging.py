@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import time
@@ -9,7 +10,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +27,7 @@ from everfit.sources.types import DOUBLE, INT, NULL, STRING
 
 PASSES = 4
 STALE = 24 * 3600.0
+_OURS: dict[Path, BinaryIO] = {}  # what we staged apart is locked, and the lock ends with us, whatever ends us
 
 
 class Digest:
@@ -70,12 +72,21 @@ def stage(model: str, source: Source, folder: Path, known: pa.Schema | None, *, 
             _sweep(folder)
             written = _write(source, half, known)
             path = folder / (f"{written.digest}-{mine}.parquet" if apart else f"{written.digest}.parquet")
+            if apart:
+                _OURS[path] = _hold(half)
             half.replace(path)
             _sync(folder)
         finally:
             half.unlink(missing_ok=True)
     kinds = Schema.of(pa.schema([c for c in written.schema if c.type != NULL])).without([ROW])
     return Batch(model, path, written.digest, written.rows, source.origin, kinds, written.infinite)
+
+
+def discard(path: Path) -> None:
+    """Remove a staged file that nobody needs any more."""
+    path.unlink(missing_ok=True)
+    if held := _OURS.pop(path, None):
+        held.close()
 
 
 class _Written:
@@ -158,11 +169,26 @@ def _text(array: Any) -> Any:
 
 
 def _sweep(folder: Path) -> None:
-    """Remove what runs that were killed left behind, a day later."""
+    """Remove what runs that were killed left behind: at once what was for one of them, the rest a day later."""
     for path in folder.iterdir():
         with suppress(FileNotFoundError):  # another run may have put it in its place, or swept it
-            if path.stat().st_mtime < time.time() - STALE:
+            if path.stat().st_mtime < time.time() - STALE or ("-" in path.name and _is_free(path)):
                 path.unlink()
+
+
+def _hold(path: Path) -> BinaryIO:
+    file = path.open("r+b")
+    fcntl.flock(file, fcntl.LOCK_EX)
+    return file
+
+
+def _is_free(path: Path) -> bool:
+    with path.open("r+b") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
 
 
 def _sync(folder: Path) -> None:

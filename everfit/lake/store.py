@@ -11,7 +11,7 @@ from everfit.errors import DataError, EverfitError
 from everfit.lake import labels, predictions, reading, seen
 from everfit.lake.landing import Landing, hand_over, is_live, outcome
 from everfit.lake.records import Batch, Landed, LandedBatch, Snapshot, digest_of
-from everfit.lake.staging import stage
+from everfit.lake.staging import discard, stage
 from everfit.lake.table import Table
 from everfit.reserved import BATCH, REASON, ROW
 from everfit.settings import Settings
@@ -45,7 +45,7 @@ class Lake:
 
     def discard(self, batch: Batch) -> None:
         """Remove a staged file that is not to land, or has landed already; what has landed stays readable."""
-        batch.path.unlink(missing_ok=True)
+        discard(batch.path)
 
     def known(self, model: str, digest: str) -> bool:
         """Whether a batch of this content has landed, its quarantine included. A refused one has not."""
@@ -93,7 +93,7 @@ class Lake:
             raise reading.gone(batch) from cause
         with staged:
             landed = Landing(batch, staged, batches, quarantine, reasons, refused, replace_origin).run()
-        batch.path.unlink(missing_ok=True)
+        discard(batch.path)
         return landed
 
     def snapshot(self, model: str, version: int | None = None) -> Snapshot:

@@ -579,6 +579,28 @@ def test_who_stages_apart_leaves_the_file_of_others_alone(lake, tmp_path):
     assert list(shared.path.parent.iterdir()) == []
 
 
+KILLED = """
+import os, sys
+from pathlib import Path
+from everfit import sources
+from everfit.lake import Lake
+from everfit.settings import Settings
+[source] = sources.open_source("same.parquet", base=Path(sys.argv[1]))
+Lake(Settings(workspace=sys.argv[1])).stage("m", source, apart=True)
+os._exit(9)
+"""
+
+
+def test_what_a_killed_process_staged_apart_is_removed_by_the_next_staging_and_nothing_of_the_living(lake, tmp_path):
+    pd.DataFrame({"x": [1, 2]}).to_parquet(tmp_path / "same.parquet")
+    [source] = sources.open_source("same.parquet", base=tmp_path)
+    mine = lake.stage("m", source, apart=True)
+    assert subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False).returncode == 9
+    assert len(list(mine.path.parent.iterdir())) == 2
+    shared = lake.stage("m", source)
+    assert set(mine.path.parent.iterdir()) == {mine.path, shared.path}
+
+
 LAND = """
 import sys
 from pathlib import Path
