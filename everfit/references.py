@@ -4,13 +4,15 @@ import os
 import re
 from urllib.parse import quote, unquote
 
+from dotenv import dotenv_values
+
 from everfit.errors import SourceError
 
 REFERENCE = re.compile(r"\$\{(\w+)\}")
 PASSWORD = re.compile(r"^\s*[\w+.-]+://[^:/?#@]*:(?!\d{1,5}[/?#])([^@]*)@")  # host:8080/a@b has a port, no password
 PARAMETER = re.compile(r"[?&;]\s*([\w.-]+)\s*=([^&;#]*)")
 SECRET = re.compile(r"passw|passphrase|pwd|secret|token|credential|signature|^sig$|(api|account)[_-]?key", re.I)
-INSTEAD = "write ${NAME} in its place and put the secret into the environment"
+INSTEAD = "write ${NAME} in its place and put the secret into the environment or .env"
 
 
 def secret_in(address: str) -> str:
@@ -39,15 +41,18 @@ def refuse_secret(address: str) -> None:
 
 
 def resolve(written: str) -> str:
-    """Fill in what an address refers to; raise SourceError when the environment does not have it.
+    """Fill in what an address refers to; raise SourceError when neither the environment nor `.env` has it.
 
     A password that stands alone between : and @ may hold any character.
     """
-    missing = [name for name in REFERENCE.findall(written) if name not in os.environ]
+    known = {name: value for name, value in dotenv_values(".env").items() if value is not None} | dict(os.environ)
+    missing = [name for name in REFERENCE.findall(written) if name not in known]
     if missing:
-        raise SourceError(f"The environment has no {missing[0]}.", do=f"Set it; the model file says: {written}.")
-    quoted = re.sub(rf":{REFERENCE.pattern}@", lambda found: f":{quote(os.environ[found[1]], safe='')}@", written)
-    return REFERENCE.sub(lambda found: os.environ[found[1]], quoted)
+        raise SourceError(
+            f"The environment has no {missing[0]}, nor has .env.", do=f"Set it; the model file says: {written}."
+        )
+    quoted = re.sub(rf":{REFERENCE.pattern}@", lambda found: f":{quote(known[found[1]], safe='')}@", written)
+    return REFERENCE.sub(lambda found: known[found[1]], quoted)
 
 
 def _is_literal(value: str) -> bool:

@@ -106,6 +106,14 @@ def test_the_url_may_be_a_reference(shop, monkeypatch, url):
     assert source.origin.startswith("sqlite:///shop.db query ")
 
 
+def test_what_the_environment_does_not_say_the_env_file_of_the_workspace_may(shop, monkeypatch):
+    monkeypatch.chdir(shop)
+    monkeypatch.setenv("SHOP_FILE", "shop.db")
+    Path(".env").write_text("SHOP_URL=sqlite:///${SHOP_FILE}\nSHOP_FILE=other.db\n")
+    for url in ("${SHOP_URL}", "sqlite:///${SHOP_FILE}"):
+        assert opened("SELECT id FROM sales", shop, url).reader().read_all().num_rows == 3
+
+
 def test_a_password_in_the_environment_may_hold_any_character(tmp_path, monkeypatch):
     monkeypatch.setenv("PASSWORD", "p@s/s:%41")
     source = opened("SELECT 1", tmp_path, "postgresql://me:${PASSWORD}@host/db")
