@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from prefect import flow
+from prefect.runtime import deployment
 from prefect.states import Completed
 
 from everfit.errors import ValidationStopped
@@ -29,11 +30,13 @@ def monitor(model: str, data: str = "", labels: str = "") -> Any:
 
     Labels that came alone are joined first and judged like a batch. What is named is looked at, and nothing else;
     without either, what the model's own sources have new. A batch that is broken ends the run as failed, after
-    everything else was done: its message says what to repair.
+    everything else was done: its message says what to repair. Before there is a champion a deployment does nothing.
     """
     spec = load_spec(model, Settings().models)
+    champion = Champion(spec)
+    if deployment.id and (message := champion.missing):
+        return Completed(name="Skipped", message=message, data=None)
     with stopwatch() as seconds:
-        champion = Champion(spec)
         arrived = take_labels(spec, labels) if labels or not data else None
         before = past(spec)
         watched = _judge(spec, champion, before, arrived)

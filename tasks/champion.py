@@ -15,6 +15,15 @@ class Champion:
     def __init__(self, spec: ModelSpec) -> None:
         self._spec = spec
 
+    @property
+    def missing(self) -> str:
+        """What to do about a champion that there is none of yet; empty when there is one."""
+        try:
+            registry.require_champion(Ledger.of(Settings()), self._spec.name)
+        except InputError as none:
+            return str(none)
+        return ""
+
     @cached_property
     def loaded(self) -> registry.Loaded:
         """The version itself; raise InputError when there is no champion."""
