@@ -85,6 +85,8 @@ def verify(as_json: Json = False) -> None:
     found = Ledger.of(settings()).verify()
     if as_json:
         console.print_json(asdict(found))
+    elif found.ok and not found.rows:
+        console.out.print("The ledger is empty: nothing was recorded yet.")
     elif found.ok:
         seen = "" if found.anchored else " There is no anchor on this machine: a cut-off end would not be seen."
         console.out.print(

@@ -188,7 +188,8 @@ def test_a_suite_can_be_drafted_and_tried(everfit):
 
 def test_the_history_of_nothing_is_empty_and_its_ledger_is_whole(everfit):
     assert json.loads(everfit("history", "--json").out)["entries"] == []
-    assert everfit("audit", "verify").code == 0
+    verified = everfit("audit", "verify")
+    assert (verified.code, verified.out) == (0, "The ledger is empty: nothing was recorded yet.\n")
 
 
 def test_history_is_not_wrapped_in_a_pipe_and_says_when_its_end_was_cut_off(here):
