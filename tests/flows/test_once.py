@@ -23,13 +23,17 @@ from flows.talk import call
 from tasks.ingest import secret
 
 MODEL = "rentals"
-# A monitor run that is killed right before one of its steps.
+# A monitor run that is killed right after it has written its decision down.
 KILLED = """
-import os, signal, sys
+import os, signal
 from flows import monitor
-setattr(monitor, sys.argv[1], lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+monitor.start_wanted = lambda _: os.kill(os.getpid(), signal.SIGKILL)
 monitor.monitor("rentals", "week-4.parquet")
 """
+
+
+class Died(BaseException):
+    """What ends a run as nothing that it could catch does."""
 
 
 @pytest.fixture(scope="module")
@@ -168,21 +172,24 @@ def test_a_training_that_died_after_it_was_promoted_is_settled_and_not_done_agai
     here.ledger.swap_champion(MODEL, expected=champion + 100, new=champion, kind="rolled_back", actor="the test")
 
 
-def killed_before(step: str, api: str) -> None:
-    env = os.environ | {"PREFECT_API_URL": api}
-    died = subprocess.run([sys.executable, "-c", KILLED, step], env=env, capture_output=True, text=True, check=False)
-    assert died.returncode == -9, died.stderr
+def die(*_: Any) -> None:
+    raise Died
 
 
-def test_a_process_that_dies_before_ledger_or_event_has_its_retraining_done_once_by_the_next_run(here):
+def test_a_process_that_dies_before_ledger_or_event_has_its_retraining_done_once_by_the_next_run(here, monkeypatch):
     from flows.monitor import monitor
 
     rentals(73, 7).to_parquet("week-4.parquet", index=False)
     path = here.settings.models / f"{MODEL}.yaml"
     path.write_text(path.read_text().replace("{cooldown: 1d, max_per_week: 3}", "{cooldown: 1s, max_per_week: 30}"))
-    killed_before("decide", here.api)
+    with monkeypatch.context() as patch:
+        patch.setattr("flows.monitor.decide", die)
+        with pytest.raises(Died):
+            monitor(MODEL, "week-4.parquet")
     assert here.ledger.wanted(MODEL) == []
-    killed_before("start_wanted", here.api)
+    env = os.environ | {"PREFECT_API_URL": here.api}
+    died = subprocess.run([sys.executable, "-c", KILLED], env=env, capture_output=True, text=True, check=False)
+    assert died.returncode == -9, died.stderr
     (wanted,) = here.ledger.wanted(MODEL)
     assert [b.origin for b in Lake(here.settings).batches(MODEL)].count("week-4.parquet") == 1
     result = monitor(MODEL, "week-4.parquet")
