@@ -7,7 +7,7 @@ from typing import cast
 
 from prefect.blocks.system import Secret
 
-from everfit import evaluation, validation
+from everfit import validation
 from everfit.errors import SourceError, first_line
 from everfit.lake import Batch, Lake
 from everfit.ledger import Ledger
@@ -34,9 +34,8 @@ def ingest(spec: ModelSpec, data: str = "", *, apart: bool = False) -> tuple[Bat
         stamp = source.stamp()
         recalled = lake.recall(spec.name, source.origin, stamp)
         batch = recalled or lake.stage(spec.name, source, apart=apart)
+        batch = replace(batch, own=not apart and source.origin in own)
         landed = recalled is not None or lake.known(spec.name, batch.digest)
-        corrects = not (apart or landed) and _holds_most_of_what_it_gave(lake, batch)
-        batch = replace(batch, own=corrects or (not apart and source.origin in own))
         if landed and not recalled:
             lake.discard(batch)
             if batch.own:
@@ -53,12 +52,6 @@ def ingest(spec: ModelSpec, data: str = "", *, apart: bool = False) -> tuple[Bat
         say(f"{batch.rows:,} rows from {batch.origin}, batch {batch.digest[:8]}{', landed before' if landed else ''}")
         batches.append(batch)
     return tuple(batches)
-
-
-def _holds_most_of_what_it_gave(lake: Lake, batch: Batch) -> bool:
-    """Tell a file that was corrected or grew from another one that was given the same name."""
-    former = lake.former(batch)
-    return bool(len(former)) and not evaluation.is_beyond(former, lake.read(batch)).mean() > 0.5
 
 
 def own_places(spec: ModelSpec, settings: Settings) -> set[str]:

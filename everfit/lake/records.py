@@ -27,8 +27,7 @@ class Batch:
     infinite: Mapping[str, int] = field(default_factory=dict)
     """How many infinite values each column holds, for columns that hold any."""
     own: bool = field(default=False, compare=False)
-    """Whether it replaces what the same place gave before: the model's own source does, and any file that holds most
-    of the rows that it held before."""
+    """Whether it comes from the model's own source, whose next content at the same place replaces it."""
 
 
 @dataclass(frozen=True)
