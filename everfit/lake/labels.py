@@ -124,10 +124,7 @@ def _every(state: State) -> pd.DataFrame:
 
 
 def complete(frame: pd.DataFrame, labels: pd.DataFrame, data: Data) -> pd.DataFrame:
-    """Fill in, and correct, the target of rows whose label is known by now; every row of an id gets it.
-
-    Labels win over what the rows say: where the rows said it later, landing them has made labels of it.
-    """
+    """Fill in, and correct, the target of rows whose label is known by now; every row of an id gets it."""
     at = matches(frame, labels, data)
     if not (at >= 0).any():
         return frame

@@ -10,7 +10,7 @@ import pytest
 
 import tasks.ingest
 from everfit.errors import ValidationStopped
-from everfit.lake import Batch, Lake, labels
+from everfit.lake import Batch, Lake
 from everfit.ledger import Ledger
 from everfit.schema import Schema
 from everfit.settings import Settings
@@ -114,27 +114,6 @@ def test_what_a_correction_has_replaced_is_not_taken_for_landed(lake):
         lake.remember(batch, "a stamp")
         assert lake.recall("m", "d.csv", "a stamp") == (batch if batch == second else None)
     assert lake.recall("m", "d.csv", "another") is lake.recall("m", "d.csv", "") is None
-
-
-def test_labels_and_rows_correct_each_other_and_the_later_word_wins(lake):
-    spec = ModelSpec.model_validate({"name": "m", "data": {"source": "d.csv", "target": "y", "ids": ["id"]}})
-
-    def bring(**rows: list[int]) -> list[float]:
-        pd.DataFrame(rows).to_csv("d.csv", index=False)
-        [batch] = ingest.fn(spec)
-        snapshot = land.fn(spec, [Checked(batch)])
-        return labels.complete(lake.read(snapshot), lake.labels("m"), spec.data)["y"].tolist()
-
-    def say(label: int) -> None:
-        lake.record_labels("m", labels.read(pd.DataFrame({"id": [1], "y": [label]}), spec.data, "number", "l"), "l")
-
-    assert bring(id=[1, 2], y=[0, 0]) == [0, 0]
-    say(5)
-    assert bring(id=[1, 2, 3], y=[0, 0, 0]) == [5, 0, 0]  # the file has grown, its old mistake still in it
-    assert bring(id=[1, 2, 3], y=[7, 0, 0]) == [7, 0, 0]
-    say(9)
-    for _ in range(2):
-        assert bring(id=[1, 2, 3], y=[7, 0, 0]) == [9, 0, 0]
 
 
 def test_a_rule_that_came_since_refuses_nothing_that_has_landed(lake):
