@@ -7,7 +7,7 @@ from prefect import flow
 from prefect.runtime import deployment
 from prefect.states import Completed
 
-from everfit.errors import ValidationStopped
+from everfit.errors import Unavailable, ValidationStopped
 from everfit.lake import Batch, Lake
 from everfit.settings import Settings
 from everfit.spec import ModelSpec, load_spec
@@ -30,26 +30,35 @@ def monitor(model: str, data: str = "", labels: str = "") -> Any:
 
     Labels that came alone are joined first and judged like a batch. What is named is looked at, and nothing else;
     without either, what the model's own sources have new. A batch that is broken ends the run as failed, after
-    everything else was done: its message says what to repair. Before there is a champion a deployment does nothing.
+    everything else was done: its message says what to repair. So does one that cannot be judged now. Before there is a
+    champion a deployment does nothing.
     """
     spec = load_spec(model, Settings().models)
     champion = Champion(spec)
     if deployment.id and (message := champion.missing):
         return Completed(name="Skipped", message=message, data=None)
+    stuck: list[Unavailable] = []
     with stopwatch() as seconds:
         arrived = take_labels(spec, labels) if labels or not data else None
         before = past(spec)
         watched = _judge(spec, champion, before, arrived)
         if data or not labels:
-            watched += [_follow(spec, champion, before, one) for one in news(spec, ingest(spec, data))]
+            watched += _follow_all(spec, champion, before, news(spec, ingest(spec, data)), stuck)
         started = start_wanted(spec)
+    if stuck:
+        raise stuck[0]
     result = summary(spec, [one for one in watched if data or not one.before], started, seconds)
     result["labels"] = arrived.to_dict() if arrived else None
-    version = Lake(Settings()).snapshot(model).version
-    rename_run(f"monitor {model}: {result['verdict']}, data v{version}", data or labels or "what the source has new")
+    return _ended(spec, result, data or labels or "what the source has new")
+
+
+def _ended(spec: ModelSpec, result: dict[str, Any], looked_at: str) -> Any:
+    """Return the state that says what was found; raise ValidationStopped when the feed is to be repaired."""
+    version = Lake(Settings()).snapshot(spec.name).version
+    rename_run(f"monitor {spec.name}: {result['verdict']}, data v{version}", looked_at)
     if result["action"] == "repair":
         raise ValidationStopped(
-            f"{model}: {result['verdict']}.",
+            f"{spec.name}: {result['verdict']}.",
             details=result["reasons"],
             why=f"The batch was refused and is in quarantine, whole. Report: {result['report']}",
             do="Repair the feed and send the batch again; nothing was learnt from it.",
@@ -63,6 +72,24 @@ def _judge(spec: ModelSpec, champion: Champion, before: Past, arrived: Arrived |
     if arrived is None or recollect(spec, before, arrived.digest):
         return []
     return [decide(spec, watch_labels(spec, champion, arrived))]
+
+
+def _follow_all(
+    spec: ModelSpec, champion: Champion, before: Past, batches: list[Batch], stuck: list[Unavailable]
+) -> list[Watched]:
+    """Judge every batch. What cannot be judged now is `stuck`, and holds back no other; twice in a row ends it all."""
+    watched: list[Watched] = []
+    late = 0
+    for batch in batches:
+        try:
+            watched.append(_follow(spec, champion, before, batch))
+            late = 0
+        except Unavailable as cause:
+            stuck.append(cause)
+            late += 1
+            if late == 2:
+                break
+    return watched
 
 
 def _follow(spec: ModelSpec, champion: Champion, before: Past, batch: Batch) -> Watched:

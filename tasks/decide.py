@@ -156,15 +156,18 @@ def summary(
 def _nothing_new(spec: ModelSpec) -> dict[str, Any]:
     """Say that nothing came in; and what is still open: drift that was confirmed and that no retraining has mended."""
     told = {"verdict": "fine", "reasons": ["nothing new came in"], "blockers": [], "findings": [], "action": "none"}
-    ledger = Ledger.of(Settings())
-    champion, judged = ledger.champion(spec.name), _judged(ledger, spec.name)
-    last = judged[-1] if judged else None
-    done = last and [e for e in ledger.entries(spec.name, kinds=["retrain_finished"]) if e.subject == last.subject]
-    if not last or not done or last.facts["evidence"]["champion"] != champion:
+    ledger, name = Ledger.of(Settings()), spec.name
+    champion, judged = ledger.champion(name), _judged(ledger, name)
+    last = judged[-1] if judged and judged[-1].facts["evidence"]["champion"] == champion else None
+    outcomes = ledger.entries(name, kinds=["retrain_finished", "retrain_failed"])
+    ended = [entry for entry in outcomes if last and entry.subject == last.subject]
+    if not last or not ended:
         return {**told, "next_steps": [], "decision": "", "report": ""}
-    ended = "; ".join((done[-1].summary, *done[-1].facts.get("blockers", ())))
-    why = f"drift was confirmed at {last.at:%Y-%m-%d %H:%M} and v{champion} is still champion: {ended}"
-    do = f"Look at the drift page; `everfit train {spec.name}` with a longer search.budget or more rows may help."
+    what = "; ".join((ended[-1].summary, *ended[-1].facts.get("blockers", ())))
+    why = f"drift was confirmed at {last.at:%Y-%m-%d %H:%M} and v{champion} is still champion: {what}"
+    do = f"Look at the drift page; `everfit train {name}` with a longer search.budget or more rows may help."
+    if waits := ledger.waiting(name):
+        do = f"v{waits} waits for approval: `everfit promote {name}`, or `everfit promote {name} --refuse`."
     told |= {"verdict": "watch", "reasons": ["nothing new came in", why]}
     return {**told, "next_steps": [do], "decision": last.subject, "report": last.facts["page"]}
 

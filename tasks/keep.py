@@ -18,7 +18,8 @@ from tasks.steps import say, step
 def keep(spec: ModelSpec, snapshot: Snapshot, decision: str) -> dict[str, Any] | None:
     """Settle a drift decision when a version that was judged learnt from exactly these rows; None when none did.
 
-    That is the champion, or a challenger that was refused: two signals about the same rows want one retraining.
+    That is the champion, or a challenger that drift asked for and that was refused: two signals about the same rows
+    want one retraining.
     """
     settings = Settings()
     ledger = Ledger.of(settings)
@@ -42,10 +43,13 @@ def keep(spec: ModelSpec, snapshot: Snapshot, decision: str) -> dict[str, Any] |
 
 
 def _refused(ledger: Ledger, model: str, champion: int) -> set[int]:
-    """Return the versions that were refused beside the present champion, and not because another one was faster."""
+    """Return the versions that drift asked for and that were compared with the present champion, and refused.
+
+    Another training had to be better, where after drift "not worse" is enough.
+    """
     facts = [entry.facts for entry in ledger.entries(model, kinds=["promotion_refused"])]
-    beside = [each for each in facts if each["champion"] == each.get("expected", champion) == champion]
-    return {each["version"] for each in beside} - {champion}
+    same = [each for each in facts if each["champion"] == each.get("expected", champion) == champion]
+    return {each["version"] for each in same if each.get("decision") and each.get("scores")} - {champion}
 
 
 def same_rows(learnt: Mapping[str, Any], snapshot: Snapshot) -> bool:

@@ -131,7 +131,7 @@ def _by_hash(frame: pd.DataFrame, usable: np.ndarray, spec: ModelSpec) -> np.nda
     classes = _classes(frame[spec.data.target], usable, spec)
     test = units / 2.0**64 < spec.evaluation.holdout
     for members in classes:
-        test[members] = units[members] < _cut(units[members], spec.evaluation.holdout)
+        test[members] = _smallest(units[members], spec.evaluation.holdout)
     # rows of one id may be of several classes
     test = pd.Series(test | ~usable).groupby(units).transform("all").to_numpy(copy=True)
     for members in classes or [usable]:
@@ -146,10 +146,16 @@ def _classes(y: pd.Series, usable: np.ndarray, spec: ModelSpec) -> list[np.ndarr
     return [usable & (y == label).to_numpy() for label in y.dropna().unique()]
 
 
-def _cut(mine: np.ndarray, share: float) -> np.uint64:
-    """Return the hash below which a class has its share of rows: one cut for all leaves small classes to chance."""
+def _smallest(mine: np.ndarray, share: float) -> np.ndarray:
+    """Return which of a class's hashes are its share of smallest; one cut for all would leave small classes to chance.
+
+    Equal rows stay together, so that it is the nearest that they allow.
+    """
     count = min(len(mine) - 1, max(1, round(len(mine) * share)))
-    return np.uint64(np.partition(mine, count)[count])
+    cut = np.partition(mine, count)[count]
+    below: np.ndarray = mine < cut
+    upto: np.ndarray = mine <= cut
+    return below if count - below.sum() <= upto.sum() - count else upto
 
 
 def _on_both_sides(test: np.ndarray, units: np.ndarray, members: np.ndarray) -> None:

@@ -124,7 +124,10 @@ def _every(state: State) -> pd.DataFrame:
 
 
 def complete(frame: pd.DataFrame, labels: pd.DataFrame, data: Data) -> pd.DataFrame:
-    """Fill in, and correct, the target of rows whose label is known by now; every row of an id gets it."""
+    """Fill in, and correct, the target of rows whose label is known by now; every row of an id gets it.
+
+    A label that came alone wins over what its row says, whichever came later.
+    """
     at = matches(frame, labels, data)
     if not (at >= 0).any():
         return frame

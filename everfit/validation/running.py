@@ -31,11 +31,12 @@ def run(
     """Judge a batch; rows are known by their position.
 
     Rules about a column in `without` are left out: labels that are not known yet, for instance. After `limit` seconds
-    the process that judges is killed: where a rule has a pattern, which may run for ever, what was not answered becomes
-    an error. Without one, and when the process died, raise Unavailable, as nothing was learnt about the data.
+    the process that judges is killed: where a rule has a pattern or is a team's own, which may run for ever, what was
+    not answered becomes an error. Without one, and when the process died, raise Unavailable: nothing was learnt about
+    the data.
     """
     started, listed = time.monotonic(), tuple(suites)
-    patterns = _patterns(listed)
+    suspects = _suspects(listed)
     table = frames.plain(frame)
     moment = now or datetime.now(UTC)
     results: list[Result] = []
@@ -45,7 +46,7 @@ def run(
         rules = _applicable(suite, without)
         judged = rules if len(table) else tuple(rule for rule in rules if rule.level == "table")
         skipped += len(suite.rules) - len(judged)
-        found = _Run(suite, table, moment, limit - (time.monotonic() - started), patterns).results(judged)
+        found = _Run(suite, table, moment, limit - (time.monotonic() - started), suspects).results(judged)
         results += found.results
         for row, reason in found.reasons:
             reasons.setdefault(row, []).append(reason)
@@ -69,7 +70,7 @@ class _Run:
     frame: pd.DataFrame
     now: datetime
     limit: float
-    patterns: Sequence[str]
+    suspects: Sequence[str]
 
     def results(self, rules: Sequence[Rule]) -> _Found:
         answers = self._answers(rules)
@@ -94,9 +95,9 @@ class _Run:
             positions = [at for at, n in enumerate(asked) if rules[n].on_fail == "quarantine"]
             found = self._ask(calls, positions) if calls else []
         except worker.WorkerLost as lost:
-            if not (lost.late and self.patterns):
+            if not (lost.late and self.suspects):
                 raise
-            why = f"{lost.what} Look first at the patterns for {', '.join(self.patterns[:3])}."
+            why = f"{lost.what} Look first at {', '.join(self.suspects[:3])}."
             found = [{"state": "error", "why": why}] * len(calls)
         except EverfitError as error:
             if error.transient:
@@ -170,10 +171,11 @@ def _applicable(suite: Suite, without: Collection[str]) -> tuple[Rule, ...]:
     return tuple(kept)
 
 
-def _patterns(suites: Sequence[Suite]) -> list[str]:
-    """Return the columns that are matched with patterns."""
-    rules = [rule for suite in suites for rule in suite.rules]
-    return sorted({rule.column for rule in rules if "regex" in rule.type or "json_schema" in rule.type})
+def _suspects(suites: Sequence[Suite]) -> list[str]:
+    """Name what may run for ever: patterns, and what a data team wrote in Python."""
+    rules = [rule for suite in suites for rule in suite.rules if "regex" in rule.type or "json_schema" in rule.type]
+    patterns = {f"the pattern for {rule.column}" for rule in rules}
+    return [*sorted(patterns), *sorted({f"the Python in {suite.custom}" for suite in suites if suite.custom})]
 
 
 def _empty(suites: Sequence[Suite]) -> Result:

@@ -112,6 +112,17 @@ def test_what_comes_twice_at_once_is_judged_once(tmp_path, monkeypatch):
     assert decide.news(SPEC, [one, same, other]) == [one, other]
 
 
+def test_a_retraining_that_failed_leaves_its_drift_to_be_told(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ledger = Ledger.of(Settings())
+    ledger.swap_champion("m", expected=None, new=1, actor="ann")
+    seen = Evidence("m", "a", 1, datetime.now(UTC), 900, champion=1, labels=900, findings=(WORSE,))
+    _, decided = decide._recorded(SPEC, ledger, seen, "page")
+    ledger.finish("m", decided.id, outcome="failed", reason="given up")
+    told = decide.summary(SPEC, [], [], {})
+    assert (told["verdict"], told["reasons"][1].endswith(": given up")) == ("watch", True)
+
+
 def test_confirmed_drift_that_no_retraining_has_mended_is_told_until_something_else_is_known(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     ledger = Ledger.of(Settings())
@@ -123,6 +134,8 @@ def test_confirmed_drift_that_no_retraining_has_mended_is_told_until_something_e
     told = decide.summary(SPEC, [], [], {})
     assert (told["verdict"], told["action"], told["decision"], told["report"]) == ("watch", "none", decided.id, "page")
     assert told["reasons"][1].endswith("v1 is still champion: retraining finished: worse by more than the margin")
+    ledger.record("approval_wanted", "m", subject="v2", actor="ann", facts={"version": 2, "champion": 1})
+    assert decide.summary(SPEC, [], [], {})["next_steps"][0].startswith("v2 waits for approval: `everfit promote m`")
     ledger.swap_champion("m", expected=1, new=2, actor="ann")
     assert decide.summary(SPEC, [], [], {})["reasons"] == ["nothing new came in"]
 

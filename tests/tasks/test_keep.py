@@ -38,8 +38,9 @@ def test_a_challenger_that_was_refused_has_learnt_what_was_there_too(tmp_path, m
     ledger.swap_champion("bike", expected=None, new=1, actor="ann")
     ledger.record("registered", "bike", subject="v2", actor="ann", facts={"version": 2, "data": asdict(LEARNT)})
     assert keep.fn(spec, LEARNT, "d-1") is None
-    refused = {"version": 2, "champion": 1}
-    ledger.record("promotion_refused", "bike", subject="other", actor="ann", facts={**refused, "expected": 3})
+    refused = {"version": 2, "champion": 1, "decision": "d-0", "scores": {"champion": 1.0}}
+    for subject, other in enumerate([{"expected": 3}, {"decision": ""}, {"scores": {}}]):
+        ledger.record("promotion_refused", "bike", subject=str(subject), actor="ann", facts=refused | other)
     assert keep.fn(spec, LEARNT, "d-1") is None
     ledger.record("promotion_refused", "bike", subject="v2", actor="ann", facts=refused)
     kept = keep.fn(spec, LEARNT, "d-1")

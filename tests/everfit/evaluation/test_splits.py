@@ -44,6 +44,14 @@ def test_each_class_gives_its_share(n):
     assert judging.value_counts().to_dict() == {"usual": n * 0.19, "rare": n * 0.01}
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_rows_that_repeat_stay_together_and_the_share_is_the_nearest_that_they_allow(seed):
+    chance = np.random.default_rng(seed)
+    frame = pd.DataFrame({"a": chance.integers(0, 20, 4000), "y": chance.choice(["no", "yes"], 4000)})
+    split = evaluation.split(frame, spec())
+    assert abs(len(split.test) - 800) <= frame.value_counts().max()
+
+
 def test_all_rows_of_an_id_are_on_one_side_whatever_their_classes():
     frame = rows().assign(id=lambda f: f.index // 4)
     split = evaluation.split(frame, spec(ids=["id"]))

@@ -227,7 +227,7 @@ def test_a_pattern_that_would_run_for_ever_is_stopped_by_the_clock_and_the_next_
     report = run([suite(endless), Suite("next", (endless,))], frame, model="m", origin="o", limit=2)
     assert [result.state for result in report.results] == ["error", "error"]
     assert "did not answer within 2 s" in report.results[0].why
-    assert "Look first at the patterns for name" in report.results[0].why
+    assert "Look first at the pattern for name" in report.results[0].why
     assert "before this suite began" in report.results[1].why
     assert report.seconds < 10
     assert judge(people(1), rule()).ok
