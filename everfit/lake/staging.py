@@ -8,7 +8,7 @@ import os
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -72,10 +72,8 @@ def stage(model: str, source: Source, folder: Path, known: pa.Schema | None, *, 
             _sweep(folder)
             written = _write(source, half, known)
             path = folder / (f"{written.digest}-{mine}.parquet" if apart else f"{written.digest}.parquet")
-            if apart:
-                _OURS[path] = _hold(half)
-            half.replace(path)
-            _sync(folder)
+            put = _put_as_ours if apart else _put
+            put(half, path)
         finally:
             half.unlink(missing_ok=True)
     kinds = Schema.of(pa.schema([c for c in written.schema if c.type != NULL])).without([ROW])
@@ -176,23 +174,29 @@ def _sweep(folder: Path) -> None:
                 path.unlink()
 
 
-def _hold(path: Path) -> BinaryIO:
-    file = path.open("r+b")
-    fcntl.flock(file, fcntl.LOCK_EX)
-    return file
+def _put_as_ours(half: Path, path: Path) -> None:
+    """Put a file in its place, locked before others can see it there."""
+    with ExitStack() as until_placed:
+        held = until_placed.enter_context(half.open("r+b"))
+        fcntl.flock(held, fcntl.LOCK_EX)
+        _put(half, path)
+        until_placed.pop_all()
+    _OURS[path] = held
 
 
 def _is_free(path: Path) -> bool:
-    with path.open("r+b") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
+    """Whether nobody holds a file; one of another user may not even be readable, and is left to its owner."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
     return True
 
 
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+def _put(half: Path, path: Path) -> None:
+    half.replace(path)
+    handle = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

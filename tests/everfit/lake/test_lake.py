@@ -13,7 +13,7 @@ from deltalake import DeltaTable
 
 from everfit import sources
 from everfit.errors import DataError, EverfitError, InputError, SourceError, Unavailable
-from everfit.lake import Batch, Lake
+from everfit.lake import Batch, Lake, staging
 from everfit.reserved import RESERVED
 from everfit.settings import Settings
 
@@ -599,6 +599,36 @@ def test_what_a_killed_process_staged_apart_is_removed_by_the_next_staging_and_n
     assert len(list(mine.path.parent.iterdir())) == 2
     shared = lake.stage("m", source)
     assert set(mine.path.parent.iterdir()) == {mine.path, shared.path}
+
+
+@pytest.mark.parametrize(("refused", "left"), [(["r+b"], False), (["r+b", "rb"], True)])
+def test_a_file_of_another_user_stops_no_staging(lake, tmp_path, monkeypatch, refused, left):
+    foreign = stage(lake, tmp_path, rows()).path.with_name("of-another.parquet")
+    foreign.touch()
+    opened = Path.open
+
+    def guarded(path: Path, mode: str = "r", *args: object, **kwargs: object) -> object:
+        if path == foreign and mode in refused:
+            raise PermissionError(13, "Permission denied")
+        return opened(path, mode, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "open", guarded)
+    assert stage(lake, tmp_path, rows()).path.exists()
+    assert foreign.exists() == left
+
+
+def test_a_file_that_could_not_be_put_apart_is_held_no_longer(lake, tmp_path, monkeypatch):
+    stage(lake, tmp_path, rows())
+    [source] = sources.open_source("d.parquet", base=tmp_path)
+    before = dict(staging._OURS), len(list(Path("/proc/self/fd").iterdir()))
+
+    def refuse(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(InputError, match="Input/output error"):
+        lake.stage("m", source, apart=True)
+    assert (dict(staging._OURS), len(list(Path("/proc/self/fd").iterdir()))) == before
 
 
 LAND = """
