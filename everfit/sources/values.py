@@ -9,19 +9,26 @@ from typing import Any
 
 import pyarrow as pa
 
-from everfit.sources.types import STRING, Array
+from everfit.sources.types import DOUBLE, INT_END, STRING, Array
 
 
 def to_array(values: Sequence[Any]) -> Array:
     """Return a column; objects that are no table are refused later.
 
-    Values of several types meet as text, and so do whole numbers that neither int64 nor float64 holds exactly.
+    Numbers meet as doubles unless a whole one is beyond int64, as in CSV. All else that is of several types meets as
+    text, and so do such whole numbers, which may be ids.
     """
     plain = [_number(value) if isinstance(value, Decimal) else value for value in values]
     try:
         return pa.array(plain)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
+        if all(_is_like_double(value) for value in plain):
+            return pa.array([None if value is None else float(value) for value in plain], DOUBLE)
         return pa.array([None if value is None else _text(value) for value in plain], STRING)
+
+
+def _is_like_double(value: Any) -> bool:
+    return value is None or isinstance(value, float) or (type(value) is int and abs(value) < INT_END)
 
 
 def _number(value: Decimal) -> int | float:

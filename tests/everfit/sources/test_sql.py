@@ -237,6 +237,15 @@ def test_values_that_are_no_arrow_type_meet_as_text():
     assert to_array([2.5, 2**70]).to_pylist() == ["2.5", str(2**70)]
 
 
+def test_numbers_meet_as_doubles_unless_one_may_be_an_id_that_no_int64_holds():
+    from everfit.sources.values import to_array
+
+    assert to_array([10**17, 0.5, None]).equals(pa.array([1e17, 0.5, None]))
+    assert to_array([2**63 - 1, 0.5]).type == pa.float64()
+    for other in (2**63, -(2**63), True):
+        assert to_array([10**17, 0.5, other]).type == pa.string()
+
+
 def test_decimals_that_are_written_whole_are_exact():
     from decimal import Decimal
 
