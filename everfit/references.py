@@ -43,9 +43,11 @@ def refuse_secret(address: str) -> None:
 def resolve(written: str) -> str:
     """Fill in what an address refers to; raise SourceError when neither the environment nor `.env` has it.
 
-    A password that stands alone between : and @ may hold any character.
+    `.env` is the current folder's, as for the settings, and its values are taken as they are written. A password
+    that stands alone between : and @ may hold any character.
     """
-    known = {name: value for name, value in dotenv_values(".env").items() if value is not None} | dict(os.environ)
+    told = dotenv_values(".env", interpolate=False)
+    known = {name: value for name, value in told.items() if value is not None} | dict(os.environ)
     missing = [name for name in REFERENCE.findall(written) if name not in known]
     if missing:
         raise SourceError(

@@ -106,12 +106,18 @@ def test_the_url_may_be_a_reference(shop, monkeypatch, url):
     assert source.origin.startswith("sqlite:///shop.db query ")
 
 
-def test_what_the_environment_does_not_say_the_env_file_of_the_workspace_may(shop, monkeypatch):
+def test_what_the_environment_does_not_say_the_env_file_of_the_current_folder_may(shop, monkeypatch):
     monkeypatch.chdir(shop)
     monkeypatch.setenv("SHOP_FILE", "shop.db")
-    Path(".env").write_text("SHOP_URL=sqlite:///${SHOP_FILE}\nSHOP_FILE=other.db\n")
+    Path(".env").write_text("SHOP_URL=sqlite:///shop.db\nSHOP_FILE=other.db\n")
     for url in ("${SHOP_URL}", "sqlite:///${SHOP_FILE}"):
         assert opened("SELECT id FROM sales", shop, url).reader().read_all().num_rows == 3
+
+
+def test_a_password_in_the_env_file_is_what_is_written_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path(".env").write_text("PASSWORD=a${HOME}b\n")
+    assert opened("SELECT 1", tmp_path, "postgresql://me:${PASSWORD}@host/db")._url.password == "a${HOME}b"
 
 
 def test_a_password_in_the_environment_may_hold_any_character(tmp_path, monkeypatch):
