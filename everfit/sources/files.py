@@ -103,9 +103,7 @@ def find(where: str, base: Path, endings: tuple[str, ...]) -> list[Place]:
             return [Place(system, path, shown)]
     except OSError as cause:
         raise _failed(system, shown, cause) from cause
-    raise SourceError(
-        f"{shown} does not exist.{_nearby(system, path, endings)}", do="Correct the path; it starts at the workspace."
-    )
+    raise _missing(shown, _nearby(system, path, endings))
 
 
 def _system(where: str, base: Path) -> tuple[Any, str]:
@@ -143,11 +141,24 @@ def _split(where: str) -> tuple[str, str]:
 
 def _matching(system: Any, path: str, where: str, base: Path, endings: tuple[str, ...]) -> list[Place]:
     root, _ = _split(path)
+    if isinstance(system, pafs.LocalFileSystem):  # an object store has no folder before its first file
+        _require_folder(system, root, where, base)
     pattern = re.compile(glob_translate(path))
     selector = pafs.FileSelector(root or "/", allow_not_found=True, recursive=True)
     infos = [info for info in system.get_file_info(selector) if info.is_file and pattern.match(info.path)]
     found = [info.path for info in infos if not _hidden(info.path.removeprefix(root))]
     return _readable(system, found, where, base, endings, f"{_without_secrets(where)} matches no file")
+
+
+def _require_folder(system: Any, root: str, where: str, base: Path) -> None:
+    """Raise SourceError for the first folder on the way to a glob that does not exist."""
+    for folder in (*reversed(Path(root).parents), Path(root)):
+        if not folder.exists():
+            raise _missing(_shown(where, folder.as_posix(), base), _nearby(system, folder.as_posix()))
+
+
+def _missing(shown: str, nearby: str) -> SourceError:
+    return SourceError(f"{shown} does not exist.{nearby}", do="Correct the path; it starts at the workspace.")
 
 
 def _inside(system: Any, path: str, where: str, base: Path, endings: tuple[str, ...]) -> list[Place]:
@@ -165,7 +176,7 @@ def _readable(
     places = [Place(system, path, _shown(where, path, base)) for path in sorted(found)]
     readable = [place for place in places if place.name.endswith(endings)]
     if not readable:
-        raise SourceError(f"{none} that can be read. There are {len(found)} others.", do=known)
+        raise NoFiles(f"{none} that can be read. There are {len(found)} others.", do=known)
     return readable
 
 
@@ -190,15 +201,18 @@ def _without_secrets(where: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc.rsplit("@", 1)[-1], parts.path, "", ""))
 
 
-def _nearby(system: Any, path: str, endings: tuple[str, ...]) -> str:
-    """Say which file near the missing one may have been meant."""
+def _nearby(system: Any, path: str, endings: tuple[str, ...] = ()) -> str:
+    """Say which file near the missing one may have been meant, or which folder where no endings are given."""
     folder, _, name = path.rpartition("/")
     try:
         infos = system.get_file_info(pafs.FileSelector(folder or "/", allow_not_found=True))
     except OSError:
         return ""
-    named = [info.base_name for info in infos if not _hidden(info.base_name)]
-    return did_you_mean(name, [name for name in named if name.lower().removesuffix(".gz").endswith(endings)])
+    if endings:
+        infos = [info for info in infos if info.base_name.lower().removesuffix(".gz").endswith(endings)]
+    else:
+        infos = [info for info in infos if info.type == pafs.FileType.Directory]
+    return did_you_mean(name, [info.base_name for info in infos if not _hidden(info.base_name)])
 
 
 def _failed(system: Any, shown: str, cause: OSError) -> EverfitError:

@@ -1,8 +1,10 @@
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
 from everfit import checkup
-from everfit.errors import SpecError
+from everfit.errors import SourceError, SpecError
 from everfit.settings import Settings
 
 
@@ -30,13 +32,37 @@ def test_a_suite_that_is_tried_on_broken_data_says_what_is_wrong_with_the_data(t
     assert gone.why.startswith("there is no column 'b'")
 
 
-def test_labels_that_have_not_come_yet_are_told_and_are_no_mistake(tmp_path):
-    pd.DataFrame({"id": range(60), "x": range(60), "y": range(60)}).to_csv(tmp_path / "a.csv", index=False)
-    settings = Settings(workspace=tmp_path)
+def with_labels(base: Path, where: str) -> Settings:
+    """A workspace of one model, whose labels come from somewhere."""
+    pd.DataFrame({"id": range(60), "x": range(60), "y": range(60)}).to_csv(base / "a.csv", index=False)
+    settings = Settings(workspace=base)
     settings.models.mkdir(parents=True)
-    text = "name: m\ndata: {source: a.csv, target: y, ids: [id], labels: returned/*.csv}\n"
+    text = f"name: m\ndata: {{source: a.csv, target: y, ids: [id], labels: '{where}'}}\n"
     (settings.models / "m.yaml").write_text(text)
-    assert "no labels yet: returned/*.csv matches no file" in checkup.check(settings, "m").lines
+    return settings
+
+
+def test_labels_that_have_not_come_yet_are_told_and_are_no_mistake(tmp_path):
+    settings = with_labels(tmp_path, "returned/*.csv")
     (tmp_path / "returned").mkdir()
+    assert "no labels yet: returned/*.csv matches no file" in checkup.check(settings, "m").lines
     (tmp_path / "returned" / "one.csv").write_text("id,y\n1,2\n")
     assert "labels: returned/one.csv" in checkup.check(settings, "m").lines
+
+
+@pytest.mark.parametrize(
+    ("where", "says"), [("returned", "The folder returned holds no file"), ("returned/*", "returned/* matches no file")]
+)
+def test_a_folder_that_only_explains_itself_holds_no_labels_yet(tmp_path, where, says):
+    settings = with_labels(tmp_path, where)
+    (tmp_path / "returned").mkdir()
+    (tmp_path / "returned" / "README.md").write_text("Labels go here.")
+    [line] = [line for line in checkup.check(settings, "m").lines if "labels" in line]
+    assert line.startswith(f"no labels yet: {says} that can be read")
+
+
+def test_labels_in_a_folder_that_does_not_exist_are_a_mistake(tmp_path):
+    settings = with_labels(tmp_path, "retrned/*.csv")
+    (tmp_path / "returned").mkdir()
+    with pytest.raises(SourceError, match=r"retrned does not exist\. Did you mean 'returned'\?"):
+        checkup.check(settings, "m")

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from everfit import sources
-from everfit.errors import DataError, SourceError
+from everfit.errors import DataError, NoFiles, SourceError
 from everfit.sources import csv as csv_source
 from everfit.sources import jsonl as jsonl_source
 
@@ -420,6 +420,19 @@ def test_a_missing_file_names_the_nearest_one(tmp_path, where):
     fsspec.filesystem("memory").pipe("/typo/rentals.csv", b"a\n1\n")
     with pytest.raises(SourceError, match=r"does not exist\. Did you mean 'rentals\.csv'"):
         sources.open_source(where.format(base=tmp_path), base=tmp_path)
+
+
+@pytest.mark.parametrize("where", ["prts/*.csv", "prts/2026/**/*.csv", "file://{base}/prts/*.csv"])
+def test_a_glob_in_a_missing_folder_names_the_nearest_one(tmp_path, where):
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "prts.csv").write_text(ROWS)
+    with pytest.raises(SourceError, match=r"prts does not exist\. Did you mean 'parts'\?"):
+        sources.open_source(where.format(base=tmp_path), base=tmp_path)
+
+
+def test_a_glob_in_an_object_store_may_come_before_its_folder(tmp_path):
+    with pytest.raises(NoFiles, match=r"memory://later/\*\.csv matches no file"):
+        sources.open_source("memory://later/*.csv", base=tmp_path)
 
 
 @pytest.mark.parametrize("where", ["folder", "folder/*.csv"])
