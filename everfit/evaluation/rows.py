@@ -82,14 +82,14 @@ def _hash(values: pd.Series, *, exact: bool = True) -> tuple[np.ndarray, np.ndar
 
 
 def _with_large(hashes: np.ndarray, values: pd.Series, numbers: np.ndarray) -> np.ndarray:
-    """Let whole numbers that float64 would make one with their neighbours stand for themselves."""
+    """Let whole numbers that float64 would make one with their neighbours stand for themselves, and for no float."""
     large = np.abs(numbers) >= EXACT
     if types.is_integer_dtype(values.dtype):
         whole = values.to_numpy("int64", na_value=0)
     else:
         large &= np.abs(numbers) < INT_END
         whole = np.where(large, numbers, 0).astype("int64")
-    return np.where(large, whole.view("uint64"), hashes)
+    return np.where(large, _mixed(whole.view("uint64")) ^ MIX, hashes)
 
 
 def _hash_of_name(name: str) -> np.uint64:
