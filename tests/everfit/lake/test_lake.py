@@ -638,7 +638,6 @@ import numpy as np
 import pandas as pd
 from everfit.errors import Unavailable
 from everfit.lake import Lake
-from everfit.reserved import RESERVED
 from everfit.settings import Settings
 from everfit.sources import open_source
 here = Path(sys.argv[1])
