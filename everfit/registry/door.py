@@ -185,8 +185,20 @@ def artifacts_of(settings: Settings, model: str) -> str:
 
 
 def same_place(one: str, other: str) -> bool:
-    """Whether two locations name one place, written as a path or as an address."""
-    return (_here(one) or one) == (_here(other) or other)
+    """Whether two locations name one place, written as a path or as an address, or by way of a link."""
+    return _resolved(one) == _resolved(other)
+
+
+def _resolved(location: str) -> Path | str:
+    here = _here(location)
+    return here.resolve() if here else location
+
+
+def is_of_the_home(settings: Settings) -> bool:
+    """Whether MLflow's database is a file in the home, which is copied and moved with it and nobody else's."""
+    if not settings.mlflow_uri.startswith("sqlite"):
+        return False
+    return Path(sa.make_url(settings.mlflow_uri).database or "").resolve().is_relative_to(settings.home)
 
 
 def _folder(settings: Settings, location: str, root: str, model: str) -> Path | None:

@@ -80,7 +80,8 @@ def _experiment(client: MlflowClient, settings: Settings, model: str) -> str:
     """Return the model's experiment; its artifacts go where the settings say, never below the current folder.
 
     MLflow never changes where an experiment's artifacts go. One that came with a copied or moved home, and would write
-    into the place that it came from, is kept under another name.
+    into the place that it came from, is kept under another name. In a database that others may share, it stays as it is
+    wherever its artifacts go: they have their own settings, and would do the same to ours.
     """
     remote = settings.mlflow_uri.startswith("http") and Path(settings.mlflow_artifacts).is_relative_to(settings.home)
     location = None if remote else door.artifacts_of(settings, model)
@@ -92,7 +93,7 @@ def _experiment(client: MlflowClient, settings: Settings, model: str) -> str:
         return _experiment(client, settings, model)
     if found.lifecycle_stage == "deleted":
         client.restore_experiment(found.experiment_id)
-    if location and not door.same_place(found.artifact_location, location):
+    if location and door.is_of_the_home(settings) and not door.same_place(found.artifact_location, location):
         client.rename_experiment(found.experiment_id, f"{model} ({found.experiment_id}, elsewhere)")
         return _experiment(client, settings, model)
     return str(found.experiment_id)

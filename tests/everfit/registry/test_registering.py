@@ -200,6 +200,28 @@ def test_a_home_that_was_copied_or_moved_reads_and_writes_its_own_files(settings
     assert registry.load(there, "bike", 1).card["run_key"] == "run-1"
 
 
+def experiment_names(client):
+    return {found.name for found in client.search_experiments()} - {"Default"}
+
+
+def test_machines_with_one_database_and_two_artifact_folders_keep_one_experiment(settings, candidate, client, tmp_path):
+    registry.register(settings, candidate)
+    other = Settings(workspace=tmp_path / "other", actor="bob", mlflow_uri=settings.mlflow_uri)
+    versions = [
+        registry.register(here, replace(candidate, run_key=f"run-{number}"))
+        for number, here in ((2, other), (3, settings))
+    ]
+    assert [version.number for version in versions] == [2, 3]
+    assert experiment_names(client) == {"bike"}
+
+
+def test_an_artifact_folder_by_way_of_a_link_is_the_same_place(settings, candidate, client, tmp_path):
+    (tmp_path / "link").symlink_to(settings.folder("artifacts"))
+    client.create_experiment("bike", artifact_location=str(tmp_path / "link" / "bike"))
+    registry.register(settings, candidate)
+    assert experiment_names(client) == {"bike"}
+
+
 def test_a_pipeline_with_a_foreign_type_is_not_saved_and_its_run_failed(settings, candidate, client):
     strange = replace(candidate, pipeline=Pipeline([("model", Strange())]))
     with pytest.raises(InputError, match="types that are not allowed") as refused:
