@@ -1,13 +1,14 @@
 """Where this machine finds the files of a version, without asking MLflow each time.
 
 A small file in the home says the folder and the digests as they were when the version was registered; the folder by its
-way from the home, which may be copied or moved. When it is not there (another machine registered the version), MLflow
-is asked once.
+way from the home, which may be copied or moved. When it is not there (another machine registered the version), or says
+an absolute folder (as it once did, so that a copy would read the original's files), MLflow is asked once.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,9 +25,7 @@ def place(settings: Settings, model: str, version: int) -> Path:
 def remember(settings: Settings, version: Version) -> None:
     """Write where a version is; whole or not at all."""
     settings.folder("versions", version.model)
-    folder = Path(version.folder)
-    if folder.is_relative_to(settings.home):
-        version = replace(version, folder=str(folder.relative_to(settings.home)))
+    version = replace(version, folder=os.path.relpath(version.folder, settings.home))
     with replacing(place(settings, version.model, version.number)) as half:
         half.write_text(json.dumps(version.to_dict()), encoding="utf-8")
 
@@ -37,5 +36,7 @@ def recall(settings: Settings, model: str, version: int) -> Version | None:
         said = Version(**json.loads(place(settings, model, version).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
-    known = replace(said, folder=str(settings.home / said.folder))
+    if Path(said.folder).is_absolute():
+        return None
+    known = replace(said, folder=os.path.normpath(settings.home / said.folder))
     return known if Path(known.folder).is_dir() else None

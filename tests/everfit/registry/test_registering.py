@@ -200,6 +200,24 @@ def test_a_home_that_was_copied_or_moved_reads_and_writes_its_own_files(settings
     assert registry.load(there, "bike", 1).card["run_key"] == "run-1"
 
 
+def test_a_copied_home_that_remembers_an_absolute_folder_finds_its_own_after_asking_once(settings, candidate, tmp_path):
+    original = registry.register(settings, candidate)
+    there = Settings(workspace=tmp_path / "elsewhere", actor="ann")
+    shutil.copytree(settings.home, there.home)
+    cache.place(there, "bike", 1).write_text(json.dumps(original.to_dict()))
+    assert cache.recall(there, "bike", 1) is None
+    known = loading.find(there, "bike", 1)
+    assert Path(known.folder).is_relative_to(there.home)
+    assert cache.recall(there, "bike", 1) == known
+
+
+def test_artifacts_beside_the_home_are_remembered_too(settings, candidate, tmp_path):
+    beside = settings.model_copy(update={"mlflow_artifacts": str(tmp_path / "artifacts")})
+    version = registry.register(beside, candidate)
+    assert Path(version.folder).is_relative_to(tmp_path / "artifacts")
+    assert cache.recall(beside, "bike", 1).folder == version.folder
+
+
 def experiment_names(client):
     return {found.name for found in client.search_experiments()} - {"Default"}
 
