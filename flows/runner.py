@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from urllib.error import HTTPError
 from uuid import UUID
 
 from everfit.errors import EverfitError, Unavailable, first_line
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 POLL = 2.0
 ENDED = "already in terminal state"  # a last heartbeat that came after the end means nothing
+BROKEN = 500  # from here on it is the server's own fault, which time may heal
 LOOK = 10.0  # seconds between two looks at the model files and at failed automations
 
 
@@ -86,16 +88,27 @@ async def _redeploy(
 def _apply(
     settings: Settings, url: str, planned: Sequence[deploy.Planned], entrypoints: Mapping[deploy.Flow, str]
 ) -> dict[deploy.Planned, UUID]:
-    """Deploy and drop what was missed; raise Unavailable, which unlike Prefect's own errors survives pickling."""
-    from httpx import HTTPError
+    """Deploy and drop what was missed; raise our errors, which unlike Prefect's own survive pickling."""
+    from httpx import HTTPError as ClientError
 
     try:
         ids = deploy.apply(settings, planned, entrypoints)
         drop_missed(url, list(ids.values()))
-    except (HTTPError, ConnectionError) as cause:
+    except (ClientError, ConnectionError) as cause:
+        if _refused(cause):
+            raise EverfitError(f"The Prefect API at {url} refused: {first_line(cause)}.") from cause
         what = f"The Prefect API at {url} cannot be reached: {first_line(cause)}."
         raise Unavailable(what, do="It is asked again.") from cause
     return ids
+
+
+def _refused(cause: Exception) -> bool:
+    """Whether the server answered, and will answer the same when it is asked again; from Prefect's client or `call`."""
+    from httpx import HTTPStatusError
+
+    if isinstance(cause, HTTPStatusError):
+        return cause.response.status_code < BROKEN
+    return isinstance(cause.__cause__, HTTPError) and cause.__cause__.code < BROKEN
 
 
 def _applied(name: str, deployment: UUID) -> Any:

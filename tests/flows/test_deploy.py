@@ -1,13 +1,14 @@
 import asyncio
 import time
 from datetime import UTC, datetime, timedelta
+from urllib.error import HTTPError
 from uuid import uuid4
 
 import httpx
 import pytest
 from prefect.exceptions import PrefectHTTPStatusError
 
-from everfit.errors import SpecError, Unavailable
+from everfit.errors import EverfitError, SpecError, Unavailable
 from everfit.settings import Settings
 from flows import automations, deploy, events, runner
 from flows.runner import drop_missed, report_failures
@@ -130,18 +131,28 @@ def test_a_changed_file_that_cannot_be_deployed_ends_nothing(workspace, monkeypa
     assert (str(trouble) in said, said.count("\n")) == (True, asked)
 
 
-@pytest.mark.parametrize("trouble", [
-    httpx.ConnectError("refused"),
-    PrefectHTTPStatusError("it broke", request=httpx.Request("GET", "http://x"), response=httpx.Response(500)),
-    ConnectionError("it answers 500"),
+def answered(status):
+    """Return how Prefect's client and a plain request raise that a server answered."""
+    plain = ConnectionError(f"it answers {status}")
+    plain.__cause__ = HTTPError("http://x", status, "no", {}, None)
+    request, response = httpx.Request("GET", "http://x"), httpx.Response(status)
+    return PrefectHTTPStatusError(f"it said {status}", request=request, response=response), plain
+
+
+@pytest.mark.parametrize(("trouble", "transient"), [
+    (httpx.ConnectError("no route"), True),
+    (ConnectionError("timed out"), True),
+    *[(trouble, True) for trouble in answered(500)],
+    *[(trouble, False) for trouble in answered(422)],
 ])  # fmt: skip
-def test_a_server_that_fails_while_it_is_told_is_unavailable(workspace, monkeypatch, trouble):
+def test_only_a_server_that_fails_is_asked_again_and_none_that_refuses(workspace, monkeypatch, trouble, transient):
     def fail(*_):
         raise trouble
 
     monkeypatch.setattr(deploy, "apply", fail)
-    with pytest.raises(Unavailable, match=str(trouble)):
+    with pytest.raises(EverfitError, match=str(trouble)) as raised:
         runner._apply(workspace, "http://127.0.0.1:9/api", (), TOYS)
+    assert (raised.value.transient, "asked again" in str(raised.value)) == (transient, transient)
 
 
 @pytest.mark.parametrize(
