@@ -90,10 +90,14 @@ def _apply(
 ) -> dict[deploy.Planned, UUID]:
     """Deploy and drop what was missed; raise our errors, which unlike Prefect's own survive pickling."""
     from httpx import HTTPError as ClientError
+    from prefect.exceptions import ObjectNotFound
 
     try:
         ids = deploy.apply(settings, planned, entrypoints)
         drop_missed(url, list(ids.values()))
+    except ObjectNotFound as cause:
+        what = f"Somebody deleted at {url} what was being deployed."
+        raise Unavailable(what, do="It is deployed again.") from cause
     except (ClientError, ConnectionError) as cause:
         if _refused(cause):
             raise EverfitError(f"The Prefect API at {url} refused: {first_line(cause)}.") from cause

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from prefect.exceptions import PrefectHTTPStatusError
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 
 from everfit.errors import EverfitError, SpecError, Unavailable
 from everfit.settings import Settings
@@ -153,6 +153,15 @@ def test_only_a_server_that_fails_is_asked_again_and_none_that_refuses(workspace
     with pytest.raises(EverfitError, match=str(trouble)) as raised:
         runner._apply(workspace, "http://127.0.0.1:9/api", (), TOYS)
     assert (raised.value.transient, "asked again" in str(raised.value)) == (transient, transient)
+
+
+def test_what_is_deleted_while_it_is_deployed_is_deployed_again(workspace, monkeypatch):
+    def fail(*_):
+        raise ObjectNotFound(answered(404)[0])
+
+    monkeypatch.setattr(deploy, "apply", fail)
+    with pytest.raises(Unavailable, match="Somebody deleted"):
+        runner._apply(workspace, "http://127.0.0.1:9/api", (), TOYS)
 
 
 @pytest.mark.parametrize(
