@@ -21,11 +21,10 @@ def promote(
 ) -> None:
     """Let a registered version take over, or refuse it, by your word."""
     from everfit import registry
-    from everfit.spec import load_spec
     from flows.cli import console
 
     here = settings()
-    load_spec(name, here.models)
+    _check_name(name)
     decide = registry.refuse_by_hand if refuse else registry.promote_by_hand
     result = decide(here, name, version, reason=reason)
     console.finish("promote", result.to_dict(), as_json)
@@ -34,11 +33,10 @@ def promote(
 def rollback(name: Name, reason: Reason = "rolled back by hand", as_json: Json = False) -> None:
     """Bring the previous champion back."""
     from everfit import registry
-    from everfit.spec import load_spec
     from flows.cli import console
 
     here = settings()
-    load_spec(name, here.models)
+    _check_name(name)
     console.finish("rollback", registry.rollback(here, name, reason=reason).to_dict(), as_json)
 
 
@@ -50,14 +48,12 @@ def history(
 ) -> None:
     """Show every decision, with who or what made it and why."""
     from everfit.ledger import Ledger
-    from everfit.spec import load_spec
     from flows.cli import console
 
-    here = settings()
-    ledger = Ledger.of(here)
+    ledger = Ledger.of(settings())
     when = moment(at)
-    if name and not ledger.entries(name, limit=1):
-        load_spec(name, here.models)  # a model without decisions has a file at least
+    if name:
+        _check_name(name)
     entries = ledger.entries(name, at=when, limit=limit)
     champion = ledger.champion(name, at=when) if name else None
     lost = {entry.seq for entry in ledger.unended(name)}
@@ -74,6 +70,16 @@ def history(
     console.table("Decisions, oldest first (UTC)", ["when", *([about] if about else []), "by", "what and why"], lines)
     if name:
         console.out.print(f"champion: {f'v{champion}' if champion else 'none'}")
+
+
+def _check_name(name: str) -> None:
+    """Raise SpecError for a model without any decision and without a file; a mistake in its file does not matter."""
+    from everfit.ledger import Ledger
+    from everfit.spec import load_spec
+
+    here = settings()
+    if not Ledger.of(here).entries(name, limit=1):
+        load_spec(name, here.models)
 
 
 @audit.command()

@@ -252,3 +252,13 @@ def test_a_budget_that_is_no_duration_writes_nothing(everfit, here, budget, said
     assert ended.code == 2
     assert said in ended.err
     assert not list(here.rglob("*.yaml"))
+
+
+def test_a_mistake_in_the_model_file_does_not_stand_in_the_way_of_a_rollback(everfit, here):
+    everfit(*NEW)
+    path = here / "deployments/models/bike.yaml"
+    path.write_text(path.read_text().replace("target:", "tarrget:"))
+    assert "tarrget" in everfit("rollback", "bike").err
+    Ledger.of(Settings()).swap_champion("bike", expected=None, new=1, actor="ann")
+    assert "v1 is the only champion there ever was" in everfit("rollback", "bike").err
+    assert "no version waits for approval" in everfit("promote", "bike").err
