@@ -64,7 +64,8 @@ def _ended(spec: ModelSpec, result: dict[str, Any], looked_at: str) -> Any:
             do="Repair the feed and send the batch again; nothing was learnt from it.",
             result=result,
         )
-    return Completed(name=result["verdict"].capitalize(), message="; ".join(result["reasons"])[:1000], data=result)
+    told = "; ".join((*result["reasons"], *result["next_steps"]))
+    return Completed(name=result["verdict"].capitalize(), message=told[:1000], data=result)
 
 
 def _judge(spec: ModelSpec, champion: Champion, before: Past, arrived: Arrived | None) -> list[Watched]:

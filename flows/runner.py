@@ -139,8 +139,8 @@ def drop_missed(url: str, deployments: Sequence[UUID]) -> int:
         "sort": "EXPECTED_START_TIME_DESC",
     }
     by_calendar = [run for run in call(f"{url}/flow_runs/filter", late) if run["auto_scheduled"]]
-    last = {run["deployment_id"]: run["id"] for run in reversed(by_calendar)}
-    missed = [run["id"] for run in by_calendar if run["id"] not in last.values()]
+    last = set({run["deployment_id"]: run["id"] for run in reversed(by_calendar)}.values())
+    missed = [run["id"] for run in by_calendar if run["id"] not in last]
     if not missed:
         return 0
     still = scheduled | {"id": {"any_": missed}}  # one that has begun meanwhile goes on

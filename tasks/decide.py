@@ -157,12 +157,12 @@ def _nothing_new(spec: ModelSpec) -> dict[str, Any]:
     """Say that nothing came in; and what is still open: drift that was confirmed and that no retraining has mended."""
     told = {"verdict": "fine", "reasons": ["nothing new came in"], "blockers": [], "findings": [], "action": "none"}
     ledger, name = Ledger.of(Settings()), spec.name
-    champion, judged = ledger.champion(name), _judged(ledger, name)
-    last = judged[-1] if judged and judged[-1].facts["evidence"]["champion"] == champion else None
-    outcomes = ledger.entries(name, kinds=["retrain_finished", "retrain_failed"])
-    ended = [entry for entry in outcomes if last and entry.subject == last.subject]
-    if not last or not ended:
+    champion, judged = ledger.champion(name), ledger.entries(name, kinds=["drift_judged"], limit=1)
+    outcomes = ledger.entries(name, kinds=["retrain_finished", "retrain_failed"]) if judged else []
+    ended = [entry for entry in outcomes if entry.subject == judged[0].subject]
+    if not ended or judged[0].facts["evidence"]["champion"] != champion:
         return {**told, "next_steps": [], "decision": "", "report": ""}
+    (last,) = judged
     what = "; ".join((ended[-1].summary, *ended[-1].facts.get("blockers", ())))
     why = f"drift was confirmed at {last.at:%Y-%m-%d %H:%M} and v{champion} is still champion: {what}"
     do = f"Look at the drift page; `everfit train {name}` with a longer search.budget or more rows may help."

@@ -153,7 +153,7 @@ def _show_monitor(result: Mapping[str, Any]) -> None:
     colour = {"none": "green", "retrain": "yellow", "repair": "red"}[result["action"]]
     out.print(f"[bold {colour}]{result['model']}: {result['verdict']}[/]")
     held = result["blockers"] if result["verdict"] == "retrain" else ()  # what nobody called for is not held back
-    for line in (*result["reasons"], *(f"held back: {why}" for why in held)):
+    for line in (*result["reasons"], *(f"held back: {why}" for why in held), *result["next_steps"]):
         out.print(f"  {line}", markup=False, soft_wrap=True)
     for warning in result["warnings"]:
         out.print(f"  {warning}", style="yellow", markup=False, soft_wrap=True)

@@ -8,8 +8,10 @@ from flows.cli import console
 @pytest.mark.parametrize(("verdict", "shown"), [("fine", False), ("watch", False), ("retrain", True)])
 def test_only_a_retraining_that_was_called_for_is_held_back(verdict, shown, capsys):
     said = {"model": "m", "verdict": verdict, "action": "none", "reasons": ["why"], "blockers": ["few labels"]}
-    console.SHOW["monitor"]({**said, "warnings": ["extra added"], "retraining": None, "report": "page.html"})
+    more = {"warnings": ["extra added"], "next_steps": ["look at it"], "retraining": None, "report": "page.html"}
+    console.SHOW["monitor"](said | more)
     told = capsys.readouterr()
+    assert "  look at it\n" in told.out
     assert "extra added" in told.out
     assert "why" in told.out + told.err
     assert ("held back: few labels" in told.out + told.err) == shown
@@ -24,6 +26,7 @@ def test_only_a_retraining_that_was_called_for_is_held_back(verdict, shown, caps
 )
 def test_what_became_of_a_retraining_is_said_in_one_line(more, shown, capsys):
     said = {"model": "m", "verdict": "retrain", "action": "retrain", "reasons": [], "blockers": [], "warnings": []}
+    said["next_steps"] = []
     console.SHOW["monitor"]({**said, "retraining": {"decision": "d-1", **more}})
     told = capsys.readouterr()
     assert shown in told.out + told.err

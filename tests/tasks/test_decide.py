@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 
+import pytest
+
 from everfit.ledger import Ledger
 from everfit.monitor.decision import Decision, Evidence
 from everfit.monitor.findings import Finding
@@ -80,12 +82,18 @@ SPEC = ModelSpec.model_validate({"name": "m", "data": {"source": "x", "target": 
 WORSE = Finding("performance", "the loss rose", severity="retrain")
 
 
-def test_a_decision_whose_retraining_was_given_up_says_so_and_promises_nothing(tmp_path, monkeypatch):
+@pytest.fixture
+def drifted(tmp_path, monkeypatch) -> tuple[Ledger, Decision]:
+    """The ledger of a model whose champion was found to do worse, and the decision that wants a retraining."""
     monkeypatch.chdir(tmp_path)
     ledger = Ledger.of(Settings())
     ledger.swap_champion("m", expected=None, new=1, actor="ann")
     seen = Evidence("m", "a", 1, datetime.now(UTC), 900, champion=1, labels=900, findings=(WORSE,))
-    _, decided = decide._recorded(SPEC, ledger, seen, "page")
+    return ledger, decide._recorded(SPEC, ledger, seen, "page")[1]
+
+
+def test_a_decision_whose_retraining_was_given_up_says_so_and_promises_nothing(drifted):
+    ledger, decided = drifted
     assert decide.recollect(SPEC, decide.past(SPEC), "a").decision == decided
     ledger.finish("m", decided.id, outcome="failed", reason="given up: 3 attempts ended without an outcome")
     told = decide.recollect(SPEC, decide.past(SPEC), "a").decision
@@ -112,23 +120,15 @@ def test_what_comes_twice_at_once_is_judged_once(tmp_path, monkeypatch):
     assert decide.news(SPEC, [one, same, other]) == [one, other]
 
 
-def test_a_retraining_that_failed_leaves_its_drift_to_be_told(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    ledger = Ledger.of(Settings())
-    ledger.swap_champion("m", expected=None, new=1, actor="ann")
-    seen = Evidence("m", "a", 1, datetime.now(UTC), 900, champion=1, labels=900, findings=(WORSE,))
-    _, decided = decide._recorded(SPEC, ledger, seen, "page")
+def test_a_retraining_that_failed_leaves_its_drift_to_be_told(drifted):
+    ledger, decided = drifted
     ledger.finish("m", decided.id, outcome="failed", reason="given up")
     told = decide.summary(SPEC, [], [], {})
     assert (told["verdict"], told["reasons"][1].endswith(": given up")) == ("watch", True)
 
 
-def test_confirmed_drift_that_no_retraining_has_mended_is_told_until_something_else_is_known(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    ledger = Ledger.of(Settings())
-    ledger.swap_champion("m", expected=None, new=1, actor="ann")
-    seen = Evidence("m", "a", 1, datetime.now(UTC), 900, champion=1, labels=900, findings=(WORSE,))
-    _, decided = decide._recorded(SPEC, ledger, seen, "page")
+def test_confirmed_drift_that_no_retraining_has_mended_is_told_until_something_else_is_known(drifted):
+    ledger, decided = drifted
     assert decide.summary(SPEC, [], [], {})["verdict"] == "fine"
     ledger.finish("m", decided.id, outcome="finished", reason="worse by more than the margin")
     told = decide.summary(SPEC, [], [], {})
