@@ -13,9 +13,10 @@ from everfit.features.roles import ColumnPlan, Plan, Wanted, plan
 if TYPE_CHECKING:
     from everfit.features.conform import Conform
 
-Style = Literal["tree", "linear"]
+Style = Literal["tree", "native", "linear", "network"]
+Part = Literal["all", "plain", "learnt"]
 
-__all__ = ["ColumnPlan", "Plan", "Style", "Wanted", "build", "conformer", "encoder", "plan"]
+__all__ = ["ColumnPlan", "Part", "Plan", "Style", "Wanted", "build", "codes", "conformer", "encoder", "plan"]
 
 
 def conformer(plan: Plan) -> Conform:
@@ -25,11 +26,22 @@ def conformer(plan: Plan) -> Conform:
     return Conform({column.name: column.kind for column in plan.used}, plan.formats)
 
 
-def encoder(plan: Plan, style: Style, task: str) -> Any:
-    """Return the transformer of conformed columns to one dense matrix; categorical codes are its first columns."""
+def encoder(plan: Plan, style: Style, task: str, part: Part = "all") -> Any:
+    """Return the transformer of conformed columns to one dense matrix; categorical codes are its first columns.
+
+    The `plain` part learns nothing from the target and may be shared by models that learn from different rows; the
+    `learnt` part, which comes after it, may not.
+    """
     from everfit.features import blocks
 
-    return blocks.encoder(plan, style, task)
+    return blocks.encoder(plan, style, task, part)
+
+
+def codes(plan: Plan, style: Style) -> int:
+    """Return how many first columns of a style's matrix are codes of categories."""
+    from everfit.features import blocks
+
+    return blocks.codes(plan, style)
 
 
 def build(plan: Plan, style: Style, task: str) -> Any:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 
+from everfit.features.assemble import Assemble, Step
 from everfit.features.averages import Averages
 from everfit.features.calendar import Calendar
 from everfit.features.levels import Levels, OneHot
@@ -15,24 +15,52 @@ from everfit.features.roles import Plan
 from everfit.features.squash import Squash
 from everfit.features.text import Text
 
+MANY = 10_000  # levels that a model which knows categories is told apart
+ALL_CODED = ("native", "network")  # styles of models that find out by themselves what many levels mean
 
-def encoder(plan: Plan, style: str, task: str) -> ColumnTransformer:
-    """Return the unfitted transformer of a style: `tree` keeps scales and gaps, `linear` scales and fills.
 
-    The codes of categorical columns come first, so that an estimator that wants to know which columns are
-    categories needs only their number.
+def encoder(plan: Plan, style: str, task: str, part: str = "all") -> Assemble:
+    """Return the unfitted transformer of a style, or of those of its columns that do or do not look at the target.
+
+    `tree` keeps scales and gaps, `linear` scales and fills, `native` codes every category for a model that averages
+    over the target by itself, and `network` does so beside numbers that are scaled and filled. The codes of categorical
+    columns come first, so that an estimator that wants to know which columns are categories needs only their number;
+    columns `learnt` from the target come last.
     """
-    linear = style == "linear"
-    blocks: list[tuple[str, Any, list[str]]] = [
-        ("levels", OneHot(max_levels=60) if linear else Levels(), plan.of("categorical")),
-        ("numbers", Squash() if linear else Numbers(), plan.of("numeric", "boolean")),
-        ("averages", _scaled(Averages(task), linear), plan.of("high_cardinality")),
-        ("calendar", Calendar(cyclic=linear, trend=False), plan.of("date", order=True)),
-        ("dates", Calendar(cyclic=linear, trend=True), plan.of("date")),
-        ("text", _scaled(Text(), linear), plan.of("text")),
+    steps = {"plain": _plain(plan, style), "learnt": _learnt(plan, style, task)}
+    steps["all"] = [*steps["plain"], *steps["learnt"]]
+    return Assemble(steps[part])
+
+
+def codes(plan: Plan, style: str) -> int:
+    """Return how many columns of a style are codes of categories."""
+    return 0 if style == "linear" else len(_coded(plan, style))
+
+
+def _plain(plan: Plan, style: str) -> list[Step]:
+    scaled = style in ("linear", "network")
+    steps: list[Step] = [
+        ("levels", _levels(style), _coded(plan, style)),
+        ("numbers", Squash() if scaled else Numbers(), plan.of("numeric", "boolean")),
+        ("calendar", Calendar(cyclic=scaled, trend=False), plan.of("date", order=True)),
+        ("dates", Calendar(cyclic=scaled, trend=True), plan.of("date")),
+        ("text", _scaled(Text(), scaled), plan.of("text")),
     ]
-    used = [(name, step, columns) for name, step, columns in blocks if columns]
-    return ColumnTransformer(used, sparse_threshold=0, verbose_feature_names_out=False)
+    return [step for step in steps if step[2]]
+
+
+def _coded(plan: Plan, style: str) -> list[str]:
+    return plan.of("categorical", "high_cardinality") if style in ALL_CODED else plan.of("categorical")
+
+
+def _levels(style: str) -> Levels:
+    known = {"linear": OneHot(max_levels=60), "native": Levels(2, MANY), "network": Levels(5, MANY)}
+    return known.get(style, Levels())
+
+
+def _learnt(plan: Plan, style: str, task: str) -> list[Step]:
+    columns = [] if style in ALL_CODED else plan.of("high_cardinality")
+    return [("averages", _scaled(Averages(task), style == "linear"), columns)] if columns else []
 
 
 def _scaled(step: Any, linear: bool) -> Any:

@@ -16,7 +16,7 @@ def plan(rows):
     return features.plan(rows, Data(source="x", target="y"))
 
 
-@pytest.fixture(params=["tree", "linear"])
+@pytest.fixture(params=["tree", "linear", "network"])
 def made(request, rows, plan):
     return features.build(plan, request.param, "regression").fit(rows, rows["y"])
 

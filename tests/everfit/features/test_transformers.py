@@ -11,6 +11,7 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from everfit import features
+from everfit.features.assemble import Assemble
 from everfit.features.averages import Averages
 from everfit.features.calendar import Calendar
 from everfit.features.conform import Conform
@@ -29,6 +30,7 @@ OURS = [
     (Calendar(), ["day"]),
     (Calendar(cyclic=True, trend=False), ["day"]),
     (Text(parts=4), ["title"]),
+    (Assemble([("codes", Levels(), ["colour"]), ("numbers", Numbers(), ["number"])]), ["colour", "number"]),
     (Conform({"colour": "string", "number": "number"}), ["colour", "number"]),
 ]
 
@@ -70,9 +72,9 @@ class TestEveryTransformer:
         made, X, y = case
         made.fit(X, y)
         skops.io.dump(made, tmp_path / "made.skops")
-        foreign = [t for t in skops.io.get_untrusted_types(file=tmp_path / "made.skops") if "everfit" not in t]
-        assert foreign == []
-        loaded = skops.io.load(tmp_path / "made.skops", trusted=[f"{type(made).__module__}.{type(made).__name__}"])
+        types = skops.io.get_untrusted_types(file=tmp_path / "made.skops")
+        assert [t for t in types if "everfit" not in t] == []
+        loaded = skops.io.load(tmp_path / "made.skops", trusted=types)
         pd.testing.assert_frame_equal(pd.DataFrame(loaded.transform(X)), pd.DataFrame(made.transform(X)))
 
     def test_reads_rows_in_which_nothing_is_known(self, case):
@@ -148,7 +150,7 @@ def test_midnight_is_near_to_the_hour_before_it():
 
 def test_the_whole_transformer_is_saved_and_loaded_by_skops(rows, tmp_path):
     plan = features.plan(rows, Data(source="x", target="y"))
-    for style in ("tree", "linear"):
+    for style in ("tree", "linear", "network"):
         made = features.build(plan, style, "regression").fit(rows, rows["y"])
         skops.io.dump(made, tmp_path / style)
         types = skops.io.get_untrusted_types(file=tmp_path / style)
