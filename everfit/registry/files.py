@@ -22,7 +22,18 @@ CARD = "about/card.json"
 REFERENCE = "about/reference.parquet"
 TRAIN_ROWS = "about/train_rows.parquet"
 OURS = (MODEL, CARD, REFERENCE, TRAIN_ROWS)
-LIBRARIES = ("everfit", "scikit-learn", "lightgbm", "numpy", "pandas", "scipy", "skops", "mlflow")
+LIBRARIES = (
+    "everfit",
+    "scikit-learn",
+    "lightgbm",
+    "catboost",
+    "xgboost-cpu",
+    "numpy",
+    "pandas",
+    "scipy",
+    "skops",
+    "mlflow",
+)
 
 
 def write_about(candidate: Candidate, folder: Path) -> dict[str, Any]:

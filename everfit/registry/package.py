@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from everfit import features
+from everfit import features, models
 from everfit.errors import InputError, first_line
 from everfit.registry import files, trust
 from everfit.registry.flavours import sklearn
@@ -23,7 +23,7 @@ TYPES = {
     "timestamp": DataType.datetime,
 }
 NEEDED = ("mlflow", "numpy", "pandas", "scikit-learn", "scipy", "skops")
-OPTIONAL = ("lightgbm",)
+OPTIONAL = {"lightgbm": "lightgbm", "catboost": "catboost", "xgboost": "xgboost-cpu"}  # by module
 # In an environment that has everfit as well, the part that travels must not hide the rest of it.
 TRAVELLING_INIT = "__path__ = __import__('pkgutil').extend_path(__path__, __name__)\n"
 
@@ -33,7 +33,9 @@ def save(candidate: Candidate, folder: Path, model: Model) -> None:
     code = folder.with_name("everfit")
     code.mkdir()
     (code / "__init__.py").write_text(TRAVELLING_INIT)
-    shutil.copytree(Path(features.__file__).parent, code / "features", ignore=shutil.ignore_patterns("__pycache__"))
+    for package in (features, models):
+        source = Path(str(package.__file__)).parent
+        shutil.copytree(source, code / source.name, ignore=shutil.ignore_patterns("__pycache__"))
     try:
         sklearn.save_model(
             candidate.pipeline,
@@ -65,15 +67,20 @@ def verify_signature(candidate: Candidate, location: str) -> None:
 
 def requirements(candidate: Candidate) -> list[str]:
     """Pin the distributions without which this model does not load, as they are installed here."""
-    modules = {step.__module__.partition(".")[0] for step in _steps(candidate.pipeline)}
-    names = [*NEEDED, *(name for name in OPTIONAL if name in modules)]
+    modules = {kind.__module__.partition(".")[0] for kind in _types(candidate.pipeline)}
+    names = [*NEEDED, *(name for module, name in OPTIONAL.items() if module in modules)]
     return [f"{name}=={metadata.version(name)}" for name in names]
 
 
-def _steps(estimator: Any) -> list[type]:
-    """Return the types of an estimator and of all estimators within it."""
-    within = estimator.get_params(deep=True).values() if hasattr(estimator, "get_params") else ()
-    return [type(estimator), *(type(part) for part in within if hasattr(part, "fit"))]
+def _types(part: Any) -> set[type]:
+    """Return the types of an estimator and of all estimators within it, also in its lists and mappings."""
+    if isinstance(part, dict):
+        return _types(list(part.values()))
+    if isinstance(part, list | tuple):
+        return set().union(*map(_types, part))
+    if not hasattr(part, "get_params") or isinstance(part, type):
+        return set()
+    return {type(part)} | _types(part.get_params(deep=False))
 
 
 def _answers(candidate: Candidate) -> DataType:
@@ -89,5 +96,5 @@ def _cannot_save(candidate: Candidate, file: Path, cause: MlflowException) -> In
         f"{candidate.model}: the trained pipeline cannot be saved: "
         + ("it holds types that are not allowed." if strange else first_line(cause)),
         details=strange,
-        do="Use estimators of scikit-learn or LightGBM, or add the type to TRUSTED in everfit/registry/trust.py.",
+        do="Use the families that everfit knows, or add the type to TRUSTED in everfit/registry/trust.py.",
     )

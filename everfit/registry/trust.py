@@ -17,6 +17,8 @@ from everfit.errors import InputError
 
 TRUSTED = frozenset(
     {
+        "catboost.core.CatBoostClassifier",
+        "catboost.core.CatBoostRegressor",
         "collections.OrderedDict",
         "collections.defaultdict",
         "lightgbm.basic.Booster",
@@ -25,6 +27,10 @@ TRUSTED = frozenset(
         "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
         "sklearn.model_selection._split.KFold",
         "sklearn.tree._tree.Tree",
+        "xgboost.core.Booster",
+        "xgboost.sklearn.XGBClassifier",
+        "xgboost.sklearn.XGBRegressor",
+        "everfit.features.assemble.Assemble",
         "everfit.features.averages.Averages",
         "everfit.features.calendar.Calendar",
         "everfit.features.conform.Conform",
@@ -33,6 +39,12 @@ TRUSTED = frozenset(
         "everfit.features.numbers.Numbers",
         "everfit.features.squash.Squash",
         "everfit.features.text.Text",
+        "everfit.models.bent.Bent",
+        "everfit.models.blend.Blend",
+        "everfit.models.coded.Coded",
+        "everfit.models.named.Named",
+        "everfit.models.network.Network",
+        "everfit.models.scaled.Scaled",
     }
 )
 

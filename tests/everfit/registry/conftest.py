@@ -12,6 +12,7 @@ from sklearn.pipeline import Pipeline
 from everfit import features, registry
 from everfit.evaluation import Score
 from everfit.ledger import Ledger
+from everfit.models.blend import Blend
 from everfit.schema import Schema
 from everfit.settings import Settings
 from everfit.spec import Data
@@ -66,8 +67,9 @@ def frame():
 def fitted(frame, target, estimator, task="regression"):
     """Return the plan and the fitted pipeline of a tiny training."""
     plan = features.plan(frame, Data(source="x", target=target))
-    steps = features.build(plan, "linear", task).steps
-    return plan, Pipeline([*steps, ("model", estimator)]).fit(frame, frame[target])
+    classes = None if task == "regression" else np.unique(frame[target])
+    blend = Blend({"all": features.encoder(plan, "linear", task)}, [(["all"], estimator, 1.0)], classes)
+    return plan, Pipeline([("conform", features.conformer(plan)), ("model", blend)]).fit(frame, frame[target])
 
 
 def candidate_of(frame, target="cost", estimator=None, task="regression", **changes):

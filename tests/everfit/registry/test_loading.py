@@ -14,10 +14,11 @@ import skops.io
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
-from everfit import features, registry
+from everfit import features, models, registry
 from everfit.errors import InputError
+from everfit.models.blend import Blend
 from everfit.registry import cache, files, trust
-from everfit.search.estimators import FAMILIES, Job
+from everfit.search.estimators import FAMILIES, Job, Rows
 from everfit.spec import Data
 
 
@@ -136,8 +137,9 @@ def test_a_foreign_type_is_refused_even_if_its_digest_fits(settings, version):
 def test_every_transformer_of_ours_may_be_loaded():
     ours = {
         f"{module.__name__}.{name}"
-        for found in iter_modules(features.__path__)
-        for module in [import_module(f"everfit.features.{found.name}")]
+        for package in (features, models)
+        for found in iter_modules(package.__path__)
+        for module in [import_module(f"{package.__name__}.{found.name}")]
         for name, item in vars(module).items()
         if isinstance(item, type) and issubclass(item, BaseEstimator) and item.__module__ == module.__name__
     }
@@ -168,8 +170,12 @@ def test_every_family_can_be_saved_and_read_back(rich, family, task):
     y = rich["cost"] if task == "regression" else pd.Series(np.arange(len(rich)) % 3)
     data = rich.assign(cost=y)
     plan = features.plan(data, Data(source="x", target="cost", roles={"note": "text", "who": "categorical"}))
-    job = Job(task, "mae" if task == "regression" else "log_loss", rows=len(rich), columns=8, classes=3)
-    estimator = family.build(family.quick(job), job)
-    pipeline = Pipeline([*features.build(plan, family.style, task).steps, ("model", estimator)]).fit(data, y)
+    metric, coded = "mae" if task == "regression" else "log_loss", features.codes(plan, family.style)
+    job = Job(task, metric, rows=len(rich), columns=8, classes=3, categories=coded)
+    conform, encode = features.conformer(plan), features.encoder(plan, family.style, task)
+    model = family.build(family.quick(job), job)
+    family.fit(model, family.quick(job), Rows(encode.fit_transform(conform.transform(data), y), y.to_numpy()), job)
+    blend = Blend({"all": encode}, [(["all"], model, 1.0)], None if task == "regression" else np.arange(3))
+    pipeline = Pipeline([("conform", conform), ("model", blend)])
     restored = trust.read(skops.io.dumps(pipeline), "model")
     np.testing.assert_array_equal(restored.predict(data), pipeline.predict(data))

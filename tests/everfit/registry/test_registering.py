@@ -6,14 +6,19 @@ import warnings
 from dataclasses import replace
 from pathlib import Path
 
+import lightgbm
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.linear_model import Ridge
 from sklearn.pipeline import Pipeline
+from xgboost import XGBClassifier
 
 from everfit import registry
 from everfit.errors import InputError, Unavailable
+from everfit.models.blend import Blend
+from everfit.models.named import Named
 from everfit.registry import cache, loading, package, registering
 from everfit.registry.flavours import pyfunc
 from everfit.registry.vendor import MlflowClient
@@ -118,11 +123,13 @@ def test_a_signature_that_was_lost_is_noticed(settings, candidate, classifier):
 
 
 def test_requirements_are_what_the_model_needs_and_no_more(candidate):
-    lightgbm = pytest.importorskip("lightgbm")
     plain = [line.partition("==")[0] for line in package.requirements(candidate)]
     assert plain == ["mlflow", "numpy", "pandas", "scikit-learn", "scipy", "skops"]
-    boosted = replace(candidate, pipeline=Pipeline([("model", lightgbm.LGBMRegressor())]))
-    assert f"lightgbm=={lightgbm.__version__}" in package.requirements(boosted)
+    members = [(["all"], lightgbm.LGBMRegressor(), 0.5), (["all"], Named(XGBClassifier()), 0.5)]
+    boosted = replace(candidate, pipeline=Pipeline([("model", Blend({"all": Ridge()}, members))]))
+    needed = package.requirements(boosted)
+    assert f"lightgbm=={lightgbm.__version__}" in needed
+    assert [line.partition("==")[0] for line in needed][-1] == "xgboost-cpu"
 
 
 def test_registering_again_under_the_same_key_is_the_same_version(settings, candidate, client):

@@ -1,0 +1,83 @@
+"""Several fitted models that answer as one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+
+from everfit.models.answers import shares, values
+
+Member = tuple[Sequence[str], Any, float]
+
+
+class Blend(BaseEstimator):  # type: ignore[misc]
+    """The weighted mean of what its members say.
+
+    `encoders` are fitted transformers by name; a member is (names of the encoders whose columns it reads, fitted
+    model, weight). Weights sum to one. Probabilities are averaged over `classes`; a class that a member never saw
+    gets none from it. `doubt` is a share of each probability that is spread over all classes, as nothing is certain.
+    Without `classes` the members are regressors.
+    """
+
+    def __init__(
+        self, encoders: Mapping[str, Any], members: Sequence[Member], classes: Any = None, doubt: float = 0.0
+    ) -> None:
+        self.encoders = encoders
+        self.members = members
+        self.classes = classes
+        self.doubt = doubt
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """The labels that columns of `predict_proba` are about."""
+        if self.classes is None:
+            raise AttributeError("a blend of regressors has no classes")
+        return np.asarray(self.classes)
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Fit every encoder and every member again, each as it is, on other rows; weights stay."""
+        self.encoders = {name: clone(encoder) for name, encoder in self.encoders.items()}
+        made = {name: encoder.fit_transform(X, y) for name, encoder in self.encoders.items()}
+        self.members = [
+            (names, clone(model).fit(self._matrix(names, X, made), y), weight) for names, model, weight in self.members
+        ]
+        self.classes = None if self.classes is None else np.unique(y)
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return the mean number, or the likeliest label, of each row."""
+        if self.classes is not None:
+            return np.asarray(self.classes_[np.argmax(self.predict_proba(X), axis=1)])
+        return self._mean(X, values, (len(X),))
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Return one probability per row and class; only classifiers have it."""
+        mean = self._mean(X, self._shares, (len(X), len(self.classes_)))
+        return (1 - self.doubt) * mean + self.doubt / len(self.classes_) if self.doubt else mean
+
+    def _shares(self, model: Any, matrix: np.ndarray) -> np.ndarray:
+        said, known = shares(model, matrix), np.asarray(model.classes_)
+        if np.array_equal(known, self.classes_):
+            return said
+        full = np.zeros((len(matrix), len(self.classes_)))
+        full[:, np.searchsorted(self.classes_, known)] = said
+        return full
+
+    def _mean(self, X: Any, answer: Callable[[Any, np.ndarray], Any], shape: tuple[int, ...]) -> np.ndarray:
+        total, made = np.zeros(shape), dict[str, np.ndarray]()
+        for names, model, weight in self.members:
+            total += weight * answer(model, self._matrix(names, X, made))
+        return total
+
+    def _matrix(self, names: Sequence[str], X: Any, made: dict[str, np.ndarray]) -> np.ndarray:
+        """Return the columns of some encoders side by side; each is asked once."""
+        for name in names:
+            if name not in made:
+                made[name] = self.encoders[name].transform(X)
+        return made[names[0]] if len(names) == 1 else np.hstack([made[name] for name in names])
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
