@@ -6,6 +6,7 @@ aloud. Unknown keys are errors. All mistakes of a file are reported at once, eac
 
 import re
 from datetime import timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
@@ -47,7 +48,24 @@ Metric = Literal[
     "r2",
     "mape",
 ]
-Family = Literal["linear", "hist_boosting", "lightgbm", "random_forest", "extra_trees"]
+Family = Literal[
+    "lightgbm",
+    "catboost",
+    "linear",
+    "extra_trees",
+    "xgboost",
+    "hist_boosting",
+    "random_forest",
+    "network",
+    "mlp",
+    "neighbors",
+]
+OPTIONAL: dict[str, str] = {"network": "torch"}  # families that need an extra of everfit, and its name
+
+
+def usable_families() -> tuple[Family, ...]:
+    """Return the families whose packages are installed here; none is imported to find out."""
+    return tuple(name for name in get_args(Family) if name not in OPTIONAL or find_spec(OPTIONAL[name]) is not None)
 
 
 def parse_duration(value: Any) -> Any:
@@ -153,8 +171,24 @@ class Search(_Part):
     budget: Duration = Field(timedelta(minutes=5), description="Wall-clock time for the search; it is kept.")
     trials: int | None = Field(None, ge=1, description="Stop after so many trials; makes a search repeatable.")
     metric: Metric | None = Field(None, description="Default: roc_auc, log_loss (multiclass) or mae.")
-    estimators: tuple[Family, ...] = Field(get_args(Family), min_length=1, description="Families that may be tried.")
+    estimators: tuple[Family, ...] = Field(
+        default_factory=usable_families,
+        min_length=1,
+        description="Families that may be tried. Default: all; network only where torch is installed.",
+    )
+    max_latency_ms: float | None = Field(
+        None, gt=0, description="One row may take so long, features included. Default: 10, unless trials is set."
+    )
+    max_size_mb: float | None = Field(None, gt=0, description="So large may the model's file be.")
     seed: int = Field(0, ge=0, description="Same seed and same number of trials: same result.")
+
+    @field_validator("estimators")
+    @classmethod
+    def _be_installed(cls, names: tuple[Family, ...]) -> tuple[Family, ...]:
+        for name in names:
+            if name not in usable_families():
+                raise ValueError(f"'{name}' needs a package that is missing: pip install \"everfit[{OPTIONAL[name]}]\"")
+        return names
 
 
 class Evaluation(_Part):
@@ -206,7 +240,7 @@ class ModelSpec(_Part):
     tags: dict[str, str] = Field({}, description="Free labels; they show up in Prefect and MLflow.")
     data: Data
     suites: tuple[str, ...] = Field((), description="Files in expectations/, without .yaml.")
-    search: Search = Field(Search())
+    search: Search = Field(default_factory=Search)  # a schema that is the same on every machine
     evaluation: Evaluation = Field(Evaluation())
     promotion: Promotion = Field(Promotion())
     monitor: Monitor = Field(Monitor())

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+
+from everfit.features import Style
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
@@ -26,6 +28,8 @@ class Job:
     categories: int = 0
     seed: int = 0
     rounds: int = 1500  # more rounds of boosting would take longer than the budget has for one fit
+    amounts: bool = False  # the answers are numbers of which none is negative
+    seconds: float = float("inf")  # when a fit that can stop early has to end, with what it has
 
     @property
     def classifies(self) -> bool:
@@ -49,11 +53,16 @@ class Rows:
 class Family(ABC):
     """One kind of estimator: how it is built, what may be tuned, and where the tuning starts.
 
-    - `style` says which features it reads: `tree` (codes, gaps as NaN) or `linear` (scaled, filled, one-hot).
+    - `style` says which features it reads: `tree` (codes, gaps as NaN), `native` (all categories as codes), `linear`
+      (scaled, filled, one-hot) or `network` (all categories as codes, numbers scaled and filled).
+    - `bags` says that the mean of models that each left one fold out is as good as one model of all rows.
+    - `divides` says that a part of each such model is enough, so that all parts together cost what one model costs.
+    - `scales` says that a regressor may gain from learning the root or the logarithm of amounts.
     - `defaults(job)` are good values for every parameter of `space`; they are always tried first.
+    - `portfolio(job)` are more such values, each good on some kind of data, tried before anything is searched.
     - `space(trial, job)` asks an Optuna trial for each parameter, by names that need no prefix, and returns them.
-    - `build(params, job)` makes an unfitted estimator of scikit-learn's or the vendor's own class, so that a model
-      never needs this package to be loaded. One thread, `job.seed` wherever there is chance, silent.
+    - `build(params, job)` makes an unfitted estimator of scikit-learn's or the vendor's own class, or such a one
+      within a class of `everfit.models`. One thread, `job.seed` wherever there is chance, silent.
     - `fit(model, params, train, job, valid)` fits in place. With `valid` it may stop early, and returns the parameters
       that it learnt by that (such as the number of rounds), which replace the given ones in the final fit.
 
@@ -61,11 +70,18 @@ class Family(ABC):
     """
 
     name: ClassVar[str]
-    style: ClassVar[Literal["tree", "linear"]]
+    style: ClassVar[Style]
+    bags: ClassVar[bool] = False
+    divides: ClassVar[bool] = False
+    scales: ClassVar[bool] = False
 
     @abstractmethod
     def defaults(self, job: Job) -> Params:
         """Return the parameters to start from."""
+
+    def portfolio(self, job: Job) -> list[Params]:
+        """Return what to try after the defaults, the most promising first."""
+        return []
 
     def grown(self, learnt: Params, times: float) -> Params:
         """Return what early stopping learnt, adjusted to so many times the rows that it learnt it from."""
@@ -74,6 +90,10 @@ class Family(ABC):
     def quick(self, job: Job) -> Params:
         """Return parameters for a fit that must not take long, without early stopping."""
         return self.defaults(job)
+
+    def part(self, model: Any, of: int) -> Any:
+        """Return what stands for a fitted model in a bag of so many; itself, unless the family divides."""
+        return model
 
     @abstractmethod
     def space(self, trial: Trial, job: Job) -> Params:

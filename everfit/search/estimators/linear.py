@@ -15,6 +15,7 @@ class Linear(Family):
 
     name = "linear"
     style = "linear"
+    bags = True
 
     def defaults(self, job: Job) -> Params:
         """Return a mild penalty."""
