@@ -41,6 +41,8 @@ def search(spec: ModelSpec, prepared: Prepared) -> engine.Searched:
         )
     tried = sum(row.status != "baseline" for row in found.leaderboard)
     won = f"{found.family} won among {tried} candidates in {found.seconds:.0f} s, {found.how}"
+    shares = ", ".join(f"{family} {seconds:.0f} s" for family, seconds in found.spent.items())
+    say(f"cores were busy with {shares}")
     publish_table(spec.name, "leaderboard", [asdict(row) for row in found.leaderboard], f"{spec.name}: {won}")
     tell.end(won)
     say(f"{won}; {found.note}" if found.note else won)

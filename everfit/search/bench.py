@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import os
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import joblib
 import numpy as np
+from sklearn.pipeline import Pipeline
 
 from everfit.errors import first_line
-from everfit.features import conformer, encoder
-from everfit.search.estimators import BASELINE, Params, Rows
-from everfit.search.predicted import Predicted, predict
+from everfit.features import codes, conformer, encoder
+from everfit.models.answers import shares, values
+from everfit.models.blend import Blend
+from everfit.search import shelf
+from everfit.search.estimators import BASELINE, Family, Job, Params, Rows, scales
+from everfit.search.matrices import Matrices
+from everfit.search.predicted import Predicted, predict, to_array
 from everfit.search.tasks import Outcome, Problem, Task, Whole
 
 PROBLEM = "problem.joblib"
@@ -31,7 +35,7 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.problem: Problem = joblib.load(folder / PROBLEM, mmap_mode="r")
-        self.sides: dict[tuple[str, int], tuple[Rows, Rows]] = {}
+        self.matrices = Matrices(self.problem, folder)
 
     def do(self, task: Task) -> Outcome:
         """Do a task; whatever goes wrong is its outcome."""
@@ -39,7 +43,7 @@ class Bench:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                outcome = self._score(task) if task.kind == "score" else self._fit(task)
+                outcome = {"score": self._score, "fit": self._fit, "quick": self._quick}[task.kind](task)
         except (Exception, MemoryError) as cause:  # noqa: BLE001  # a failed trial is a line of the leaderboard
             reason = type(cause).__name__ + (f": {first_line(cause)}" if str(cause) else "")
             outcome = Outcome(task.number, task.family, task.params, "failed", reason)
@@ -50,117 +54,108 @@ class Bench:
         scores: list[float] = []
         learnt: list[Params] = []
         seconds: list[float] = []
-        first: Params = {}
-        for at in range(len(problem.folds)):
-            train, valid = self._sides(family.style, at)
-            train = train.take(_some(len(train.y), task.rows)) if task.rows else train
+        costs: dict[str, Any] = {}
+        spread = 0.0
+        for at in task.folds:
+            train, valid = self.matrices.sides(family.style, at)
+            train = train.take(_few(train.y, task.rows, problem.job.classifies)) if task.rows else train
             began = time.perf_counter()
-            job = replace(problem.job, rows=len(train.y))
-            model = family.build(task.params, job)
-            learnt.append(family.fit(model, task.params, train, job, _seen(valid, train, job.classifies)))
+            job = self._job(family, len(train.y), task.seconds / len(task.folds))
+            model = scales.build(family, task.params, job)
+            learnt.append(scales.fit(family, model, task.params, train, job, _seen(valid, train, job.classifies)))
             seconds.append(time.perf_counter() - began)
             predicted = predict(model, valid.X, job.task, problem.positive)
             scores.append(problem.metric.score(valid.y, predicted, valid.weight))
             if at == 0:
-                spread = _spread(problem, valid, predicted)
-                first = self._first(task, family.style, model, scores[0])
+                spread, costs = _spread(problem, valid, predicted), self._costs(family, model)
+            useful = at == 0 or not problem.refits(family.name)
+            said = to_array(predicted, problem.classes)
+            size = shelf.put(self.folder, task.number, at, model if useful else None, said)
+            costs.setdefault("model_mb", size)
             if _hopeless(scores, task.bar, problem.metric.greater):
                 break
-        return self._outcome(task, scores, spread, _middle(learnt), float(np.mean(seconds)), first)
+        learning = [task.rows or len(problem.folds[at].train) for at in task.folds]
+        outcome = self._outcome(task, scores, spread, _middle(learnt), float(np.mean(seconds)))
+        if outcome.status == "pruned":
+            shelf.clear(self.folder, task.number, task.folds)
+        return replace(outcome, rows=int(np.mean(learning)), **costs)
 
-    def _outcome(
-        self, task: Task, scores: list[float], spread: float, learnt: Params, seconds: float, first: Params
-    ) -> Outcome:
+    def _outcome(self, task: Task, scores: list[float], spread: float, learnt: Params, seconds: float) -> Outcome:
         known = [score for score in scores if np.isfinite(score)]
         if not known:
             raise ValueError(f"{self.problem.metric.name} is not defined on the validation rows")
         score = float(np.mean(known))
-        half = 2.0 * float(np.std(known, ddof=1)) / np.sqrt(len(known)) if len(known) > 2 else spread
-        whole = len(scores) == len(self.problem.folds)
-        why = "" if whole else f"given up after {len(scores)} of {len(self.problem.folds)} folds"
+        half = 2.0 * float(np.std(known, ddof=1) / np.sqrt(len(known))) if len(known) > 2 else spread
+        whole = len(scores) == len(task.folds)
+        why = "" if whole else f"given up after {len(scores)} of {len(task.folds)} folds"
         return Outcome(task.number, task.family, task.params, "done" if whole else "pruned", why, tuple(scores),
-                       score, score - half, score + half, seconds, learnt=learnt, **first)  # fmt: skip
+                       score, score - half, score + half, seconds, learnt=learnt,
+                       folds=task.folds[: len(scores)])  # fmt: skip
 
-    def _first(self, task: Task, style: Any, model: Any, score: float) -> Params:
-        """Time one row, and keep the first fold's model where it could become the best so far."""
-        features, encoding = joblib.load(self._path(style, 0, "encoder.joblib"))
-        pipeline = self._pipeline(features, model)
-        one = self.problem.frame.iloc[[0]]
-        times = []
-        for _ in range(3):
-            began = time.perf_counter()
-            pipeline.predict(one)
-            times.append(1000 * (time.perf_counter() - began))
-        if task.bar and not self._gain(score) > self._gain(task.bar[0]):
-            return {"predict_ms": min(times), "encode_seconds": encoding}
-        path = self.folder / f"model-{task.number}.joblib"
-        joblib.dump(pipeline, path)
-        return {"predict_ms": min(times), "encode_seconds": encoding, "model": str(path)}
-
-    def _gain(self, score: float) -> float:
-        return score if self.problem.metric.greater else -score
+    def _costs(self, family: Family, model: Any) -> dict[str, Any]:
+        """Measure what one row takes: its features, and one model's answer."""
+        encoders, one = self.matrices.encoders(family.style, 0), self.problem.frame.iloc[[0]]
+        conform, ask = conformer(self.problem.plan), shares if self.problem.job.classifies else values
+        row = np.hstack([each.transform(one) for each in encoders])
+        encode = _milliseconds(lambda: [each.transform(conform.transform(one)) for each in encoders])
+        return {"encode_seconds": self.matrices.seconds(family.style), "encode_ms": encode,
+                "model_ms": _milliseconds(lambda: ask(model, row))}  # fmt: skip
 
     def _fit(self, task: Task) -> Outcome:
         """Fit on all rows, or on so many of them as the task allows, evenly spaced."""
-        problem, family = self.problem, self.problem.family(task.family)
+        family = self.problem.family(task.family)
         began = time.perf_counter()
-        whole: Whole = joblib.load(self.folder / WHOLE, mmap_mode="r")
-        rows = _some(len(whole.y), task.rows)
-        y, weight = whole.y[rows], None if whole.weight is None else whole.weight[rows]
-        features = encoder(problem.plan, family.style, problem.job.task)
-        X = features.fit_transform(whole.frame.iloc[rows], y)
-        job = replace(problem.job, rows=len(rows))
-        model = family.build(task.params, job)
-        family.fit(model, task.params, Rows(X, y, weight), job)
+        whole = self._whole()
+        rows = self.matrices.whole(family.style, whole, _some(len(whole.y), task.rows))
+        job = self._job(family, len(rows.y), task.seconds)
+        model = scales.build(family, task.params, job)
+        scales.fit(family, model, task.params, rows, job)
         path = self.folder / f"final-{task.number}.joblib"
-        joblib.dump(self._pipeline(features, model), path)
+        joblib.dump(model, path)
         seconds = time.perf_counter() - began
         return Outcome(task.number, family.name, task.params, "done", fit_seconds=seconds, model=str(path))
 
-    def _pipeline(self, features: Any, model: Any) -> Any:
-        from sklearn.pipeline import Pipeline
+    def _whole(self) -> Whole:
+        """Return all rows; they lie in a file of their own only where trials read a sample of them."""
+        if self.problem.sampled:
+            whole: Whole = joblib.load(self.folder / WHOLE, mmap_mode="r")
+            return whole
+        return Whole(self.problem.frame, self.problem.y, self.problem.weight)
 
-        return Pipeline([("conform", conformer(self.problem.plan)), ("features", features), ("model", model)])
+    def _quick(self, task: Task) -> Outcome:
+        """Fit features and model on few rows, as fast as that can be."""
+        problem, family = self.problem, self.problem.family(task.family)
+        rows = _few(problem.y, task.rows, problem.job.classifies)
+        features = encoder(problem.plan, family.style, problem.job.task)
+        X = features.fit_transform(problem.frame.iloc[rows], problem.y[rows])
+        weight = None if problem.weight is None else problem.weight[rows]
+        job = self._job(family, len(rows), task.seconds)
+        model = scales.build(family, task.params, job)
+        scales.fit(family, model, task.params, Rows(X, problem.y[rows], weight), job)
+        path = self.folder / f"quick-{task.number}.joblib"
+        blend = Blend({"all": features}, [(["all"], model, 1.0)], problem.classes)
+        joblib.dump(Pipeline([("conform", conformer(problem.plan)), ("model", blend)]), path)
+        return Outcome(task.number, family.name, task.params, "done", model=str(path))
 
-    def _sides(self, style: Any, at: int) -> tuple[Rows, Rows]:
-        """Return a fold's matrices, made by whichever worker needs them first and mapped from disk by all."""
-        if (style, at) not in self.sides:
-            fold = self.problem.folds[at]
-            if not self._path(style, at, "valid.npy").exists():
-                self._encode(style, at)
-            both = [np.load(self._path(style, at, f"{side}.npy"), mmap_mode="r") for side in ("train", "valid")]
-            self.sides[style, at] = (self._rows(both[0], fold.train), self._rows(both[1], fold.valid))
-        return self.sides[style, at]
+    def _job(self, family: Family, rows: int, seconds: float) -> Job:
+        categories = codes(self.problem.plan, family.style)
+        return replace(self.problem.job, rows=rows, categories=categories, seconds=seconds)
 
-    def _rows(self, X: np.ndarray, rows: np.ndarray) -> Rows:
-        weight = self.problem.weight
-        return Rows(X, self.problem.y[rows], None if weight is None else weight[rows])
 
-    def _encode(self, style: Any, at: int) -> None:
-        fold, frame = self.problem.folds[at], self.problem.frame
+def _milliseconds(call: Callable[[], Any]) -> float:
+    times = []
+    for _ in range(3):
         began = time.perf_counter()
-        features = encoder(self.problem.plan, style, self.problem.job.task)
-        train = features.fit_transform(frame.iloc[fold.train], self.problem.y[fold.train])
-        seconds = time.perf_counter() - began
-        valid = features.transform(frame.iloc[fold.valid])
-        for name, made in (("encoder.joblib", (features, seconds)), ("train.npy", train), ("valid.npy", valid)):
-            path = self._path(style, at, name)
-            part = path.with_name(f"{os.getpid()}-{path.name}")
-            if name.endswith("npy"):
-                np.save(part, made)
-            else:
-                joblib.dump(made, part)
-            part.replace(path)  # whole or not there: the other worker may be waiting to map it
-
-    def _path(self, style: str, at: int, name: str) -> Path:
-        return self.folder / f"{style}-{at}-{name}"
+        call()
+        times.append(1000 * (time.perf_counter() - began))
+    return min(times)
 
 
 def baseline(problem: Problem) -> Outcome:
     """Score the constant guess on the same folds; it needs no features, hence no worker."""
     began = time.perf_counter()
     scores, spread = [], 0.0
-    for fold in problem.folds:
+    for fold in (problem.folds[at] for at in problem.first):
         train, valid = (
             Rows(np.zeros((len(rows), 1)), problem.y[rows], None if problem.weight is None else problem.weight[rows])
             for rows in (fold.train, fold.valid)
@@ -174,6 +169,12 @@ def baseline(problem: Problem) -> Outcome:
     low, high = (None, None) if score is None else (score - spread, score + spread)
     seconds = time.perf_counter() - began
     return Outcome(BASE, BASELINE.name, {}, "baseline", "", tuple(scores), score, low, high, 0.0, 0.0, 0.0, seconds)
+
+
+def _few(y: np.ndarray, wanted: int, classifies: bool) -> np.ndarray:
+    """Return evenly spaced positions, and one of each class: a model of one class cannot be asked about two."""
+    some = _some(len(y), wanted)
+    return np.union1d(some, np.unique(y, return_index=True)[1]) if classifies else some
 
 
 def _some(count: int, wanted: int) -> np.ndarray:
@@ -215,4 +216,4 @@ def _spread(problem: Problem, valid: Rows, predicted: Predicted) -> float:
         if rows.any()
     ]
     known = [score for score in scores if np.isfinite(score)]
-    return 2.26 * float(np.std(known, ddof=1)) / np.sqrt(len(known)) if len(known) > 1 else 0.0
+    return 2.26 * float(np.std(known, ddof=1) / np.sqrt(len(known))) if len(known) > 1 else 0.0

@@ -21,7 +21,7 @@ def leaderboard(outcomes: Sequence[Outcome], *, greater: bool) -> tuple[Row, ...
 
     rows, rank = [], 0
     for outcome in sorted(outcomes, key=place):
-        ranked = outcome.status in ("done", "baseline")
+        ranked = outcome.status in ("done", "baseline") and outcome.score is not None
         rank += ranked
         rows.append(_row(outcome, rank if ranked else None))
     return tuple(rows)
@@ -29,7 +29,17 @@ def leaderboard(outcomes: Sequence[Outcome], *, greater: bool) -> tuple[Row, ...
 
 def _row(outcome: Outcome, rank: int | None) -> Row:
     return Row(rank, outcome.family, outcome.score, outcome.low, outcome.high, outcome.fit_seconds,
-               outcome.predict_ms, outcome.status, outcome.reason, outcome.params | outcome.learnt)  # fmt: skip
+               outcome.predict_ms, outcome.size_mb, outcome.status, outcome.reason,
+               outcome.params | outcome.learnt)  # fmt: skip
+
+
+def spent(outcomes: Sequence[Outcome]) -> dict[str, float]:
+    """Return the seconds that each family's trials took of one core, the dearest family first."""
+    families: dict[str, float] = {}
+    for each in outcomes:
+        if each.number >= 0:
+            families[each.family] = families.get(each.family, 0.0) + each.seconds
+    return dict(sorted(families.items(), key=lambda pair: -pair[1]))
 
 
 def trials(outcomes: Sequence[Outcome]) -> pd.DataFrame:
@@ -44,6 +54,7 @@ def trials(outcomes: Sequence[Outcome]) -> pd.DataFrame:
             "high": each.high,
             "fit_seconds": each.fit_seconds,
             "predict_ms": each.predict_ms,
+            "size_mb": each.size_mb,
             "seconds": each.seconds,
             "folds": json.dumps(each.scores),
             "params": json.dumps(each.params | each.learnt),
@@ -51,5 +62,5 @@ def trials(outcomes: Sequence[Outcome]) -> pd.DataFrame:
         }
         for each in sorted(outcomes, key=lambda each: each.number)
     ]
-    numbers = ["score", "low", "high", "fit_seconds", "predict_ms", "seconds"]
+    numbers = ["score", "low", "high", "fit_seconds", "predict_ms", "size_mb", "seconds"]
     return pd.DataFrame(rows).astype(dict.fromkeys(numbers, "float64")) if rows else pd.DataFrame()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 import pandas as pd
@@ -10,9 +11,13 @@ import pandas as pd
 from everfit.errors import DataError
 
 ROUNDS = 300
+MOST_ROUNDS = 3000
 COST = 4e-6  # seconds that so many rounds of boosting take for each row and column, on an ordinary core
-TRIALS = 8  # so many trials at least should fit into the budget of one worker
+TRIALS = 16  # so many trials of boosting at least should fit into the budget of one worker
+JUDGES = 2000  # rows at least that score a trial, where that many are there
 FEWEST = 1000  # rows that a sample keeps at least
+PARTS = 8
+MANY, MANY_PARTS = 5_000, 10  # of so many rows a tenth is enough to judge by, and the rest is better to learn from
 
 
 @dataclass(frozen=True)
@@ -27,22 +32,30 @@ class Fold:
 class Effort:
     """How much work a trial is: decided by sizes and budget alone, so that it repeats."""
 
-    folds: int
+    folds: int  # that each trial does
+    parts: int  # that the rows are dealt into, each of which can judge what learns from the others
     rows: int
     rounds: int
 
     @classmethod
     def of(cls, rows: int, columns: int, outputs: int, budget: float) -> Effort:
-        """Choose five folds, three or one holdout, and then a sample, so that eight trials of a worker fit in.
+        """Choose eight folds, five, three or one, so that sixteen trials of a worker fit in, and boosting's rounds.
 
-        Boosting may take as many rounds as twice a trial's share of the budget allows.
+        The best of many trials on few rows is the luckiest, so two thousand rows are to judge, if a quarter of the
+        budget is enough for one such trial.
+
+        Fewer rows cost more quality than fewer trials or rounds, so a sample is what is left when one fit alone would
+        take more than the budget.
         """
-        fit = COST * rows * (columns + 10) * max(1, outputs / 2)
+        fit = COST * rows * (columns + 10) * max(1, outputs / 4)
         share = budget / TRIALS
-        folds = next((count for count in (5, 3) if count * fit <= share), 1)
-        enough = min(rows, max(FEWEST, rows if fit <= share * 1.5 else int(rows * share * 1.5 / fit)))
+        parts = MANY_PARTS if rows >= MANY else PARTS
+        folds = next((count for count in (PARTS, 5, 3) if count * fit <= share), 1)
+        judged = min(parts, ceil(JUDGES * parts / max(1, rows)))
+        folds = max(folds, judged) if judged * fit <= budget / 4 else folds
+        enough = min(rows, max(FEWEST, rows if fit <= budget else int(rows * budget / fit)))
         a_round = fit * enough / max(1, rows) / ROUNDS
-        return cls(folds, enough, int(min(5 * ROUNDS, max(ROUNDS / 3, 2 * share / max(a_round, 1e-9)))))
+        return cls(folds, parts, enough, int(min(MOST_ROUNDS, max(ROUNDS / 3, 8 * share / max(a_round, 1e-9)))))
 
 
 def sampled(rows: int, wanted: int, *, ordered: bool, seed: int) -> np.ndarray:
@@ -113,7 +126,7 @@ def _spread(units: np.ndarray, labels: np.ndarray | None, count: int, seed: int)
     _, first, unit = np.unique(units, return_index=True, return_inverse=True)
     classes = labels[first] if labels is not None else np.zeros(len(first))
     order = np.lexsort((np.random.default_rng(seed).random(len(first)), classes))
-    hands = min(max(count, 5), len(first))
+    hands = min(count, len(first))
     hand = np.empty(len(first), dtype=int)
     hand[order] = np.arange(len(first)) % hands
-    return [Fold(np.flatnonzero(hand[unit] != k), np.flatnonzero(hand[unit] == k)) for k in range(min(count, hands))]
+    return [Fold(np.flatnonzero(hand[unit] != k), np.flatnonzero(hand[unit] == k)) for k in range(hands)]

@@ -20,11 +20,13 @@ from everfit.search.tasks import Outcome, Task
 from everfit.threads import ONE_THREAD
 
 PRELOAD = "everfit.search.preload"
+METRICS = "everfit.evaluation.metrics"  # lies above, hence only its name; every problem that a worker reads holds one
+IF_THERE = "everfit.search.estimators.training"  # needs torch; what cannot be imported is left out without a word
 
 
 def warm_up() -> None:
     """Start the process that workers are forked from; it imports what they need while the caller goes on."""
-    multiprocessing.get_context("forkserver").set_forkserver_preload([PRELOAD])
+    multiprocessing.get_context("forkserver").set_forkserver_preload([PRELOAD, METRICS, IF_THERE])
     with _environment(ONE_THREAD):
         ensure_running()
 
@@ -94,6 +96,11 @@ class Pool:
         """How many workers have nothing to do."""
         return sum(worker.task is None for worker in self.workers)
 
+    @property
+    def busy(self) -> int:
+        """How many workers have something to do."""
+        return len(self.workers) - self.idle
+
     def give(self, task: Task, until: float) -> None:
         """Give a task to an idle worker, to be killed at `until` (monotonic seconds)."""
         worker = next(worker for worker in self.workers if worker.task is None)
@@ -134,12 +141,13 @@ class Pool:
         return Outcome(task.number, task.family, task.params, status, reason, seconds=seconds)
 
     def drop(self) -> list[Task]:
-        """End all running tasks, and return them; one worker is left."""
-        busy = [worker for worker in self.workers if worker.task]
-        for worker in busy:
-            worker.kill()
-        self.workers = [worker for worker in self.workers if worker.task is None][:1] or [self._hire()]
-        return [worker.task for worker in busy if worker.task]
+        """End all running tasks, and return them; their workers are replaced."""
+        tasks = [worker.task for worker in self.workers if worker.task]
+        for at, worker in enumerate(self.workers):
+            if worker.task:
+                worker.kill()
+                self.workers[at] = self._hire()
+        return tasks
 
     def close(self) -> None:
         """End all workers."""

@@ -52,6 +52,26 @@ def predict(model: Any, frame: Any, task: str, positive: Any = None) -> Predicte
     if task == "regression":
         return Predicted(np.asarray(model.predict(frame), dtype="float64"))
     proba, classes = np.asarray(model.predict_proba(frame), dtype="float64"), np.asarray(model.classes_)
+    return Predicted(classes[np.argmax(proba, axis=1)], proba, classes, _positive(classes, positive))
+
+
+def to_array(predicted: Predicted, classes: np.ndarray | None) -> np.ndarray:
+    """Return numbers, or probabilities with a column for each class of the problem; single precision."""
+    if classes is None or predicted.proba is None or predicted.classes is None:
+        return np.asarray(predicted.values, dtype="float32")
+    full = np.zeros((len(predicted), len(classes)), dtype="float32")
+    full[:, np.searchsorted(classes, predicted.classes)] = predicted.proba
+    return full
+
+
+def of_array(said: np.ndarray, classes: np.ndarray | None, positive: Any = None) -> Predicted:
+    """Return what `to_array` was given."""
+    if classes is None:
+        return Predicted(np.asarray(said, dtype="float64"))
+    return Predicted(classes[np.argmax(said, axis=1)], said.astype("float64"), classes, _positive(classes, positive))
+
+
+def _positive(classes: np.ndarray, positive: Any) -> int:
+    """Return which class is the positive one: the last of them, unless it is named."""
     which = np.flatnonzero(classes == positive) if positive is not None else np.array([])
-    at = int(which[0]) if len(which) else len(classes) - 1
-    return Predicted(classes[np.argmax(proba, axis=1)], proba, classes, at)
+    return int(which[0]) if len(which) else len(classes) - 1

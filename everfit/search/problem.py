@@ -16,6 +16,9 @@ from everfit.search.folds import Effort, folds_of, sampled
 from everfit.search.predicted import Metric
 from everfit.search.tasks import Problem, Whole
 
+MOST_OF_THEM = 0.7  # of the rows, which each fold has to learn from for the mean of their models to be the final one
+WINDOWS = 5  # of time at most, each judging what came before it
+
 
 @dataclass(frozen=True)
 class Given:
@@ -62,16 +65,23 @@ def prepare(
             details=[f"{column.name}: {column.reason}" for column in plan.columns],
             do="Give columns that say something about the target, or force a role with data.roles.",
         )
-    classes = len(np.unique(answers(given.y, task))) if task != "regression" else 1
-    effort = Effort.of(len(given.frame), len(plan.used), classes, budget)
+    y = answers(given.y, task)
+    classes = np.unique(y) if task != "regression" else None
+    outputs = 1 if classes is None else len(classes)
+    effort = Effort.of(len(given.frame), len(plan.used), outputs, budget)
     part = given.take(sampled(len(given.frame), effort.rows, ordered=given.time is not None, seed=seed))
-    job = Job(task, metric.name, effort.rows, len(plan.used), classes, len(plan.of("categorical")), seed, effort.rounds)
+    amounts = task == "regression" and bool(np.min(y) >= 0)
+    job = Job(task, metric.name, effort.rows, len(plan.used), outputs, seed=seed, rounds=effort.rounds, amounts=amounts)
+    sample, ordered = effort.rows < len(given.frame), given.time is not None
     whole = conformed(part, plan, task)
     folds = folds_of(
-        effort.rows, whole.y if job.classifies else None, effort.folds, time=_as_number(part.time), group=part.group,
-        gap=part.gap, seed=seed,
+        effort.rows, whole.y if job.classifies else None, min(effort.folds, WINDOWS) if ordered else effort.parts,
+        time=_as_number(part.time), group=part.group, gap=part.gap, seed=seed,
     )  # fmt: skip
-    return Problem(plan, whole.frame, whole.y, whole.weight, folds, job, metric, positive, tuple(families))
+    first = tuple(range(len(folds) if ordered else min(effort.folds, len(folds))))
+    even = min(len(fold.train) for fold in folds) >= MOST_OF_THEM * effort.rows
+    return Problem(plan, whole.frame, whole.y, whole.weight, folds, job, metric, positive, tuple(families), classes,
+                   sampled=sample, bagged=not ordered and not sample and even, first=first)  # fmt: skip
 
 
 def conformed(given: Given, plan: Plan, task: str) -> Whole:
@@ -92,7 +102,7 @@ def _as_number(time: np.ndarray | None) -> np.ndarray | None:
 
 def how_judged(problem: Problem, given: Given) -> str:
     """Say in words which rows score a trial."""
-    count = len(problem.folds)
+    count = len(problem.first)
     rows = len(problem.folds[0].train) + len(problem.folds[0].valid)
     kind = "rows fall at random" if given.group is None else "groups stay whole"
     kind = kind if given.time is None else "later rows judge earlier ones"

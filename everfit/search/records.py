@@ -25,7 +25,10 @@ class Progress:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the leaderboard. `low` and `high` hold the score's 95 % interval; a failure has a reason, no rank."""
+    """One line of the leaderboard. `low` and `high` hold the score's 95 % interval; a failure has a reason, no rank.
+
+    `predict_ms` is for one row from raw columns on; that and `size_mb` are of one model, and of all in a blend.
+    """
 
     rank: int | None
     family: str
@@ -34,6 +37,7 @@ class Row:
     high: float | None
     fit_seconds: float | None
     predict_ms: float | None
+    size_mb: float | None
     status: Status
     reason: str = ""
     params: dict[str, Any] = field(default_factory=dict)
@@ -44,6 +48,7 @@ class Searched:
     """The best pipeline, fitted on all rows, and how it was found.
 
     `stopped_by` is `budget`, `trials` or `asked`; only a search that was stopped by `trials` is repeatable.
+    `spent` are the seconds of one core that went to each family.
     `note` says in words when the pipeline is not what it should be, such as fitted on fewer rows for lack of time.
     """
 
@@ -57,3 +62,4 @@ class Searched:
     stopped_by: Literal["budget", "trials", "asked"]
     how: str
     note: str = ""
+    spent: dict[str, float] = field(default_factory=dict)

@@ -9,10 +9,13 @@ from typing import Any
 import optuna
 from optuna.trial import Trial, TrialState
 
-from everfit.search.estimators.base import Family, Job, Params
+from everfit.search.estimators import scales
+from everfit.search.estimators.base import Family, Job
+from everfit.search.portfolio import portfolio
 from everfit.search.tasks import Outcome, Task
 
 BATCH = 4  # trials asked for together when the search must be repeatable, whatever the number of workers
+SHARES = (4, 3, 2, 1)  # how the best four families share the time after the portfolio: a blend wants unlike models
 
 
 class _Named:
@@ -32,25 +35,36 @@ class _Named:
 
 
 class Study:
-    """Asks TPE for parameters, each family's defaults first, and tells it what became of them.
+    """Asks TPE for parameters, the portfolio first, and tells it what became of them.
+
+    After the portfolio the four best families take turns, so that each has its share of the time (of the trials, if
+    the search must be repeatable); TPE decides about everything but the family.
 
     With `repeatable`, trials are asked for in batches of four and told in the order of their numbers when the whole
     batch is done, so the outcome depends on neither the number nor the speed of the workers. Otherwise each is
     told as it comes, and trials that are still running count as bad ones nearby.
     """
 
-    def __init__(self, families: Sequence[Family], job: Job, *, greater: bool, most: int | None) -> None:
+    def __init__(
+        self, families: Sequence[Family], job: Job, folds: tuple[int, ...], *, greater: bool, most: int | None
+    ) -> None:
         self.families = {family.name: family for family in families}
         self.job = job
+        self.folds = folds
         self.most = most
         self.asked = 0
         self.waiting: list[Task] = []
         self.open: dict[int, Trial] = {}
         self.told: dict[int, Outcome] = {}
+        self.greater = greater
+        self.reached: dict[str, float] = {}  # the best score of each family
+        self.spent = dict.fromkeys(self.families, 0.0)
         self.study = _new(job.seed, greater)
-        for family in families:
-            start = {f"{family.name}.{name}": value for name, value in family.defaults(job).items()}
+        self.first = 0
+        for family, params in portfolio(families, job):
+            start = {f"{family.name}.{name}": value for name, value in params.items()}
             self.study.enqueue_trial({"family": family.name, **start})
+            self.first += 1
 
     def next(self, bar: tuple[float, ...]) -> Task | None:
         """Return what to try next; None when all were asked for, or a batch has to be finished first."""
@@ -69,12 +83,29 @@ class Study:
         return self.most is not None and self.asked >= self.most and not self.open and not self.waiting
 
     def _ask(self, bar: tuple[float, ...]) -> Task:
+        if self.asked >= self.first and self.reached:
+            self.study.enqueue_trial({"family": self._turn()})
         trial = self.study.ask()
         name = trial.suggest_categorical("family", list(self.families))
-        params: Params = self.families[name].space(_Named(trial, name), self.job)  # type: ignore[arg-type]
+        params = scales.space(self.families[name], _Named(trial, name), self.job)  # type: ignore[arg-type]
         self.open[trial.number] = trial
         self.asked += 1
-        return Task(trial.number, "score", name, params, bar)
+        return Task(trial.number, "score", name, params, self.folds, () if trial.number < self.first else bar)
+
+    def _turn(self) -> str:
+        """Return which of the best families has had least, for its share."""
+        best = sorted(self.reached, key=lambda name: self.reached[name], reverse=self.greater)
+        running = [str(trial.params["family"]) for trial in self.open.values()]
+        had = {
+            name: (self.spent[name] + running.count(name) * self._usual(name)) / share
+            for name, share in zip(best, SHARES, strict=False)
+        }
+        return min(had, key=lambda name: had[name])
+
+    def _usual(self, name: str) -> float:
+        """Return what a trial of a family costs on average."""
+        done = sum(trial.params.get("family") == name for trial in self.study.get_trials(deepcopy=False))
+        return float(self.spent[name] / max(1, done))
 
     def tell(self, outcome: Outcome) -> None:
         """Learn from an outcome, at once or when its batch is complete."""
@@ -84,6 +115,10 @@ class Study:
                 self._tell(self.open.pop(number), self.told.pop(number))
 
     def _tell(self, trial: Trial, outcome: Outcome) -> None:
+        self.spent[outcome.family] += 1.0 if self.most is not None else outcome.seconds
+        if outcome.status == "done" and outcome.score is not None:
+            better = max if self.greater else min
+            self.reached[outcome.family] = better(outcome.score, self.reached.get(outcome.family, outcome.score))
         if outcome.score is None:
             self.study.tell(trial, state=TrialState.FAIL)
         elif outcome.status == "pruned":

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from everfit.features import Plan
 
 
+SCOUT = -3  # the number of the first fit, of few rows, which is no trial
+
+
 @dataclass(frozen=True)
 class Problem:
     """Everything that workers read once: conformed rows, answers, folds, and how to judge."""
@@ -31,10 +34,27 @@ class Problem:
     metric: Metric
     positive: Any
     families: tuple[Family, ...]
+    classes: np.ndarray | None = None  # every label in order, also those that no row here has; None for a regression
+    sampled: bool = False  # there are more rows than these
+    bagged: bool = False  # the mean of the folds' models is as good as one of all rows, as their order means nothing
+    first: tuple[int, ...] = ()  # the folds that every trial does; winners do the others as well
+
+    def refits(self, family: str) -> bool:
+        """Whether a family's models are fitted on all rows in the end: those of the folds are not as good."""
+        return not (self.bagged and self.family(family).bags)
 
     def family(self, name: str) -> Family:
         """Return one of the families by its name."""
         return next(each for each in self.families if each.name == name)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the final model may cost: milliseconds for one row, and megabytes."""
+
+    ms: float = float("inf")
+    mb: float = float("inf")
+    said: bool = True  # otherwise nobody has to know that one row takes longer than we would like
 
 
 @dataclass(frozen=True)
@@ -48,22 +68,29 @@ class Whole:
 
 @dataclass(frozen=True)
 class Task:
-    """One piece of work: score parameters on the folds (`score`), or fit them on all rows (`fit`).
+    """One piece of work: `score` parameters on some folds, `fit` them on all rows, or be `quick`, on few of them.
 
-    With `rows`, only so many rows are learnt from; those that score stay the same.
+    With `rows`, only so many rows are learnt from; those that score stay the same. A fit that can stop early ends
+    after `seconds` with what it has.
     """
 
     number: int
-    kind: Literal["score", "fit"]
+    kind: Literal["score", "fit", "quick"]
     family: str
     params: Params
+    folds: tuple[int, ...] = ()
     bar: tuple[float, ...] = ()  # the best trial's score of each fold, to give up early against
     rows: int = 0
+    seconds: float = float("inf")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a task. `params` include what early stopping learnt; `model` is a file with a fitted pipeline."""
+    """What became of a task.
+
+    `params` do not include what early stopping learnt. The models of a score lie on the shelf, one for each of its
+    `folds`; `model` is the file of one that was fitted on all rows, or of a quick one's pipeline.
+    """
 
     number: int
     family: str
@@ -76,7 +103,21 @@ class Outcome:
     high: float | None = None
     fit_seconds: float | None = None  # of one fold, or of the final fit with its features
     encode_seconds: float = 0.0
-    predict_ms: float | None = None
+    encode_ms: float = 0.0  # of one row
+    model_ms: float = 0.0  # of one row, for one model
+    model_mb: float = 0.0  # of one model
     seconds: float = 0.0
     model: str = ""
+    folds: tuple[int, ...] = ()
+    rows: int = 1  # that a fold learns from, on average
     learnt: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def predict_ms(self) -> float | None:
+        """How long one row takes, from raw columns to the answer of one model."""
+        return self.encode_ms + self.model_ms or None
+
+    @property
+    def size_mb(self) -> float | None:
+        """How large one model is."""
+        return self.model_mb or None

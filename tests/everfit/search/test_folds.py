@@ -63,12 +63,18 @@ def test_rows_that_can_never_judge_one_another_are_refused():
 
 def test_more_data_means_fewer_folds_and_then_a_sample():
     small, middle, large = (Effort.of(rows, 20, 1, 60) for rows in (2_000, 30_000, 3_000_000))
-    assert (small.folds, small.rows, small.rounds) == (5, 2_000, 1_500)
-    assert (middle.folds, middle.rows) == (1, 30_000)
+    assert (small.folds, small.parts, small.rows, small.rounds) == (8, 8, 2_000, 3_000)
+    assert (middle.folds, middle.parts, middle.rows) == (1, 10, 30_000)
     assert large.folds == 1
     assert 100 <= large.rounds < 1_500
-    assert 10_000 < large.rows < 200_000
+    assert 100_000 < large.rows < 1_000_000
     assert Effort.of(3_000_000, 20, 1, 600).rows > large.rows
+
+
+def test_few_rows_are_judged_by_more_folds_even_if_that_leaves_time_for_fewer_trials():
+    assert Effort.of(4_500, 19, 1, 20).folds == 4
+    assert Effort.of(20_000, 19, 1, 20).folds == 1
+    assert Effort.of(4_500, 19, 1, 4).folds == 1, "there is no time for it"
 
 
 def test_a_sample_of_ordered_rows_spans_them_all():

@@ -1,4 +1,5 @@
 import json
+import multiprocessing
 import os
 import pickle
 import subprocess
@@ -11,8 +12,9 @@ import pytest
 
 from everfit import evaluation
 from everfit.errors import DataError
-from everfit.search import Progress
-from everfit.search.estimators import family
+from everfit.search import Progress, folds, pool
+from everfit.search.estimators import FAMILIES, family
+from everfit.search.portfolio import TURNS
 from everfit.spec import Search
 from tests.everfit.search.conftest import table
 from tests.everfit.search.troublemakers import TROUBLE, Fails, Hangs, Spawns
@@ -29,24 +31,22 @@ def test_the_best_is_fitted_and_beats_the_constant_guess(run, task):
     baseline = next(row for row in found.leaderboard if row.status == "baseline")
     assert measure.gain(score) > measure.gain(baseline.score)
     assert found.stopped_by == "trials"
-    assert list(found.best.named_steps) == ["conform", "features", "model"]
+    assert list(found.best.named_steps) == ["conform", "model"]
     if task != "regression":
         assert list(found.best.classes_) == sorted(set(new["y"]))
 
 
-def test_the_leaderboard_ranks_the_defaults_of_every_family_and_the_dummy(run):
-    found = run(spec=Search(trials=6))
+def test_the_leaderboard_ranks_every_family_and_the_dummy(run):
+    found = run(spec=Search(trials=len(TURNS)))
     ranked = [row for row in found.leaderboard if row.rank]
     assert [row.rank for row in ranked] == list(range(1, len(ranked) + 1))
     assert [row.score for row in ranked] == sorted(row.score for row in ranked)
-    assert {row.family for row in found.leaderboard} == {
-        "dummy", "linear", "lightgbm", "hist_boosting", "extra_trees", "random_forest",
-    }  # fmt: skip
+    assert {row.family for row in found.leaderboard} >= {"dummy", *(family.name for family in FAMILIES)}
     best = ranked[0]
     assert best.low < best.score < best.high
     assert best.predict_ms > 0
     assert best.fit_seconds > 0
-    assert len(found.trials) == 6
+    assert len(found.trials) == len(TURNS)
     assert json.loads(found.trials["params"][0])
     pickle.loads(pickle.dumps(found.leaderboard))
 
@@ -100,6 +100,15 @@ def test_what_a_trial_started_ends_with_it(run):
     assert "sleep 4217" not in subprocess.run(["ps", "ax"], capture_output=True, text=True, check=True).stdout
 
 
+def test_workers_are_forked_from_a_process_that_has_imported_the_metrics():
+    pool.warm_up()
+    known = "import sys; sys.exit(not {'lightgbm', 'everfit.evaluation.metrics'} <= set(sys.modules))"
+    process = multiprocessing.get_context("forkserver").Process(target=exec, args=(known,))
+    process.start()
+    process.join(60)
+    assert process.exitcode == 0
+
+
 def test_when_every_trial_fails_the_reasons_are_the_error(run):
     with pytest.raises(DataError, match="nothing to share"):
         run(families=(TROUBLE[0],), spec=Search(trials=2))
@@ -116,6 +125,58 @@ def test_when_no_trial_is_finished_in_time_there_is_still_a_model(run):
     assert found.note.startswith("a quick fit on few rows")
     assert np.isfinite(found.best.predict(table())).all()
     assert found.score is None
+
+
+def test_where_a_trial_has_one_fold_the_best_are_fitted_on_the_others_as_well(run, monkeypatch):
+    monkeypatch.setattr(folds, "COST", 4e-3)  # as if the rows were many more
+    found = run(budget=8, spec=Search(estimators=("lightgbm",)))
+    assert found.how.startswith("1 fold(s)")
+    assert all(len(json.loads(each)) == 1 for each in found.trials["folds"] if each != "[]")
+    bags = [part for part in found.best.named_steps["model"].members if "lightgbm" in str(type(part[1]))]
+    assert len(bags) > 1
+    assert sum(weight for *_, weight in found.best.named_steps["model"].members) == pytest.approx(1)
+    assert found.seconds < 8 + 3
+
+
+def test_with_a_time_column_the_best_are_fitted_on_all_rows(run):
+    frame = table()
+    found = run(frame, spec=Search(trials=2, estimators=("lightgbm",)), time=frame["t"].to_numpy())
+    assert len(found.best.named_steps["model"].members) <= 2
+    assert found.note == ""
+
+
+def test_a_blend_is_a_line_of_the_leaderboard(run):
+    frame = table(n=600)
+    frame["y"] += np.random.default_rng(1).normal(size=600)  # where there is noise, means have less of it
+    found = run(frame, metric="rmse", spec=Search(trials=6, estimators=("lightgbm", "xgboost", "extra_trees")))
+    top = found.leaderboard[0]
+    assert (found.family, top.family, top.rank) == ("blend", "blend", 1)
+    assert found.params == top.params
+    assert sum(member["weight"] for member in top.params["members"]) == pytest.approx(1, abs=1e-3)
+    best = next(row for row in found.leaderboard if row.rank == 2)
+    assert top.score < best.score
+    assert top.low < top.score < top.high
+    assert top.predict_ms > 0
+
+
+def test_a_model_that_may_not_take_long_is_the_fastest_and_says_if_that_is_not_enough(run):
+    found = run(spec=Search(trials=6, max_latency_ms=1e-6))
+    assert found.family != "blend"
+    assert "more than the 1e-06 allowed" in found.note
+
+
+def test_a_model_that_may_not_be_large_is_small(run):
+    board = run(spec=Search(trials=7, seed=1)).leaderboard
+    smallest = min(row.size_mb for row in board if row.size_mb and row.rank)
+    found = run(spec=Search(trials=7, seed=1, max_size_mb=10 * smallest))
+    assert found.note == ""
+    assert found.family in {row.family for row in board if row.size_mb and row.size_mb < 10 * smallest}
+
+
+def test_what_was_spent_is_known_by_family(run):
+    found = run(spec=Search(trials=4))
+    assert set(found.spent) == set(found.trials["family"])
+    assert sum(found.spent.values()) == pytest.approx(found.trials["seconds"].sum())
 
 
 def test_stop_returns_the_best_so_far(run):

@@ -65,6 +65,7 @@ class Fails(_Trouble):
     """Scores well, and fails when it is fitted on all rows."""
 
     name = "fails"
+    bags = False
 
     def fit(self, model, params, train, job, valid=None):
         if valid is None:

@@ -1,0 +1,137 @@
+"""Which models to average, and how much of each: greedy selection on what they said of rows not used to fit them.
+
+Caruana et al., Ensemble Selection from Libraries of Models, ICML 2004: begin with the best, then add, with
+replacement, whatever improves the mean most. A blend is kept only when it beats the best single model on the same
+rows in a paired test.
+"""
+
+from __future__ import annotations
+
+import time as clock
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from everfit.search.predicted import Metric, of_array
+
+STEPS = 25
+START = 4  # so often is the best counted at first, or half of the second would be all that may be added of it
+DOUBTS = (0.0, 1e-4, 1e-3, 1e-2)
+TINY = 1e-15  # the least probability that a log loss can be computed of
+MEMBERS = 5  # as many as the engine leaves time to fit
+ROWS = 10_000  # judged by; more cost time and change little
+BAGS = 10
+LEVEL = 0.25  # of the paired test; at .05 no blend passes on a few hundred rows, where blends help most
+LEAST = 1e-6  # a relative gain below this is none
+
+
+@dataclass(frozen=True)
+class Said:
+    """What candidates predicted for the same rows, by their numbers, and how that is judged.
+
+    `folds` says which fold each row was judged in.
+    """
+
+    said: Mapping[int, np.ndarray]
+    y: np.ndarray
+    weight: np.ndarray | None
+    folds: np.ndarray
+    metric: Metric
+    classes: np.ndarray | None = None  # of a classification, whose `y` are labels
+    positive: object = None
+
+    def thinned(self, rows: int = ROWS) -> Said:
+        """Return at most so many rows, evenly spaced."""
+        if len(self.y) <= rows:
+            return self
+        kept = np.linspace(0, len(self.y) - 1, rows).astype(int)
+        said = {number: array[kept] for number, array in self.said.items()}
+        weight = None if self.weight is None else self.weight[kept]
+        return Said(said, self.y[kept], weight, self.folds[kept], self.metric, self.classes, self.positive)
+
+    def mean(self, counts: Mapping[int, float]) -> np.ndarray:
+        """Return the weighted mean of some candidates."""
+        total = sum(counts.values())
+        return np.asarray(sum(self.said[number] * np.float32(count / total) for number, count in counts.items()))
+
+    def scores(self, said: np.ndarray) -> np.ndarray:
+        """Return the score of each fold."""
+        return self._by(said, self.folds)
+
+    def gain(self, said: np.ndarray) -> float:
+        """Return the mean score of the folds, of which more is better."""
+        mean = float(np.nanmean(self.scores(said)))
+        return mean if self.metric.greater else -mean
+
+    def gains(self, said: np.ndarray) -> np.ndarray:
+        """Return the gain in each of five folds or more, or in each of ten bags of rows where there are fewer folds."""
+        many = len(np.unique(self.folds)) >= 5
+        scores = self._by(said, self.folds if many else np.arange(len(self.y)) % BAGS)
+        return scores if self.metric.greater else -scores
+
+    def _by(self, said: np.ndarray, part: np.ndarray) -> np.ndarray:
+        parts = [part == at for at in np.unique(part)]
+        return np.array([
+            self.metric.score(self.y[rows], of_array(said[rows], self.classes, self.positive),
+                              None if self.weight is None else self.weight[rows])
+            for rows in parts
+        ])  # fmt: skip
+
+
+Price = Callable[[Collection[int]], float]
+
+
+def choose(given: Said, price: Price, most: float = float("inf"), until: float = float("inf")) -> dict[int, float]:
+    """Return the weights of the members, which sum to one; of the best alone where no blend is better for sure.
+
+    `price` says what some candidates cost together; nothing that costs more than `most` is made, if that can be, and
+    nothing is added after `until` (monotonic seconds).
+    """
+    few = given.thinned()
+    least = 1.2 * min(price([number]) for number in few.said)  # where nothing is cheap enough, what is nearly so
+    affordable = [number for number in few.said if price([number]) <= max(most, least)]
+    best = max(affordable, key=lambda number: few.gain(few.said[number]))
+    counts = _greedy(few, best, price, most, until)
+    if len(counts) > 1 and _better(few.gains(few.mean(counts)), few.gains(few.said[best])):
+        total = sum(counts.values())
+        return {number: count / total for number, count in counts.items()}
+    return {best: 1.0}
+
+
+def _greedy(given: Said, best: int, price: Price, most: float, until: float) -> dict[int, float]:
+    counts: dict[int, float] = {best: float(START)}
+    reached = given.gain(given.said[best])
+    for _ in range(STEPS):
+        if clock.monotonic() > until:
+            break
+        tried = {number: counts | {number: counts.get(number, 0.0) + 1.0} for number in given.said}
+        allowed = {n: made for n, made in tried.items() if len(made) <= MEMBERS and price(made) <= most}
+        if not allowed:
+            break
+        gains = {number: given.gain(given.mean(made)) for number, made in allowed.items()}
+        chosen = max(gains, key=lambda number: gains[number])
+        if not gains[chosen] > reached + LEAST * abs(reached):
+            break
+        counts, reached = allowed[chosen], gains[chosen]
+    return counts
+
+
+def doubt(said: np.ndarray, y: np.ndarray, classes: np.ndarray) -> float:
+    """Return how much of a probability had better be spread over all classes: a forest's zero is no certainty.
+
+    The one of four shares that the log loss of these rows likes best; `said` has a column for each class.
+    """
+    truth = said[np.arange(len(y)), np.searchsorted(classes, y)].astype("float64")
+    losses = [-np.log(np.maximum((1 - share) * truth + share / len(classes), TINY)).mean() for share in DOUBTS]
+    return DOUBTS[int(np.argmin(losses))]
+
+
+def _better(blend: Sequence[float] | np.ndarray, single: Sequence[float] | np.ndarray) -> bool:
+    """Whether paired gains are higher, by a one-sided t-test."""
+    differences = np.asarray(blend) - np.asarray(single)
+    differences = differences[np.isfinite(differences)]
+    if len(differences) < 3 or np.std(differences) == 0:
+        return bool(len(differences) and np.mean(differences) > 0)
+    return bool(stats.ttest_1samp(differences, 0.0, alternative="greater").pvalue < LEVEL)

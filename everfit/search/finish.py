@@ -1,0 +1,139 @@
+"""The end of a search: which models answer together, and the pipeline that they make."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+
+from everfit.features import conformer
+from everfit.models.blend import Blend, Member
+from everfit.search import blending, shelf
+from everfit.search.matrices import ALL, load, names
+from everfit.search.tasks import Limits, Outcome, Problem
+
+BLEND = -4  # the number of the blend, which is no trial
+
+
+def choose(
+    problem: Problem, folder: Path, candidates: Sequence[Outcome], limits: Limits, until: float, folds: int = 0
+) -> dict[int, float]:
+    """Return the weight of each candidate in the final model, which keeps within the limits, if that can be.
+
+    `folds` weighs each candidate as if it had models of so many.
+    """
+    known = {each.number: each for each in candidates}
+
+    def price(numbers: Collection[int]) -> float:
+        ms, mb = costs(problem, [known[number] for number in numbers], folds)
+        return max(ms / limits.ms, mb / limits.mb)
+
+    return blending.choose(said(problem, folder, candidates), price, 1.0, until)
+
+
+def costs(problem: Problem, members: Sequence[Outcome], folds: int = 0) -> tuple[float, float]:
+    """Return milliseconds for one row, whose columns are encoded once for each style, and megabytes."""
+    styles = {problem.family(each.family).style: each.encode_ms for each in members}
+    counts = [_models(problem, each, folds) for each in members]
+    ms = sum(each.model_ms * count for each, count in zip(members, counts, strict=True))
+    return ms + sum(styles.values()), sum(each.model_mb * n for each, n in zip(members, counts, strict=True))
+
+
+def milliseconds(made: Any, problem: Problem) -> float:
+    """Return the median time that a pipeline takes for one row."""
+    one, times = problem.frame.iloc[[0]], []
+    for _ in range(20):
+        began = time.perf_counter()
+        made.predict(one)
+        times.append(1000 * (time.perf_counter() - began))
+    return float(np.median(times))
+
+
+def _models(problem: Problem, outcome: Outcome, folds: int = 0) -> int:
+    """Return how many models' costs a candidate has."""
+    alone = problem.refits(outcome.family) or problem.family(outcome.family).divides
+    return 1 if alone else folds or len(outcome.folds)
+
+
+def said(
+    problem: Problem, folder: Path, candidates: Sequence[Outcome], folds: Sequence[int] | None = None
+) -> blending.Said:
+    """Return what candidates predicted for the validation rows of folds, of all that they share, with the truth."""
+    common = sorted(folds or set.intersection(*(set(each.folds) for each in candidates)))
+    valid = [problem.folds[at].valid for at in common]
+    rows, fold = np.concatenate(valid), np.repeat(common, [len(part) for part in valid])
+    weight = None if problem.weight is None else problem.weight[rows]
+    arrays = {each.number: shelf.said(folder, each.number, common) for each in candidates}
+    return blending.Said(arrays, problem.y[rows], weight, fold, problem.metric, problem.classes, problem.positive)
+
+
+def row(problem: Problem, folder: Path, members: Sequence[Outcome], weights: Mapping[int, float]) -> Outcome:
+    """Return the blend's line of the leaderboard, scored on the same rows as the trials."""
+    seen = said(problem, folder, members, problem.first)
+    scores = seen.scores(seen.mean(weights))
+    best = max(members, key=lambda each: weights[each.number])
+    score, half = float(np.nanmean(scores)), (best.high or 0.0) - (best.score or 0.0)
+    shares = [
+        {"family": each.family, "weight": round(weights[each.number], 4), "number": each.number,
+         "models": _models(problem, each)} for each in members
+    ]  # fmt: skip
+    ms, mb = costs(problem, members)
+    return Outcome(
+        BLEND, "blend", {"members": shares}, "done", scores=tuple(scores.tolist()), score=score, low=score - half,
+        high=score + half, fit_seconds=sum(each.fit_seconds or 0.0 for each in members),
+        model_ms=ms, model_mb=mb,
+    )  # fmt: skip
+
+
+def pipeline(
+    problem: Problem, folder: Path, members: Sequence[Outcome], weights: Mapping[int, float], fitted: Mapping[int, str]
+) -> Any:
+    """Return the pipeline from raw columns to answers. `fitted` are files of models that were fitted on all rows.
+
+    A member that should have been, and was not, answers with the model of its first fold.
+    """
+    from sklearn.pipeline import Pipeline
+
+    parts = [part for each in members for part in _parts(problem, folder, each, weights[each.number], fitted)]
+    encoders = {name: load(folder, name)[0] for part in parts for name in part[0]}
+    blend = Blend(encoders, parts, problem.classes, _doubt(problem, folder, members, weights))
+    return Pipeline([("conform", conformer(problem.plan)), ("model", blend)])
+
+
+def _doubt(problem: Problem, folder: Path, members: Sequence[Outcome], weights: Mapping[int, float]) -> float:
+    if problem.classes is None:
+        return 0.0
+    seen = said(problem, folder, members)
+    return blending.doubt(seen.mean(weights), seen.y, problem.classes)
+
+
+def _parts(problem: Problem, folder: Path, outcome: Outcome, weight: float, fitted: Mapping[int, str]) -> list[Member]:
+    style, number = problem.family(outcome.family).style, outcome.number
+    if number in fitted:
+        return [(names(problem, style, ALL), joblib.load(fitted[number]), weight)]
+    folds = outcome.folds[:1] if problem.refits(outcome.family) else outcome.folds
+    models = [problem.family(outcome.family).part(shelf.model(folder, number, at), len(folds)) for at in folds]
+    return [(names(problem, style, at), model, weight / len(folds)) for at, model in zip(folds, models, strict=True)]
+
+
+def grown(problem: Problem, outcome: Outcome, times: float) -> dict[str, Any]:
+    """Return an outcome's parameters for a fit on so many times the rows of a fold."""
+    learnt = problem.family(outcome.family).grown(outcome.learnt, times) if outcome.learnt else {}
+    return outcome.params | learnt
+
+
+def finalists(
+    problem: Problem, folder: Path, ranked: Sequence[Outcome], limits: Limits, until: float, most: int
+) -> list[Outcome]:
+    """Return who is worth a model on every fold: the members of the blend as it looks now, then the best others.
+
+    The models of all folds will have to keep within the limits.
+    """
+    weights = choose(problem, folder, ranked, limits, until, len(problem.folds))
+    members = sorted((each for each in ranked if each.number in weights), key=lambda each: -weights[each.number])
+    unlike = {each.family: each for each in reversed(ranked) if each.number not in weights}
+    return [*members, *sorted(unlike.values(), key=ranked.index)][:most]
