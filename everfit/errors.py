@@ -11,6 +11,8 @@ EverfitError
 ├── PromotionRefused      4  the challenger did not take over
 ├── BudgetSpent           5  the time allowed ended before there was a result
 └── Unavailable           6  something we depend on is down; time may heal it (transient)
+
+SpecError and DataError are ValueErrors too, which is what scikit-learn expects of an estimator.
 """
 
 import errno
@@ -73,7 +75,7 @@ class InputError(EverfitError):
     exit_code = 2
 
 
-class SpecError(InputError):
+class SpecError(InputError, ValueError):
     """A model file says something that it may not."""
 
     shown = 100  # whoever mends a file wants to see every mistake
@@ -93,7 +95,7 @@ class NoFiles(SourceError):
     """A folder or glob names no file that can be read, as yet; where files come later that is no mistake."""
 
 
-class DataError(InputError):
+class DataError(InputError, ValueError):
     """The data were read, and no model can be learnt from them."""
 
 

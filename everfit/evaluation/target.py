@@ -62,7 +62,7 @@ def check_target(frame: pd.DataFrame, data: Data) -> None:
     if not data.task and task == "multiclass":
         _check_words(y, data)
     if y.nunique() < 2:
-        kind = "one value" if _is_number(y) else "one class"
+        kind = "one value" if _is_number(y) and data.task in (None, "regression") else "one class"
         raise _unfit(data, f"holds only {kind}, {y.tolist()[0]!r}", "Give rows with other outcomes as well.")
     _check_regression(y, data) if task == "regression" else _check_classes(y, data, task)
     if data.weight:
