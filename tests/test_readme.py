@@ -4,13 +4,14 @@ import re
 import shlex
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import typer
 from ruamel.yaml import YAML
 
 from everfit import documents, errors
 from everfit.settings import Settings
-from everfit.spec import parse_spec
+from everfit.spec import Search, parse_spec
 from everfit.validation import load_suite
 from flows.cli import app
 
@@ -38,10 +39,26 @@ def test_the_model_file_of_the_readme_is_right(tmp_path):
     assert parse_spec(documents.read(tmp_path / "bike-demand.yaml")).name == "bike-demand"
 
 
+def test_the_search_of_the_readme_is_right():
+    (text,) = [text for kind, text in BLOCKS if kind == "yaml" and text.startswith("search:")]
+    assert Search.model_validate(YAML(typ="safe").load(text)["search"]).max_latency_ms == 10
+
+
 def test_the_suite_of_the_readme_is_right(tmp_path):
     (text,) = [text for kind, text in BLOCKS if kind == "yaml" and "expectations:" in text]
     (tmp_path / "bike_demand.yaml").write_text(text)
     assert len(load_suite("bike_demand", tmp_path).rules) == len(YAML(typ="safe").load(text)["expectations"])
+
+
+def test_the_notebook_of_the_readme_runs(tmp_path, monkeypatch, capsys):
+    (code,) = [text for kind, text in BLOCKS if kind == "python"]
+    hours = pd.date_range("2026", periods=200, freq="h")
+    frame = pd.DataFrame({"datetime": hours, "temp": hours.hour / 2.0, "cnt": 3.5 * hours.hour + hours.dayofweek})
+    frame.to_parquet(tmp_path / "rentals.parquet")
+    monkeypatch.chdir(tmp_path)
+    exec(code, {})
+    assert "later rows judge earlier ones" in capsys.readouterr().out
+    assert [path.name for path in tmp_path.iterdir()] == ["rentals.parquet"]
 
 
 def test_the_table_of_settings_names_each_of_them():
