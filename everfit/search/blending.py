@@ -14,13 +14,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from everfit.search.folds import sampled
 from everfit.search.predicted import Metric, of_array
+from everfit.search.tasks import MEMBERS
 
 STEPS = 25
 START = 4  # so often is the best counted at first, or half of the second would be all that may be added of it
 DOUBTS = (0.0, 1e-4, 1e-3, 1e-2)
 TINY = 1e-15  # the least probability that a log loss can be computed of
-MEMBERS = 5  # as many as the engine leaves time to fit
 ROWS = 10_000  # judged by; more cost time and change little
 BAGS = 10
 LEVEL = 0.25  # of the paired test; at .05 no blend passes on a few hundred rows, where blends help most
@@ -46,7 +47,7 @@ class Said:
         """Return at most so many rows, evenly spaced."""
         if len(self.y) <= rows:
             return self
-        kept = np.linspace(0, len(self.y) - 1, rows).astype(int)
+        kept = sampled(len(self.y), rows, ordered=True, seed=0)
         said = {number: array[kept] for number, array in self.said.items()}
         weight = None if self.weight is None else self.weight[kept]
         return Said(said, self.y[kept], weight, self.folds[kept], self.metric, self.classes, self.positive)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,9 +49,9 @@ class Candidates:
         """The best score so far; of equal ones the earlier trial's, whenever it came in."""
         return min(self.kept.values(), key=self._place, default=None)
 
-    def ranked(self, of: Iterable[Outcome] | None = None) -> list[Outcome]:
-        """Return kept candidates, or some of them, the best first."""
-        return sorted(self.kept.values() if of is None else of, key=self._place)
+    def ranked(self) -> list[Outcome]:
+        """Return the kept candidates, the best first."""
+        return sorted(self.kept.values(), key=self._place)
 
     def _place(self, outcome: Outcome) -> tuple[float, int]:
         assert outcome.score is not None

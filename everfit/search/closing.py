@@ -13,7 +13,7 @@ import joblib
 from everfit.errors import BudgetSpent, DataError, Unavailable, is_full
 from everfit.search.candidates import Candidates
 from everfit.search.pool import Pool
-from everfit.search.tasks import Limits, Outcome, Problem, Task
+from everfit.search.tasks import MEMBERS, Limits, Outcome, Problem, Task
 
 GRACE = 2.0  # seconds that final fits may take beyond the budget, before the best so far is returned as it is
 BLENDING = 4.0  # seconds, or this part of the budget if that is less, for the choice of members and their loading
@@ -21,7 +21,6 @@ BLENDING_SHARE = 0.06
 EXTENDING_SHARE = 0.4  # of the budget at most, for models of the best on further folds, when so many trials were done
 ENOUGH = 10
 REFIT_SHARE = 0.35  # of the budget at most, for fits on all rows
-MEMBERS = 5  # so many a blend has at most
 MOST_MS = 10.0  # for one row, unless the model file says something else
 RESCUE = 8.0  # seconds for a quick model when the budget ended without one; imports may be among them
 CHOICES = 3  # of members, until one row takes no longer than it may

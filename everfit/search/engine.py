@@ -58,10 +58,13 @@ def run(
     on_progress: Callable[[Progress], None] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> Searched:
-    """Search until the budget, the number of trials or `stop` ends it; return the best, fitted on all rows.
+    """Search until the budget, the number of trials or `stop` ends it; return the best, alone or blended.
+
+    That is a model of all rows, or the mean of models that each left one fold out; a note says where time forbade it.
 
     The budget is wall time from this call on and includes the final fit. With `spec.trials` the same seed gives
-    the same trials and the same model, provided that the budget suffices for them. Raise DataError when the data
+    the same trials and the same model, provided that the budget suffices for them and `spec.max_latency_ms`, for
+    which times are measured, is not said. Raise DataError when the data
     allow no model, and BudgetSpent when there was no time for even a quick one. `time` makes later rows validate
     those that are older by `gap` at least, `group` keeps its rows on one side. Temporary files go to a folder in
     `folder`, and leave with it.

@@ -45,7 +45,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Searched:
-    """The best pipeline, fitted on all rows, and how it was found.
+    """The final pipeline, and how it was found.
 
     `stopped_by` is `budget`, `trials` or `asked`; only a search that was stopped by `trials` is repeatable.
     `spent` are the seconds of one core that went to each family.

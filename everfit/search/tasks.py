@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from everfit.features import Plan
 
 
+MEMBERS = 5  # so many a blend has at most, and so many the end of the budget leaves time to fit
 SCOUT = -3  # the number of the first fit, of few rows, which is no trial
 
 

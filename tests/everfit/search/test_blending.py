@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from everfit import evaluation
-from everfit.search.blending import MEMBERS, Said, choose, doubt
+from everfit.search.blending import Said, choose, doubt
+from everfit.search.tasks import MEMBERS
 
 N = 600
 CHANCE = np.random.default_rng(0)
