@@ -8,22 +8,24 @@ import os
 import resource
 import shutil
 import threading
+import time
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import NoReturn
 
 from everfit.search.bench import Bench
+
+TRIES = 100  # to remove the folder, a tenth of a second apart: other workers may still be writing to it
 
 
 def work(channel: Connection, folder: str) -> None:
     """Do one task after the other until the search hangs up. Never outlives it, and leaves no files behind then."""
     _settle_in(Path(folder))
     bench = Bench(Path(folder))
-    while True:
-        try:
-            task = channel.recv()
-        except EOFError:
-            return
-        channel.send(bench.do(task))
+    with contextlib.suppress(EOFError, ConnectionError):
+        while True:
+            channel.send(bench.do(channel.recv()))
+    _leave(Path(folder))
 
 
 def _settle_in(folder: Path) -> None:
@@ -42,5 +44,14 @@ def _end_with_parent(folder: Path) -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
+        _leave(folder)
+
+
+def _leave(folder: Path) -> NoReturn:
+    """Remove the folder of a search that is gone, and end. Whichever thread is done first ends the process."""
+    for _ in range(TRIES):
         shutil.rmtree(folder, ignore_errors=True)
-        os._exit(1)
+        if not folder.exists():
+            break
+        time.sleep(0.1)
+    os._exit(1)
