@@ -180,6 +180,11 @@ class Search(_Part):
         None, gt=0, description="One row may take so long, features included. Default: 10, unless trials is set."
     )
     max_size_mb: float | None = Field(None, gt=0, description="So large may the model's file be.")
+    max_memory_gb: float | None = Field(
+        None,
+        gt=0,
+        description="What the search's processes may hold together. Default: 80 % of what is free.",
+    )
     seed: int = Field(0, ge=0, description="Same seed and same number of trials: same result.")
 
     @field_validator("estimators")

@@ -42,7 +42,7 @@ class AutoML(BaseEstimator):  # type: ignore[misc]
     default the one that `everfit train` uses. `budget` is wall time in seconds, or written as `10m`; with `trials` the
     same seed gives the same model. A frame may hold text, dates, categories and gaps; `roles` override what a column
     is taken for. `positive` is the class that scores of a binary task are about; `workers` are processes, by default
-    one for each core.
+    one for each core, which together with this one hold at most `max_memory_gb`.
 
     After `fit`, `best_` is the fitted pipeline, which reads frames with the columns `names_`; `leaderboard_` and
     `trials_` are frames of what was tried; `plan_` says what each column is taken for, `task_`, `metric_`, `score_`
@@ -52,7 +52,7 @@ class AutoML(BaseEstimator):  # type: ignore[misc]
     def __init__(
         self, task: str | None = None, metric: str | None = None, budget: float | str | timedelta = 300.0, *,
         trials: int | None = None, estimators: Sequence[str] | None = None, roles: Mapping[str, str] | None = None,
-        positive: Any = None, seed: int = 0, workers: int | None = None,
+        positive: Any = None, seed: int = 0, workers: int | None = None, max_memory_gb: float | None = None,
     ) -> None:  # fmt: skip
         self.task = task
         self.metric = metric
@@ -63,6 +63,7 @@ class AutoML(BaseEstimator):  # type: ignore[misc]
         self.positive = positive
         self.seed = seed
         self.workers = workers
+        self.max_memory_gb = max_memory_gb
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, *, time: Any = None, groups: Any = None) -> Self:
         """Search, and keep the best. Rows without an answer are left aside.
@@ -159,7 +160,10 @@ class AutoML(BaseEstimator):  # type: ignore[misc]
                 f"AutoML cannot take workers={self.workers}.", do="Give one or more, or none for each core."
             )
         names = (self.estimators,) if isinstance(self.estimators, str) else self.estimators
-        return made(Search, budget=budget, trials=self.trials, seed=self.seed, estimators=names and tuple(names))
+        return made(
+            Search, budget=budget, trials=self.trials, seed=self.seed, estimators=names and tuple(names),
+            max_memory_gb=self.max_memory_gb,
+        )  # fmt: skip
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

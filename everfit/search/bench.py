@@ -17,9 +17,10 @@ from everfit.errors import first_line
 from everfit.features import codes, conformer, encoder
 from everfit.models.answers import shares, values
 from everfit.models.blend import Blend
-from everfit.search import shelf
+from everfit.search import memory, shelf
 from everfit.search.estimators import BASELINE, Family, Job, Params, Rows, scales
 from everfit.search.matrices import Matrices
+from everfit.search.memory import Share
 from everfit.search.predicted import Predicted, predict, to_array
 from everfit.search.tasks import Outcome, Problem, Task, Whole
 
@@ -32,8 +33,8 @@ BAGS = 10
 class Bench:
     """One worker's view of the problem: the data, and the matrices that its trials share."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, share: Share) -> None:
+        self.folder, self.share = folder, share
         self.problem: Problem = joblib.load(folder / PROBLEM, mmap_mode="r")
         self.matrices = Matrices(self.problem, folder)
 
@@ -46,6 +47,7 @@ class Bench:
                 outcome = {"score": self._score, "fit": self._fit, "quick": self._quick}[task.kind](task)
         except (Exception, MemoryError) as cause:  # noqa: BLE001  # a failed trial is a line of the leaderboard
             reason = type(cause).__name__ + (f": {first_line(cause)}" if str(cause) else "")
+            reason = self.share.passed if memory.ran_out(cause) else reason
             outcome = Outcome(task.number, task.family, task.params, "failed", reason)
         return replace(outcome, seconds=time.perf_counter() - began)
 

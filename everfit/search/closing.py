@@ -22,7 +22,7 @@ EXTENDING_SHARE = 0.4  # of the budget at most, for models of the best on furthe
 ENOUGH = 10
 REFIT_SHARE = 0.35  # of the budget at most, for fits on all rows
 MOST_MS = 10.0  # for one row, unless the model file says something else
-RESCUE = 8.0  # seconds for a quick model when the budget ended without one; imports may be among them
+RESCUE = 4.0  # seconds for a quick model when the budget ended without one
 CHOICES = 3  # of members, until one row takes no longer than it may
 QUICK_ROWS = 2000
 REFIT = -2  # the number of a final fit, which is no trial
@@ -177,7 +177,7 @@ class Closing:
         reasons = [f"{each.family}: {each.reason}" for each in found.outcomes if each.status == "failed"]
         family = self.problem.families[0]
         task = Task(REFIT, "quick", family.name, family.quick(self.problem.job), rows=QUICK_ROWS)
-        outcome = self._all([task], clock.monotonic() + RESCUE)[0]
+        outcome = self._all([task], self.deadline + RESCUE)[0]
         if outcome.status == "done":
             why = f"every trial failed, such as {reasons[0]}" if reasons else "no trial was finished in time"
             found.outcomes.append(replace(outcome, reason=f"a quick fit on few rows: {why}"))

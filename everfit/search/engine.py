@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from everfit.features import Plan
-from everfit.search import board, pool
+from everfit.search import board, memory, pool
 from everfit.search.bench import BASE, PROBLEM, WHOLE, baseline
 from everfit.search.candidates import Candidates
 from everfit.search.closing import MOST_MS, QUICK_ROWS, TICK, Closing
@@ -65,20 +65,22 @@ def run(
     The budget is wall time from this call on and includes the final fit. With `spec.trials` the same seed gives
     the same trials and the same model, provided that the budget suffices for them and `spec.max_latency_ms`, for
     which times are measured, is not said. Raise DataError when the data
-    allow no model, and BudgetSpent when there was no time for even a quick one. `time` makes later rows validate
-    those that are older by `gap` at least, `group` keeps its rows on one side. Temporary files go to a folder in
-    `folder`, and leave with it.
+    allow no model or do not fit into memory, and BudgetSpent when there was no time for even a quick model. `time`
+    makes later rows validate those that are older by `gap` at least, `group` keeps its rows on one side. Temporary
+    files go to a folder in `folder`, and leave with it.
     """
     began = clock.monotonic()
     pool.warm_up()
     allowed = budget if budget is not None else spec.budget.total_seconds()
     chosen = tuple(families or (family for family in FAMILIES if family.name in spec.estimators))
     given = Given(frame, y, time, group, weight, gap).answered()
+    wanted = workers or len(os.sched_getaffinity(0))
+    share = memory.shared(spec.max_memory_gb, float(given.frame.memory_usage(deep=True).sum()), wanted)
     problem = prepare(given, plan, task, metric, positive, chosen, budget=allowed, seed=spec.seed)
     study = Study(chosen, problem.job, problem.first, greater=metric.greater, most=spec.trials)
     with _folder(folder) as place:
         joblib.dump(problem, place / PROBLEM)
-        hands = pool.Pool(workers or len(os.sched_getaffinity(0)), place)
+        hands = pool.Pool(share, place)
         try:
             errands = _Errands(place, given, problem)
             most = inf if spec.trials else MOST_MS
@@ -86,7 +88,9 @@ def run(
             closing = Closing(problem, place, hands, len(given.frame), limits, allowed, began + allowed)
             found = Candidates(problem, place)
             search = _Search(problem, study, hands, errands, closing, found, on_progress, stop)
-            return replace(search.run(), how=how_judged(problem, given))
+            ended = search.run()
+            notes = [ended.note, share.fewer_than(wanted)]
+            return replace(ended, how=how_judged(problem, given), note="; ".join(filter(None, notes)))
         finally:
             hands.close()
 
@@ -103,7 +107,7 @@ def _folder(parent: Path | None) -> Iterator[Path]:
 
 
 class _Errands(threading.Thread):
-    """What this process does while the workers are busy: lay out all rows for the final fit, import its classes."""
+    """What this process does while the workers are busy: lay out all rows for the final fit, import what makes it."""
 
     def __init__(self, place: Path, given: Given, problem: Problem) -> None:
         super().__init__(daemon=True)
@@ -115,7 +119,6 @@ class _Errands(threading.Thread):
         try:
             if self.sampled:
                 joblib.dump(conformed(self.given, self.plan, self.task_type), self.place / WHOLE)
-            importlib.import_module(pool.PRELOAD)
             importlib.import_module("everfit.search.finish")
         except Exception as cause:  # noqa: BLE001  # it belongs to the thread that waits
             self.failed = cause

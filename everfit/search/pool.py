@@ -11,17 +11,23 @@ import time
 import types
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import inf
 from multiprocessing import connection
 from multiprocessing.forkserver import ensure_running
 from pathlib import Path
 from typing import Any
 
+from everfit.search import memory, processes
+from everfit.search.memory import Share
 from everfit.search.tasks import Outcome, Task
 from everfit.threads import ONE_THREAD
 
 PRELOAD = "everfit.search.preload"
 METRICS = "everfit.evaluation.metrics"  # lies above, hence only its name; every problem that a worker reads holds one
 IF_THERE = "everfit.search.estimators.training"  # needs torch; what cannot be imported is left out without a word
+
+
+LOOK = 0.5  # seconds between two looks at the memory of workers
 
 
 def warm_up() -> None:
@@ -64,28 +70,28 @@ class _Worker:
 
     def kill(self) -> None:
         """End it and whatever it started."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            if os.getpgid(self.process.pid) == self.process.pid:
-                os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.kill()
+        if self.process.is_alive():
+            processes.end(self.process.pid)
+        processes.end_group(self.process.pid)  # which its children are in, unless they left it
         self.process.join(2)
         self.channel.close()
 
 
 class Pool:
-    """So many workers; each has one task or none. A worker that dies or is late costs its task, nothing else."""
+    """So many workers; each has one task or none. One that dies, is late or takes too much memory costs its task."""
 
-    def __init__(self, size: int, folder: Path) -> None:
+    def __init__(self, share: Share, folder: Path) -> None:
         warm_up()
-        self.folder = folder
-        self.workers = [self._hire() for _ in range(size)]
+        self.folder, self.share = folder, share
+        self.looked = time.monotonic()
+        self.workers = [self._hire() for _ in range(share.workers)]
 
     def _hire(self) -> _Worker:
         from everfit.search.worker import work
 
         context = multiprocessing.get_context("forkserver")
         ours, theirs = context.Pipe()
-        process = context.Process(target=work, args=(theirs, str(self.folder)), daemon=True)
+        process = context.Process(target=work, args=(theirs, str(self.folder), self.share), daemon=True)
         with _environment(ONE_THREAD), _nameless_main():
             process.start()
         theirs.close()
@@ -109,12 +115,15 @@ class Pool:
             worker.channel.send(task)
 
     def results(self, timeout: float) -> list[Outcome]:
-        """Wait until something is done, fails or is late, at most `timeout` seconds; return what became of it."""
+        """Wait until something is done or fails, at most `timeout` seconds; return what became of it.
+
+        What is late or holds more memory than its share is ended, and has failed.
+        """
         busy = [worker for worker in self.workers if worker.task]
         late = min((worker.until for worker in busy), default=float("inf")) - time.monotonic()
         connection.wait([worker.channel for worker in busy], timeout=max(0.0, min(timeout, late)))
         outcomes = [self._look(at) for at, worker in enumerate(self.workers) if worker.task]
-        return [outcome for outcome in outcomes if outcome is not None]
+        return [*(outcome for outcome in outcomes if outcome is not None), *self._end_heavy()]
 
     def _look(self, at: int) -> Outcome | None:
         worker = self.workers[at]
@@ -132,6 +141,17 @@ class Pool:
             seconds = time.monotonic() - worker.began
             return self._replace(at, task, "timed out", f"not done after {seconds:.1f} seconds")
         return None
+
+    def _end_heavy(self) -> list[Outcome]:
+        """End the tasks whose worker holds more than its share, together with whatever it started."""
+        if self.share.bytes == inf or time.monotonic() < self.looked + LOOK:
+            return []
+        self.looked, known = time.monotonic(), processes.children()
+        return [
+            self._replace(at, worker.task, "failed", self.share.passed)
+            for at, worker in enumerate(self.workers)
+            if worker.task and memory.held(processes.family(worker.process.pid, known)) > self.share.bytes
+        ]
 
     def _replace(self, at: int, task: Task, status: Any, reason: str) -> Outcome:
         worker = self.workers[at]
@@ -158,6 +178,6 @@ class Pool:
 def _death(code: int | None) -> str:
     if code is not None and code < 0:
         name = signal.Signals(-code).name
-        hint = "; memory may have run out" if name == "SIGKILL" else ""
+        hint = "; memory may have run out" if name in ("SIGKILL", "SIGABRT") else ""
         return f"its process was ended by {name}{hint}"
     return f"its process ended by itself (exit code {code})"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
-import resource
 import shutil
 import threading
 import time
@@ -13,31 +12,31 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NoReturn
 
+from everfit.search import memory, processes
 from everfit.search.bench import Bench
+from everfit.search.memory import Share
 
 TRIES = 100  # to remove the folder, a tenth of a second apart: other workers may still be writing to it
 
 
-def work(channel: Connection, folder: str) -> None:
+def work(channel: Connection, folder: str, share: Share) -> None:
     """Do one task after the other until the search hangs up. Never outlives it, and leaves no files behind then."""
-    _settle_in(Path(folder))
-    bench = Bench(Path(folder))
+    _settle_in(Path(folder), share)
+    bench = Bench(Path(folder), share)
     with contextlib.suppress(EOFError, ConnectionError):
         while True:
             channel.send(bench.do(channel.recv()))
     _leave(Path(folder))
 
 
-def _settle_in(folder: Path) -> None:
+def _settle_in(folder: Path, share: Share) -> None:
     os.setsid()  # so that whatever a trial forks is ended with it
+    processes.adopt_orphans()
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 1)
     os.dup2(silence, 2)
     threading.Thread(target=_end_with_parent, args=(folder,), daemon=True).start()
-    with contextlib.suppress(OSError, ValueError):
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        resource.setrlimit(resource.RLIMIT_DATA, (int(0.8 * memory), resource.getrlimit(resource.RLIMIT_DATA)[1]))
-        Path("/proc/self/oom_score_adj").write_text("1000")  # when memory ends, the trial goes and not the search
+    memory.limit(share.bytes)
 
 
 def _end_with_parent(folder: Path) -> None:

@@ -36,6 +36,7 @@ class Segfaults(_Trouble):
     name = "segfaults"
 
     def cause(self):
+        subprocess.Popen(["sleep", "4217"])
         os.kill(os.getpid(), signal.SIGSEGV)
 
 
@@ -50,14 +51,44 @@ class Hangs(_Trouble):
     name = "hangs"
 
     def cause(self):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         time.sleep(600)
+
+
+class Leaks(_Trouble):
+    name = "leaks"
+
+    def cause(self):
+        leak()
+
+
+class Breeds(_Trouble):
+    """Its children stay below what one process may hold, and in sessions of their own."""
+
+    name = "breeds"
+
+    def cause(self):
+        for _ in range(4):
+            if os.fork() == 0:
+                os.setsid()
+                leak(100_000_000)
+        time.sleep(600)
+
+
+def leak(most=10**12):
+    held = []
+    while 4_000_000 * len(held) < most:
+        held.append(b"x" * 4_000_000)
+        time.sleep(0.001)
+    time.sleep(600)
 
 
 class Spawns(_Trouble):
     name = "spawns"
 
     def cause(self):
-        subprocess.Popen(["sleep", "4217"])  # nobody else sleeps so long
+        for apart in (False, True):
+            subprocess.Popen(["sleep", "4217"], start_new_session=apart)  # nobody else sleeps so long
         time.sleep(600)
 
 
