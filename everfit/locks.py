@@ -4,13 +4,17 @@ import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from everfit.errors import InputError, Unavailable, is_full
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on `path`, a file made for this; wait for whoever has it. It ends with its process."""
+def locked(path: Path, *, wait: bool = True) -> Iterator[bool]:
+    """Hold an exclusive lock on `path`, a file made for this; wait for whoever has it. It ends with its process.
+
+    Without `wait`, yield whether it could be had at once.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("a")
@@ -21,5 +25,12 @@ def locked(path: Path) -> Iterator[None]:
             do="Make room or make the folder writable, or set EVERFIT_HOME to one that is.",
         ) from cause
     with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        yield _had(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _had(file: IO[str], how: int) -> bool:
+    try:
+        fcntl.flock(file, how)
+    except BlockingIOError:
+        return False
+    return True

@@ -18,7 +18,7 @@ from tasks.land import land
 from tasks.promote import promote
 from tasks.register import register
 from tasks.revisit import revisit
-from tasks.search import search
+from tasks.search import forget, search
 from tasks.states import plainly
 from tasks.steps import rename_run, stopwatch
 from tasks.validate import validate
@@ -46,6 +46,7 @@ def train(model: str, reason: str = "asked by hand", decision: str = "", data_ve
         found = search(spec, prepared)
         judged = evaluate(spec, prepared, found, decision)
         version = register(spec, prepared, found, judged, reason=reason)
+        forget(spec)
         outcome = promote(spec, version, judged, prepared, decision)
     return Completed(name=outcome.state, message=outcome.sentence, data=outcome.to_dict(seconds))
 

@@ -68,7 +68,7 @@ def _candidate(
         train_rows=evaluation.row_hashes(rows.train),
         seconds=seconds_so_far(),
         params={"family": found.family, **found.params},
-        tags={**spec.tags, "owner": spec.owner},
+        tags={**spec.tags, "owner": spec.owner, "everfit.search": found.how},
         reason=reason,
     )
 

@@ -1,7 +1,10 @@
-"""Look for the best pipeline within the budget."""
+"""Look for the best pipeline within the budget; go on where a training that was killed left off."""
 
+import hashlib
+import json
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
+from importlib.metadata import version
 from time import monotonic
 
 from everfit import evaluation, registry
@@ -36,7 +39,8 @@ def search(spec: ModelSpec, prepared: Prepared) -> engine.Searched:
             weight=rows[data.weight].to_numpy() if data.weight else None,
             gap=evaluation.gap_of(spec),
             positive=prepared.positive,
-            folder=settings.folder("search"),
+            folder=settings.folder("search", spec.name),
+            identity=identity(spec, prepared),
             on_progress=tell,
         )
     tried = sum(row.status != "baseline" for row in found.leaderboard)
@@ -49,6 +53,24 @@ def search(spec: ModelSpec, prepared: Prepared) -> engine.Searched:
     return found
 
 
+def identity(spec: ModelSpec, prepared: Prepared) -> str:
+    """Name all that decides what a search finds: rows, their split and roles, the model file, everfit itself."""
+    snapshot = prepared.snapshot
+    facts = {
+        "rows": [snapshot.digest, snapshot.batches, snapshot.labels_digest],
+        "plan": prepared.plan.to_dict(),
+        "judged by": [prepared.task, prepared.metric, prepared.positive],
+        "said": spec.model_dump(mode="json", include={"data", "search", "evaluation"}),
+        "everfit": version("everfit"),
+    }
+    return hashlib.blake2b(json.dumps(facts, default=str).encode(), digest_size=8).hexdigest()
+
+
+def forget(spec: ModelSpec) -> None:
+    """Remove what the search left to be gone on with, now that its result is in the registry."""
+    engine.forget(Settings().folder("search", spec.name))
+
+
 class _Teller:
     """Say how far the search is: all the time to the spinner and the progress bar, now and then in the log."""
 
@@ -56,10 +78,14 @@ class _Teller:
         self._bar = Progress(model, "search-progress")
         self._registry_ready = registry_ready
         self._spoken = monotonic()
+        self._resumed = 0
 
     def __call__(self, seen: engine.Progress) -> None:
         if self._registry_ready.done():
             self._registry_ready.result()
+        if seen.resumed > self._resumed:
+            self._resumed = seen.resumed
+            say(f"resumed a search with {seen.resumed} trials done")
         text = told(seen)
         say(text, passing=True)
         self._bar.update(seen.seconds / seen.allowed, text)

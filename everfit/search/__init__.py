@@ -11,12 +11,16 @@ from everfit.search.predicted import Metric, Predicted, predict
 from everfit.search.records import Progress, Row, Searched
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
 
     from everfit.features import Plan
     from everfit.spec import Search
 
-__all__ = ["Metric", "Predicted", "Progress", "Row", "Searched", "constant_guess", "predict", "run", "warm_up"]
+__all__ = [
+    "Metric", "Predicted", "Progress", "Row", "Searched", "constant_guess", "forget", "predict", "run", "warm_up",
+]  # fmt: skip
 
 
 def warm_up() -> None:
@@ -31,6 +35,13 @@ def run(frame: pd.DataFrame, y: Any, *, plan: Plan, task: str, metric: Metric, s
     from everfit.search import engine
 
     return engine.run(frame, y, plan=plan, task=task, metric=metric, spec=spec, **more)
+
+
+def forget(folder: Path) -> None:
+    """Remove what searches in a folder left to be gone on with; one that is at work there keeps its files."""
+    from everfit.search import places
+
+    places.forget(folder)
 
 
 def constant_guess(y: Any, *, task: str, metric: str, weight: Any = None) -> Any:

@@ -13,7 +13,7 @@ import joblib
 import numpy as np
 from sklearn.pipeline import Pipeline
 
-from everfit.errors import first_line
+from everfit.errors import first_line, is_full
 from everfit.features import codes, conformer, encoder
 from everfit.models.answers import shares, values
 from everfit.models.blend import Blend
@@ -49,7 +49,10 @@ class Bench:
             reason = type(cause).__name__ + (f": {first_line(cause)}" if str(cause) else "")
             reason = self.share.passed if memory.ran_out(cause) else reason
             outcome = Outcome(task.number, task.family, task.params, "failed", reason)
-        return replace(outcome, seconds=time.perf_counter() - began)
+        outcome = replace(outcome, seconds=time.perf_counter() - began)
+        if task.kind == "score" and not is_full(outcome.reason):
+            shelf.remember(self.folder, outcome, task.folds[0])
+        return outcome
 
     def _score(self, task: Task) -> Outcome:
         problem, family = self.problem, self.problem.family(task.family)

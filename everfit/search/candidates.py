@@ -24,7 +24,7 @@ class Candidates:
         self.outcomes.append(outcome)
         if outcome.status in ("failed", "timed out"):
             shelf.clear(self.folder, outcome.number, self.problem.first)
-        if outcome.status != "done":
+        if outcome.status != "done" or not shelf.holds(self.folder, outcome.number):  # or was put out of it before
             return
         self.kept[outcome.number] = outcome
         if outcome.number != SCOUT and SCOUT in self.kept:  # it was there for want of anything better

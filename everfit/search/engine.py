@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import os
-import shutil
-import tempfile
 import threading
 import time as clock
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import inf
 from pathlib import Path
@@ -20,11 +17,12 @@ import numpy as np
 import pandas as pd
 
 from everfit.features import Plan
-from everfit.search import board, memory, pool
+from everfit.search import board, memory, pool, shelf
 from everfit.search.bench import BASE, PROBLEM, WHOLE, baseline
 from everfit.search.candidates import Candidates
 from everfit.search.closing import MOST_MS, QUICK_ROWS, TICK, Closing
 from everfit.search.estimators import FAMILIES, Family
+from everfit.search.places import Place, place
 from everfit.search.predicted import Metric
 from everfit.search.problem import Given, conformed, how_judged, prepare
 from everfit.search.records import Progress, Searched
@@ -32,6 +30,7 @@ from everfit.search.study import Study
 from everfit.search.tasks import SCOUT, Limits, Outcome, Problem, Task
 from everfit.spec import Search
 
+LEFT = 0.25  # of the budget at least, for the rest of a search that was killed when it had used more
 A_FIT = 0.3  # of the budget, for one trial whose fits can stop early
 SCOUT_CELLS = 300_000
 
@@ -55,6 +54,7 @@ def run(
     workers: int | None = None,
     families: Sequence[Family] | None = None,
     folder: Path | None = None,
+    identity: str = "",
     on_progress: Callable[[Progress], None] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> Searched:
@@ -68,6 +68,10 @@ def run(
     allow no model or do not fit into memory, and BudgetSpent when there was no time for even a quick model. `time`
     makes later rows validate those that are older by `gap` at least, `group` keeps its rows on one side. Temporary
     files go to a folder in `folder`, and leave with it.
+
+    With an `identity`, which names all that is said here, rows included, a search that was killed is gone on with:
+    what it tried is not tried again, and without `spec.trials` the time that it had is part of the budget. Its files
+    stay after the end as well, until `forget` removes them.
     """
     began = clock.monotonic()
     pool.warm_up()
@@ -77,33 +81,35 @@ def run(
     wanted = workers or len(os.sched_getaffinity(0))
     share = memory.shared(spec.max_memory_gb, float(given.frame.memory_usage(deep=True).sum()), wanted)
     problem = prepare(given, plan, task, metric, positive, chosen, budget=allowed, seed=spec.seed)
-    study = Study(chosen, problem.job, problem.first, greater=metric.greater, most=spec.trials)
-    with _folder(folder) as place:
-        joblib.dump(problem, place / PROBLEM)
-        hands = pool.Pool(share, place)
+    with place(folder, identity) as here:
+        joblib.dump(problem, here.folder / PROBLEM)
+        known = shelf.recorded(here.folder)
+        study = Study(chosen, problem.job, problem.first, greater=metric.greater, most=spec.trials, known=known)
+        if spec.trials is None:
+            began -= min(here.used(), (1 - LEFT) * allowed)
+        hands = pool.Pool(share, here)
         try:
-            errands = _Errands(place, given, problem)
+            errands = _Errands(here.folder, given, problem)
             most = inf if spec.trials else MOST_MS
             limits = Limits(spec.max_latency_ms or most, spec.max_size_mb or inf, spec.max_latency_ms is not None)
-            closing = Closing(problem, place, hands, len(given.frame), limits, allowed, began + allowed)
-            found = Candidates(problem, place)
-            search = _Search(problem, study, hands, errands, closing, found, on_progress, stop)
+            closing = Closing(problem, here.folder, hands, len(given.frame), limits, allowed, began + allowed)
+            found = Candidates(problem, here.folder)
+            search = _Search(problem, study, hands, errands, closing, found, here, on_progress, stop)
             ended = search.run()
-            notes = [ended.note, share.fewer_than(wanted)]
-            return replace(ended, how=how_judged(problem, given), note="; ".join(filter(None, notes)))
+            note = "; ".join(filter(None, [ended.note, share.fewer_than(wanted)]))
+            return _labelled(replace(ended, note=note), how_judged(problem, given), spec)
         finally:
             hands.close()
 
 
-@contextlib.contextmanager
-def _folder(parent: Path | None) -> Iterator[Path]:
-    if parent is not None:
-        parent.mkdir(parents=True, exist_ok=True)
-    place = Path(tempfile.mkdtemp(prefix="everfit-search-", dir=parent))
-    try:
-        yield place
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
+def _labelled(found: Searched, how: str, spec: Search) -> Searched:
+    """Say how it was judged, and whether the same call would find the same."""
+    ended = {"budget": "it ended by time", "asked": "it was stopped by hand", "trials": ""}[found.stopped_by]
+    timed = "the time of one row is measured" if spec.max_latency_ms else ""
+    late = "a trial ran out of time" if any(row.status == "timed out" for row in found.leaderboard) else ""
+    why = ended or timed or late
+    label = f"not repeatable, as {why}" if why else "repeatable with the same seed"
+    return replace(found, how=f"{how}; {label}", repeatable=not why)
 
 
 class _Errands(threading.Thread):
@@ -133,10 +139,11 @@ class _Errands(threading.Thread):
 class _Search:
     def __init__(
         self, problem: Problem, study: Study, hands: pool.Pool, errands: _Errands, closing: Closing, found: Candidates,
-        on_progress: Callable[[Progress], None] | None, stop: Callable[[], bool] | None,
+        here: Place, on_progress: Callable[[Progress], None] | None, stop: Callable[[], bool] | None,
     ) -> None:  # fmt: skip
         self.problem, self.study, self.hands, self.errands = problem, study, hands, errands
         self.closing, self.found, self.on_progress, self.stop = closing, found, on_progress, stop
+        self.here, self.resumed = here, 0
         self.allowed, self.deadline = closing.allowed, closing.deadline
         self.began = self.deadline - self.allowed
 
@@ -144,9 +151,10 @@ class _Search:
         self._scout()
         self._hand_out()
         self.found.add(baseline(self.problem))
+        self._say()
         self.errands.start()
         ended = self._ended()
-        while ended is None:
+        while ended is None or self.study.remembers:
             for outcome in self.hands.results(TICK):
                 self._note(outcome)
             self._say()
@@ -161,22 +169,27 @@ class _Search:
             made, chosen.family, chosen.params | chosen.learnt, chosen.score,
             board.leaderboard(self.found.outcomes, greater=self.problem.metric.greater),
             board.trials([each for each in self.found.outcomes if each.number >= 0]),
-            clock.monotonic() - self.began, ended, "", note, board.spent(self.found.outcomes),
+            clock.monotonic() - self.began, ended, "", note, board.spent(self.found.outcomes), resumed=self.resumed,
         )  # fmt: skip
 
     def _scout(self) -> None:
         """Let the first model be one of few rows where the defaults take their time, unless all must be repeatable."""
-        if self.study.most is None and len(self.problem.y) > SCOUT_CELLS / max(1, len(self.problem.plan.used)):
+        fresh = self.study.most is None and not self.study.remembers
+        if fresh and len(self.problem.y) > SCOUT_CELLS / max(1, len(self.problem.plan.used)):
             family = self.problem.families[0]
             params = family.quick(self.problem.job)
             task = Task(SCOUT, "score", family.name, params, self.problem.first, rows=QUICK_ROWS)
             self.hands.give(task, self.deadline)
 
     def _hand_out(self) -> None:
-        while self.hands.idle and self._ended() is None:
+        while self.hands.idle and (self.study.remembers or self._ended() is None):
             task = self.study.next(self.found.best.scores if self.found.best else ())
             if task is None:
                 return
+            if outcome := self.study.recall(task):
+                self.resumed += 1
+                self._note(outcome)
+                continue
             now, last = clock.monotonic(), self._last_call()
             until = min(last, now + max(5.0, self.allowed / 2))  # a trial that hangs must not take the whole budget
             if self.study.most is None:
@@ -198,6 +211,8 @@ class _Search:
         return self.deadline - self.closing.seconds(self.found, extends=self.study.most is None)
 
     def _note(self, outcome: Outcome) -> None:
+        if outcome.status == "timed out":
+            shelf.remember(self.here.folder, outcome)
         if outcome.number == SCOUT:
             outcome = replace(outcome, reason=outcome.reason or f"a first quick fit on {QUICK_ROWS:,} rows")
         else:
@@ -205,6 +220,7 @@ class _Search:
         self.found.add(outcome)
 
     def _say(self) -> None:
+        self.here.use(clock.monotonic() - self.began)
         if self.on_progress is None:
             return
         trials = [each for each in self.found.outcomes if each.number != BASE]
@@ -212,5 +228,5 @@ class _Search:
         best = self.found.best
         self.on_progress(
             Progress(len(trials) - failed, failed, best.score if best else None, best.family if best else "",
-                     clock.monotonic() - self.began, self.allowed)
+                     clock.monotonic() - self.began, self.allowed, self.resumed)
         )  # fmt: skip

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from math import inf
 from multiprocessing import connection
 from multiprocessing.forkserver import ensure_running
-from pathlib import Path
 from typing import Any
 
 from everfit.search import memory, processes
 from everfit.search.memory import Share
+from everfit.search.places import Place
 from everfit.search.tasks import Outcome, Task
 from everfit.threads import ONE_THREAD
 
@@ -80,9 +80,9 @@ class _Worker:
 class Pool:
     """So many workers; each has one task or none. One that dies, is late or takes too much memory costs its task."""
 
-    def __init__(self, share: Share, folder: Path) -> None:
+    def __init__(self, share: Share, place: Place) -> None:
         warm_up()
-        self.folder, self.share = folder, share
+        self.place, self.share = place, share
         self.looked = time.monotonic()
         self.workers = [self._hire() for _ in range(share.workers)]
 
@@ -91,7 +91,7 @@ class Pool:
 
         context = multiprocessing.get_context("forkserver")
         ours, theirs = context.Pipe()
-        process = context.Process(target=work, args=(theirs, str(self.folder), self.share), daemon=True)
+        process = context.Process(target=work, args=(theirs, self.place, self.share), daemon=True)
         with _environment(ONE_THREAD), _nameless_main():
             process.start()
         theirs.close()

@@ -21,6 +21,7 @@ class Progress:
     best_family: str
     seconds: float
     allowed: float
+    resumed: int = 0  # trials that were done before the search was killed
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,8 @@ class Row:
 class Searched:
     """The final pipeline, and how it was found.
 
-    `stopped_by` is `budget`, `trials` or `asked`; only a search that was stopped by `trials` is repeatable.
+    `stopped_by` is `budget`, `trials` or `asked`; only a search that was stopped by `trials` can be `repeatable`, and
+    `how` says whether it is. `resumed` counts the trials that were done before it was killed and gone on with.
     `spent` are the seconds of one core that went to each family.
     `note` says in words when the pipeline is not what it should be, such as fitted on fewer rows for lack of time.
     """
@@ -63,3 +65,5 @@ class Searched:
     how: str
     note: str = ""
     spent: dict[str, float] = field(default_factory=dict)
+    repeatable: bool = False
+    resumed: int = 0

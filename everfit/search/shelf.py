@@ -1,21 +1,32 @@
-"""Where the fitted models of trials lie, and what they said of the rows that they did not learn from."""
+"""Where the fitted models of trials lie, and what they said of the rows that they did not learn from.
+
+The last thing of a trial is its record: the outcome, and the size of each file that belongs to it. A trial without a
+record, or with a file that is not there or is of another size, was not done.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import joblib
 import numpy as np
 
+from everfit.files import replacing
+from everfit.search.tasks import Outcome
+
 
 def put(folder: Path, number: int, at: int, model: Any, said: np.ndarray) -> float:
     """Lay down what a trial did on one fold; without a model, only what it said. Return the model's megabytes."""
-    np.save(_said(folder, number, at), said)
+    with replacing(_said(folder, number, at)) as half, half.open("wb") as file:
+        np.save(file, said)
     if model is None:
         return 0.0
-    joblib.dump(model, _model(folder, number, at))
+    with replacing(_model(folder, number, at)) as half:
+        joblib.dump(model, half)
     return _model(folder, number, at).stat().st_size / 2**20
 
 
@@ -30,10 +41,52 @@ def said(folder: Path, number: int, folds: Iterable[int]) -> np.ndarray:
 
 
 def clear(folder: Path, number: int, folds: Iterable[int]) -> None:
-    """Remove everything of a trial."""
+    """Remove everything of a trial but its record, which says from then on that no file belongs to it."""
+    for at in folds:
+        if outcome := recall(folder, number, at):
+            _write(folder, outcome, at, [])
     for at in folds:
         _model(folder, number, at).unlink(missing_ok=True)
         _said(folder, number, at).unlink(missing_ok=True)
+
+
+def holds(folder: Path, number: int) -> bool:
+    """Whether there is what a trial said, and not only its record."""
+    return _said(folder, number, 0).exists()
+
+
+def remember(folder: Path, outcome: Outcome, at: int = 0) -> None:
+    """Write the record of what was done, beginning with the fold `at`."""
+    files = [name(folder, outcome.number, each) for each in outcome.folds for name in (_model, _said)]
+    _write(folder, outcome, at, [file for file in files if file.exists()])
+
+
+def recall(folder: Path, number: int, at: int = 0) -> Outcome | None:
+    """Return what was done, beginning with the fold `at`; None when it has to be done yet."""
+    file = _record(folder, number, at)
+    if not file.exists():
+        return None
+    said = json.loads(file.read_text())
+    sound = all((folder / name).exists() and (folder / name).stat().st_size == size for name, size in said["files"])
+    whole = said["outcome"] | {name: tuple(said["outcome"][name]) for name in ("scores", "folds")}
+    return Outcome(**whole) if sound else None
+
+
+def recorded(folder: Path) -> dict[int, Outcome]:
+    """Return the outcome of every trial that was done, by its number."""
+    numbers = sorted(int(file.stem.split("-")[1]) for file in folder.glob("done-[0-9]*-0.json"))
+    found = ((number, recall(folder, number)) for number in numbers)
+    return {number: outcome for number, outcome in found if outcome}
+
+
+def _write(folder: Path, outcome: Outcome, at: int, files: list[Path]) -> None:
+    sizes = [(file.name, file.stat().st_size) for file in files]
+    with replacing(_record(folder, outcome.number, at)) as half:
+        half.write_text(json.dumps({"outcome": asdict(outcome), "files": sizes}))
+
+
+def _record(folder: Path, number: int, at: int) -> Path:
+    return folder / f"done-{number}-{at}.json"
 
 
 def _model(folder: Path, number: int, at: int) -> Path:

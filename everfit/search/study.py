@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import optuna
 from optuna.trial import Trial, TrialState
 
 from everfit.search.estimators import scales
-from everfit.search.estimators.base import Family, Job
+from everfit.search.estimators.base import Family, Job, Params
 from everfit.search.portfolio import portfolio
 from everfit.search.tasks import Outcome, Task
 
@@ -43,15 +43,20 @@ class Study:
     With `repeatable`, trials are asked for in batches of four and told in the order of their numbers when the whole
     batch is done, so the outcome depends on neither the number nor the speed of the workers. Otherwise each is
     told as it comes, and trials that are still running count as bad ones nearby.
+
+    What is `known` of a search that was killed is asked for again under its number: if the search must be repeatable,
+    the same seed leads to the same parameters; otherwise those of the record are taken.
     """
 
     def __init__(
-        self, families: Sequence[Family], job: Job, folds: tuple[int, ...], *, greater: bool, most: int | None
-    ) -> None:
+        self, families: Sequence[Family], job: Job, folds: tuple[int, ...], *, greater: bool, most: int | None,
+        known: Mapping[int, Outcome] | None = None,
+    ) -> None:  # fmt: skip
         self.families = {family.name: family for family in families}
         self.job = job
         self.folds = folds
         self.most = most
+        self.known = known or {}
         self.asked = 0
         self.waiting: list[Task] = []
         self.open: dict[int, Trial] = {}
@@ -62,8 +67,7 @@ class Study:
         self.study = _new(job.seed, greater)
         self.first = 0
         for family, params in portfolio(families, job):
-            start = {f"{family.name}.{name}": value for name, value in params.items()}
-            self.study.enqueue_trial({"family": family.name, **start})
+            self._enqueue(family.name, params)
             self.first += 1
 
     def next(self, bar: tuple[float, ...]) -> Task | None:
@@ -82,9 +86,27 @@ class Study:
         """Whether all trials that may be asked for are finished."""
         return self.most is not None and self.asked >= self.most and not self.open and not self.waiting
 
+    @property
+    def remembers(self) -> bool:
+        """Whether there is a record of a trial that has not been asked for again."""
+        return self.asked <= max(self.known, default=-1)
+
+    def recall(self, task: Task) -> Outcome | None:
+        """Return what became of a task before the search was killed; None when it has to be done."""
+        outcome = self.known.get(task.number)
+        same = outcome is not None and (outcome.family, outcome.params) == (task.family, task.params)
+        return outcome if same else None
+
+    def _enqueue(self, family: str, params: Params) -> None:
+        self.study.enqueue_trial({"family": family, **{f"{family}.{name}": value for name, value in params.items()}})
+
     def _ask(self, bar: tuple[float, ...]) -> Task:
-        if self.asked >= self.first and self.reached:
-            self.study.enqueue_trial({"family": self._turn()})
+        if self.asked >= self.first:
+            known = self.known.get(self.asked) if self.most is None else None
+            if known:
+                self._enqueue(known.family, known.params)
+            elif self.reached:
+                self._enqueue(self._turn(), {})
         trial = self.study.ask()
         name = trial.suggest_categorical("family", list(self.families))
         params = scales.space(self.families[name], _Named(trial, name), self.job)  # type: ignore[arg-type]

@@ -1,5 +1,6 @@
 """Families that behave as badly as real ones sometimes do."""
 
+import json
 import os
 import signal
 import subprocess
@@ -102,6 +103,18 @@ class Fails(_Trouble):
         if valid is None:
             raise ValueError("not on all rows")
         return Linear.fit(self, model, params, train, job, valid)
+
+
+class Counts(Linear):
+    """Writes down each fit: the parameters, one line for each fold."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def fit(self, model, params, train, job, valid=None):
+        with self.path.open("a") as file:
+            file.write(json.dumps(params) + "\n")
+        return super().fit(model, params, train, job, valid)
 
 
 TROUBLE: tuple[Family, ...] = (Raises(), Exits(), Segfaults(), Devours())
