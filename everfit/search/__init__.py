@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from everfit.spec import Search
 
 __all__ = [
-    "Metric", "Predicted", "Progress", "Row", "Searched", "constant_guess", "forget", "predict", "run", "warm_up",
+    "Metric", "Predicted", "Progress", "Row", "Searched", "constant_guess", "forget", "predict", "reach",
+    "run", "warm_up",
 ]  # fmt: skip
 
 
@@ -42,6 +43,13 @@ def forget(folder: Path) -> None:
     from everfit.search import places
 
     places.forget(folder)
+
+
+def reach(storage: str) -> None:
+    """Raise Unavailable when the database in which hosts meet cannot be reached."""
+    from everfit.search import shared
+
+    shared.reach(storage)
 
 
 def constant_guess(y: Any, *, task: str, metric: str, weight: Any = None) -> Any:

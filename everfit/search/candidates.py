@@ -36,6 +36,11 @@ class Candidates:
                 del self.kept[each.number]
                 shelf.clear(self.folder, each.number, each.folds)
 
+    def wants(self, outcome: Outcome) -> bool:
+        """Whether an outcome would be kept, if its models were here."""
+        better = [each for each in self.kept.values() if self._place(each) < self._place(outcome)]
+        return len(better) < KEPT or outcome.family not in {each.family for each in better}
+
     def join(self, outcome: Outcome) -> None:
         """Let what a kept candidate did on another fold be part of it; its score stays that of the folds of all."""
         before = self.kept[outcome.number]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import threading
 import time as clock
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from math import inf
 from pathlib import Path
@@ -22,6 +23,7 @@ from everfit.search.bench import BASE, PROBLEM, WHOLE, baseline
 from everfit.search.candidates import Candidates
 from everfit.search.closing import MOST_MS, QUICK_ROWS, TICK, Closing
 from everfit.search.estimators import FAMILIES, Family
+from everfit.search.hosts import Shared
 from everfit.search.places import Place, place
 from everfit.search.predicted import Metric
 from everfit.search.problem import Given, conformed, how_judged, prepare
@@ -55,6 +57,7 @@ def run(
     families: Sequence[Family] | None = None,
     folder: Path | None = None,
     identity: str = "",
+    shared: Shared | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> Searched:
@@ -71,22 +74,72 @@ def run(
 
     With an `identity`, which names all that is said here, rows included, a search that was killed is gone on with:
     what it tried is not tried again, and without `spec.trials` the time that it had is part of the budget. Its files
-    stay after the end as well, until `forget` removes them.
+    stay after the end as well, until `forget` removes them. With `shared`, other hosts may go `along`, and all that is
+    remembered is there.
     """
     began = clock.monotonic()
+    given = Given(frame, y, time, group, weight, gap).answered()
+    made = _prepared(given, plan, task, metric, positive, spec, budget, families)
+    with _working(given, made, spec, began, workers, folder, identity, shared, on_progress, stop) as search:
+        return _labelled(search.run(), how_judged(made[0], given), spec)
+
+
+def along(
+    frame: pd.DataFrame,
+    y: Any,
+    *,
+    plan: Plan,
+    task: str,
+    metric: Metric,
+    spec: Search,
+    shared: Shared,
+    time: np.ndarray | None = None,
+    group: np.ndarray | None = None,
+    weight: np.ndarray | None = None,
+    gap: float = 0.0,
+    positive: Any = None,
+    budget: float | None = None,
+    workers: int | None = None,
+    families: Sequence[Family] | None = None,
+    folder: Path | None = None,
+) -> int:
+    """Work for a search that another host leads, until that ends or is silent; return how many trials were done here.
+
+    What is said must be what the leader was told: the same rows give the same folds.
+    """
+    began = clock.monotonic()
+    given = Given(frame, y, time, group, weight, gap).answered()
+    made = _prepared(given, plan, task, metric, positive, spec, budget, families)
+    with _working(given, made, spec, began, workers, folder, "", shared, None, None) as search:
+        return search.help()
+
+
+def _prepared(
+    given: Given, plan: Plan, task: str, metric: Metric, positive: Any, spec: Search, budget: float | None,
+    families: Sequence[Family] | None,
+) -> tuple[Problem, float]:  # fmt: skip
+    """Return the problem, and the seconds allowed."""
     pool.warm_up()
     allowed = budget if budget is not None else spec.budget.total_seconds()
     chosen = tuple(families or (family for family in FAMILIES if family.name in spec.estimators))
-    given = Given(frame, y, time, group, weight, gap).answered()
+    return prepare(given, plan, task, metric, positive, chosen, budget=allowed, seed=spec.seed), allowed
+
+
+@contextlib.contextmanager
+def _working(
+    given: Given, made: tuple[Problem, float], spec: Search, began: float, workers: int | None, folder: Path | None,
+    identity: str, shared: Shared | None, on_progress: Callable[[Progress], None] | None,
+    stop: Callable[[], bool] | None,
+) -> Iterator[_Search]:  # fmt: skip
+    """Yield a search with its folder and its workers, which end with it."""
+    problem, allowed = made
     wanted = workers or len(os.sched_getaffinity(0))
     share = memory.shared(spec.max_memory_gb, float(given.frame.memory_usage(deep=True).sum()), wanted)
-    problem = prepare(given, plan, task, metric, positive, chosen, budget=allowed, seed=spec.seed)
-    with place(folder, identity) as here:
+    with place(folder, "" if shared else identity) as here:
         joblib.dump(problem, here.folder / PROBLEM)
-        known = shelf.recorded(here.folder)
-        study = Study(chosen, problem.job, problem.first, greater=metric.greater, most=spec.trials, known=known)
+        study = _study(problem, spec, here, shared)
         if spec.trials is None:
-            began -= min(here.used(), (1 - LEFT) * allowed)
+            began -= min(study.used() if shared else here.used(), (1 - LEFT) * allowed)
         hands = pool.Pool(share, here)
         try:
             errands = _Errands(here.folder, given, problem)
@@ -94,12 +147,18 @@ def run(
             limits = Limits(spec.max_latency_ms or most, spec.max_size_mb or inf, spec.max_latency_ms is not None)
             closing = Closing(problem, here.folder, hands, len(given.frame), limits, allowed, began + allowed)
             found = Candidates(problem, here.folder)
-            search = _Search(problem, study, hands, errands, closing, found, here, on_progress, stop)
-            ended = search.run()
-            note = "; ".join(filter(None, [ended.note, share.fewer_than(wanted)]))
-            return _labelled(replace(ended, note=note), how_judged(problem, given), spec)
+            yield _Search(problem, study, hands, errands, closing, found, here, on_progress, stop)
         finally:
             hands.close()
+
+
+def _study(problem: Problem, spec: Search, here: Place, shared: Shared | None) -> Study:
+    if shared:
+        from everfit.search.shared import SharedStudy  # needs a database's driver
+
+        return SharedStudy(shared, problem, here.folder, spec.trials)
+    families, greater, known = problem.families, problem.metric.greater, shelf.recorded(here.folder)
+    return Study(families, problem.job, problem.first, greater=greater, most=spec.trials, known=known)
 
 
 def _labelled(found: Searched, how: str, spec: Search) -> Searched:
@@ -107,7 +166,8 @@ def _labelled(found: Searched, how: str, spec: Search) -> Searched:
     ended = {"budget": "it ended by time", "asked": "it was stopped by hand", "trials": ""}[found.stopped_by]
     timed = "the time of one row is measured" if spec.max_latency_ms else ""
     late = "a trial ran out of time" if any(row.status == "timed out" for row in found.leaderboard) else ""
-    why = ended or timed or late
+    others = "other machines had a part in it" if found.hosts else ""
+    why = ended or timed or late or others
     label = f"not repeatable, as {why}" if why else "repeatable with the same seed"
     return replace(found, how=f"{how}; {label}", repeatable=not why)
 
@@ -144,6 +204,7 @@ class _Search:
         self.problem, self.study, self.hands, self.errands = problem, study, hands, errands
         self.closing, self.found, self.on_progress, self.stop = closing, found, on_progress, stop
         self.here, self.resumed = here, 0
+        self.hosts: dict[str, int] = {}
         self.allowed, self.deadline = closing.allowed, closing.deadline
         self.began = self.deadline - self.allowed
 
@@ -155,14 +216,12 @@ class _Search:
         self.errands.start()
         ended = self._ended()
         while ended is None or self.study.remembers:
-            for outcome in self.hands.results(TICK):
-                self._note(outcome)
-            self._say()
-            self._hand_out()
+            self._go_on()
             ended = self._ended()
         for task in self.hands.drop():
             why = "it still ran when the search ended"
             self._note(Outcome(task.number, task.family, task.params, "timed out", why))
+        self.study.end()
         self.errands.wait()
         made, chosen, note = self.closing.make(self.found, extends=ended == "budget")
         return Searched(
@@ -170,7 +229,25 @@ class _Search:
             board.leaderboard(self.found.outcomes, greater=self.problem.metric.greater),
             board.trials([each for each in self.found.outcomes if each.number >= 0]),
             clock.monotonic() - self.began, ended, "", note, board.spent(self.found.outcomes), resumed=self.resumed,
+            hosts=self.hosts,
         )  # fmt: skip
+
+    def help(self) -> int:
+        """Try what there is to be tried until the leader ends it; return how many trials were done here."""
+        self.found.add(baseline(self.problem))
+        while not self.study.over and self._ended() is None:
+            self._hand_out()
+            self._go_on()
+        return sum(each.number >= 0 for each in self.found.outcomes) - sum(self.hosts.values())
+
+    def _go_on(self) -> None:
+        for outcome in self.hands.results(TICK):
+            self._note(outcome)
+        for host, outcome in self.study.news(clock.monotonic() - self.began, self.found.wants):
+            self.hosts[host] = self.hosts.get(host, 0) + 1
+            self.found.add(outcome)
+        self._say()
+        self._hand_out()
 
     def _scout(self) -> None:
         """Let the first model be one of few rows where the defaults take their time, unless all must be repeatable."""

@@ -67,3 +67,4 @@ class Searched:
     spent: dict[str, float] = field(default_factory=dict)
     repeatable: bool = False
     resumed: int = 0
+    hosts: dict[str, int] = field(default_factory=dict)  # how many trials each of the other machines has done

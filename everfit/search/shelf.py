@@ -68,8 +68,19 @@ def recall(folder: Path, number: int, at: int = 0) -> Outcome | None:
         return None
     said = json.loads(file.read_text())
     sound = all((folder / name).exists() and (folder / name).stat().st_size == size for name, size in said["files"])
-    whole = said["outcome"] | {name: tuple(said["outcome"][name]) for name in ("scores", "folds")}
-    return Outcome(**whole) if sound else None
+    return outcome_of(said) if sound else None
+
+
+def record_of(folder: Path, outcome: Outcome) -> dict[str, Any]:
+    """Return the record of a trial; of one that did not come so far as to have one, a record without files."""
+    file = _record(folder, outcome.number, 0)
+    return json.loads(file.read_text()) if file.exists() else {"outcome": asdict(outcome), "files": []}
+
+
+def outcome_of(record: dict[str, Any]) -> Outcome:
+    """Return the outcome that a record holds."""
+    said = record["outcome"]
+    return Outcome(**(said | {name: tuple(said[name]) for name in ("scores", "folds")}))
 
 
 def recorded(folder: Path) -> dict[int, Outcome]:

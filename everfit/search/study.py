@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import optuna
@@ -64,11 +64,14 @@ class Study:
         self.greater = greater
         self.reached: dict[str, float] = {}  # the best score of each family
         self.spent = dict.fromkeys(self.families, 0.0)
-        self.study = _new(job.seed, greater)
+        self.study = self._open(job.seed)
         self.first = 0
         for family, params in portfolio(families, job):
-            self._enqueue(family.name, params)
+            self._offer(family.name, params)
             self.first += 1
+
+    def _open(self, seed: int) -> optuna.Study:
+        return optuna.create_study(direction="maximize" if self.greater else "minimize", sampler=tpe(seed))
 
     def next(self, bar: tuple[float, ...]) -> Task | None:
         """Return what to try next; None when all were asked for, or a batch has to be finished first."""
@@ -96,6 +99,23 @@ class Study:
         outcome = self.known.get(task.number)
         same = outcome is not None and (outcome.family, outcome.params) == (task.family, task.params)
         return outcome if same else None
+
+    over = False  # whether another process, which leads, has ended the search
+
+    def news(self, used: float, wants: Callable[[Outcome], bool]) -> Sequence[tuple[str, Outcome]]:  # noqa: ARG002
+        """Return what other hosts have done, and who; here nobody else has part in it."""
+        return ()
+
+    def used(self) -> float:
+        """Return the seconds that were worked before this process came."""
+        return 0.0
+
+    def end(self) -> None:
+        """Let other hosts stop."""
+
+    def _offer(self, family: str, params: Params) -> None:
+        """Let something of the portfolio be tried, in its turn."""
+        self._enqueue(family, params)
 
     def _enqueue(self, family: str, params: Params) -> None:
         self.study.enqueue_trial({"family": family, **{f"{family}.{name}": value for name, value in params.items()}})
@@ -137,10 +157,7 @@ class Study:
                 self._tell(self.open.pop(number), self.told.pop(number))
 
     def _tell(self, trial: Trial, outcome: Outcome) -> None:
-        self.spent[outcome.family] += 1.0 if self.most is not None else outcome.seconds
-        if outcome.status == "done" and outcome.score is not None:
-            better = max if self.greater else min
-            self.reached[outcome.family] = better(outcome.score, self.reached.get(outcome.family, outcome.score))
+        self._learn(outcome)
         if outcome.score is None:
             self.study.tell(trial, state=TrialState.FAIL)
         elif outcome.status == "pruned":
@@ -149,10 +166,16 @@ class Study:
         else:
             self.study.tell(trial, outcome.score)
 
+    def _learn(self, outcome: Outcome) -> None:
+        self.spent[outcome.family] += 1.0 if self.most is not None else outcome.seconds
+        if outcome.status == "done" and outcome.score is not None:
+            better = max if self.greater else min
+            self.reached[outcome.family] = better(outcome.score, self.reached.get(outcome.family, outcome.score))
 
-def _new(seed: int, greater: bool) -> optuna.Study:
+
+def tpe(seed: int) -> optuna.samplers.TPESampler:
+    """Return the sampler of all parameters but the family."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        sampler = optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True)
-    return optuna.create_study(direction="maximize" if greater else "minimize", sampler=sampler)
+        return optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True)

@@ -28,15 +28,16 @@ look(Path(sys.argv[1]), on_progress=lambda seen: print(seen.done, flush=True))
 """
 
 
-def look(folder, spec=None, **more):
+def look(folder, spec=None, of=search.run, **more):
     """Search on a small table, by default for seven trials; the fits are counted in a file beside `folder`."""
     frame = table()
     plan = features.plan(frame, Data(source="x", target="y", time="t", drop=("g", "w")))
     families = (Counts(folder.with_suffix(".fits")),)
-    more = {"budget": 300, "workers": 2, "identity": "same", "families": families, "folder": folder} | more
+    more = {"budget": 300, "workers": 2, "families": families, "folder": folder} | more
+    more |= {} if "shared" in more else {"identity": "same"}
     metric = evaluation.metric("mae", "regression")
     spec = spec or Search(trials=7, seed=3)
-    return search.run(frame, frame["y"], plan=plan, task="regression", metric=metric, spec=spec, **more)
+    return of(frame, frame["y"], plan=plan, task="regression", metric=metric, spec=spec, **more)
 
 
 def fits(folder):

@@ -1,0 +1,60 @@
+"""Where hosts of one search meet, and how the files of trials come from one to the other."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import uuid4
+
+import fsspec
+
+from everfit.files import replacing
+
+LEADER = "leader"
+
+
+def _me() -> str:
+    return f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:6]}"
+
+
+@dataclass(frozen=True)
+class Shared:
+    """A database for what is tried (`storage`, in which a search has a `name`), and a folder or store for `files`.
+
+    One host `leads`, and makes the final model; the others have names of their `own`.
+    """
+
+    storage: str
+    name: str
+    files: str
+    leads: bool = False
+    own: str = field(default_factory=_me)
+
+    @property
+    def host(self) -> str:
+        """How the others call this process; a leader that takes the place of one that was killed is called the same."""
+        return LEADER if self.leads else self.own
+
+    def send(self, folder: Path, names: Iterable[str]) -> None:
+        """Lay files where the others can read them."""
+        system, root = fsspec.core.url_to_fs(f"{self.files}/{self.host}")
+        system.makedirs(root, exist_ok=True)
+        for name in names:
+            system.put_file(str(folder / name), f"{root}/{name}")
+
+    def fetch(self, host: str, folder: Path, names: Iterable[str]) -> None:
+        """Bring the files of another host, unless there is one of that name already; raise OSError when one is gone."""
+        system, root = fsspec.core.url_to_fs(f"{self.files}/{host}")
+        for name in names:
+            if not (folder / name).exists():
+                with replacing(folder / name) as half:
+                    system.get_file(f"{root}/{name}", str(half))
+
+    def clear(self) -> None:
+        """Remove all files of the search."""
+        system, root = fsspec.core.url_to_fs(self.files)
+        if system.exists(root):
+            system.rm(root, recursive=True)

@@ -1,0 +1,217 @@
+"""One study for several hosts, in a database that all of them reach: who tries what, and what became of it.
+
+A trial belongs to the host that asked for it, and is done when its record is there. Each host shows that it lives by a
+word in the study that changes; a trial of one whose word has not changed for a while is offered again by the leader,
+who makes the final model. Clocks are never compared.
+"""
+
+from __future__ import annotations
+
+import time as clock
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from functools import cache
+from math import inf
+from pathlib import Path
+from typing import Any, Literal
+
+import optuna
+import sqlalchemy as sa
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.exc import OperationalError
+
+from everfit.errors import Unavailable, first_line
+from everfit.search import shelf
+from everfit.search.estimators.base import Params
+from everfit.search.hosts import LEADER, Shared
+from everfit.search.matrices import names
+from everfit.search.study import Study, tpe
+from everfit.search.tasks import Outcome, Problem, Task
+
+EVERY = 1.0  # seconds between two looks at what the others did
+STALE = 30.0  # seconds of silence after which a host is taken for dead
+HOST, RECORD, JOB, ENDED, BEAT = "host", "record", "job", "ended", "beat "
+
+
+class SharedStudy(Study):
+    """A study that other hosts ask and tell as well; `most` trials are divided among them.
+
+    What is asked for depends on who is how fast, so it is never repeatable.
+    """
+
+    def __init__(self, shared: Shared, problem: Problem, folder: Path, most: int | None) -> None:
+        self.shared, self.problem, self.folder = shared, problem, folder
+        self.offered = 0  # of the portfolio, also by a leader that was killed
+        self.taken: set[int] = set()  # whose outcome is known here
+        self.beats: dict[str, tuple[Any, float]] = {}  # each host's last word, and when it was first heard
+        self.full = self.over = False
+        self.limit = most
+        self.again = 0.0
+        with reaching(shared.storage):
+            greater = problem.metric.greater
+            super().__init__(problem.families, problem.job, problem.first, greater=greater, most=None)
+
+    def _open(self, seed: int) -> optuna.Study:
+        study = optuna.load_study(study_name=self.shared.name, storage=_storage(self.shared.storage))
+        study.sampler = tpe(seed + zlib.crc32(self.shared.host.encode()))
+        self.there = len(study.get_trials(deepcopy=False))
+        return study
+
+    def _offer(self, family: str, params: Params) -> None:
+        if self.shared.leads and self.there <= self.offered < (self.limit or inf):
+            super()._offer(family, params)
+        self.offered += 1
+
+    def next(self, bar: tuple[float, ...]) -> Task | None:
+        """Return what to try next; None when all were asked for."""
+        if self.full or self.over:
+            return None
+        with reaching(self.shared.storage):
+            waiting = self.study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+            self.asked = 0 if waiting else self.first  # whether a family has to be chosen
+            task = self._ask(bar)
+            trial = self.open[task.number]
+            if self.limit is not None and task.number - self._lost() >= self.limit:
+                self.study.tell(self.open.pop(task.number), state=TrialState.FAIL)
+                self.full = True
+                return None
+            trial.set_user_attr(HOST, self.shared.host)
+        return task
+
+    def _lost(self) -> int:
+        """Count the trials that ended without an outcome, each of which somebody does under another number."""
+        ended = self.study.get_trials(deepcopy=False, states=(TrialState.FAIL,))
+        return sum(RECORD not in trial.user_attrs for trial in ended)
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether all trials that may be asked for are finished, on whatever host."""
+        return self.over or (self.limit is not None and len(self.taken) >= self.limit)
+
+    def tell(self, outcome: Outcome) -> None:
+        """Tell everybody, when the files are where they can be read.
+
+        What another host was given meanwhile, because this one seemed dead, is told by that one.
+        """
+        record = shelf.record_of(self.folder, outcome)
+        names = [name for name, _ in record["files"]]
+        self.shared.send(self.folder, [*names, *self._encoders(outcome)] if names else [])
+        trial = self.open.pop(outcome.number)
+        with reaching(self.shared.storage), suppress(optuna.exceptions.UpdateFinishedTrialError):
+            trial.set_user_attr(RECORD, record)
+            self.taken.add(outcome.number)
+            self._tell(trial, outcome)
+
+    def _encoders(self, outcome: Outcome) -> list[str]:
+        """Name the files of the features that a trial's models read."""
+        style = self.problem.family(outcome.family).style
+        return sorted({f"{name}.joblib" for at in outcome.folds for name in names(self.problem, style, at)})
+
+    def news(self, used: float, wants: Callable[[Outcome], bool]) -> Sequence[tuple[str, Outcome]]:
+        """Say that this host lives, and for how long it has worked; return what the others did since the last look.
+
+        Their files come to the leader, of those that it `wants`.
+        """
+        if clock.monotonic() < self.again:
+            return []
+        self.again = clock.monotonic() + EVERY
+        with reaching(self.shared.storage):
+            said = self.study.user_attrs
+            self.study.set_user_attr(BEAT + self.shared.host, used)
+            trials = self.study.get_trials(deepcopy=False)
+            if self.shared.leads:
+                self._offer_again([trial for trial in trials if trial.state == TrialState.RUNNING], said)
+            else:
+                self.over = bool(said.get(ENDED)) or self._silent(LEADER, said.get(BEAT + LEADER))
+        return [self._heard(trial, wants) for trial in trials if self._is_new(trial)]
+
+    def _is_new(self, trial: FrozenTrial) -> bool:
+        return trial.number not in self.taken and trial.state.is_finished() and RECORD in trial.user_attrs
+
+    def _heard(self, trial: FrozenTrial, wants: Callable[[Outcome], bool]) -> tuple[str, Outcome]:
+        host, record = trial.user_attrs[HOST], trial.user_attrs[RECORD]
+        outcome = shelf.outcome_of(record)
+        self.taken.add(trial.number)
+        self._learn(outcome)
+        if self.shared.leads and record["files"] and wants(outcome):
+            try:
+                self.shared.fetch(host, self.folder, [name for name, _ in record["files"]] + self._encoders(outcome))
+            except OSError as cause:
+                outcome = replace(outcome, status="failed", reason=f"its files cannot be read: {first_line(cause)}")
+        return host, outcome
+
+    def _offer_again(self, running: list[FrozenTrial], said: dict[str, Any]) -> None:
+        """Offer what a dead host was at, with the same parameters; also what one asked for and never began."""
+        for trial in running:
+            host = trial.user_attrs.get(HOST, f"trial {trial.number}")
+            killed = host == LEADER and trial.number not in self.open
+            if killed or (host != LEADER and self._silent(host, said.get(BEAT + host))):
+                self.study.tell(trial.number, state=TrialState.FAIL)
+                self.study.enqueue_trial(trial.system_attrs.get("fixed_params", {}) | trial.params)
+                self.full = False
+
+    def _silent(self, who: str, word: Any) -> bool:
+        before, since = self.beats.get(who, (None, 0.0))
+        if who not in self.beats or before != word:
+            since = clock.monotonic()
+            self.beats[who] = (word, since)
+        return clock.monotonic() - since > STALE
+
+    def used(self) -> float:
+        """Return the seconds that the leader has worked so far."""
+        with reaching(self.shared.storage):
+            return float(self.study.user_attrs.get(BEAT + LEADER, 0.0))
+
+    def end(self) -> None:
+        """Let the other hosts stop."""
+        with reaching(self.shared.storage):
+            self.study.set_user_attr(ENDED, True)
+
+
+def announce(shared: Shared, job: dict[str, Any], *, greater: bool) -> None:
+    """Make the study, or find the one of a search that was killed, and write down what hosts need to know to join."""
+    with reaching(shared.storage):
+        direction: Literal["maximize", "minimize"] = "maximize" if greater else "minimize"
+        study = optuna.create_study(
+            study_name=shared.name, storage=_storage(shared.storage), direction=direction, load_if_exists=True
+        )
+        study.set_user_attr(JOB, job)
+        study.set_user_attr(ENDED, False)
+
+
+def job_of(storage: str, name: str) -> dict[str, Any]:
+    """Return what was announced of a search."""
+    with reaching(storage):
+        job: dict[str, Any] = optuna.load_study(study_name=name, storage=_storage(storage)).user_attrs[JOB]
+        return job
+
+
+def reach(storage: str) -> None:
+    """Raise Unavailable when the database cannot be reached; make its tables when they are not there."""
+    with reaching(storage):
+        _storage(storage)
+
+
+def remove(shared: Shared) -> None:
+    """Remove the study and the files of its trials, when the result has been used."""
+    shared.clear()
+    with reaching(shared.storage):
+        optuna.delete_study(study_name=shared.name, storage=_storage(shared.storage))
+
+
+@contextmanager
+def reaching(storage: str) -> Iterator[None]:
+    """Raise Unavailable when the database does not answer."""
+    try:
+        yield
+    except OperationalError as cause:
+        address = sa.make_url(storage).render_as_string(hide_password=True)
+        raise Unavailable.at("The database of the search", address, cause.orig or cause) from cause
+
+
+@cache
+def _storage(url: str) -> optuna.storages.RDBStorage:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna.storages.RDBStorage(url, engine_kwargs={"pool_pre_ping": True})

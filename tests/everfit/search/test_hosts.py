@@ -1,0 +1,90 @@
+"""Two processes that share nothing but PostgreSQL and a folder search together; one of them is killed half-way."""
+
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from everfit import search
+from everfit.errors import Unavailable
+from everfit.search import engine, shared
+from everfit.search.hosts import Shared
+from everfit.spec import Search
+from tests.everfit.search.conftest import table
+from tests.everfit.search.test_resume import fits, look
+
+pytestmark = pytest.mark.postgres
+TRIALS = 9
+
+
+def helper(place, url):
+    """Start a process of its own that goes along."""
+    script = f"""
+from pathlib import Path
+from everfit.search.hosts import Shared
+from tests.everfit.search.test_hosts import go_along
+go_along(Path({str(place)!r}), Shared({url!r}, "toy", {str(place.parent / "lake")!r}))
+"""
+    env = {**os.environ, "PYTHONPATH": str(Path.cwd())}
+    return subprocess.Popen([sys.executable, "-c", script], env=env)
+
+
+def go_along(folder, meeting):
+    return look(folder, Search(trials=TRIALS), shared=meeting, of=engine.along, workers=1)
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory, postgres_url):
+    """Lead a search, with one worker, that another process goes along with until it has done three trials."""
+    top = tmp_path_factory.mktemp("hosts")
+    url = postgres_url.replace("postgresql://", "postgresql+psycopg://")
+    meeting = Shared(url, "toy", str(top / "lake"), leads=True)
+    shared.announce(meeting, {}, greater=False)
+    patched = pytest.MonkeyPatch()
+    patched.setattr(shared, "STALE", 3.0)
+    with helper(top / "helper", url) as process:
+
+        def watch(_seen):
+            while process.poll() is None and len(list((top / "lake").glob("*-*/said-*-0.npy"))) < 3:
+                time.sleep(0.05)
+            process.kill()
+
+        found = look(top / "leader", Search(trials=TRIALS), shared=meeting, workers=1, on_progress=watch)
+        process.kill()
+    patched.undo()
+    return SimpleNamespace(top=top, url=url, meeting=meeting, found=found)
+
+
+def test_both_hosts_have_a_part_in_it_and_the_leader_takes_over_what_the_dead_one_was_at(story):
+    found, (theirs,) = story.found, story.found.hosts.values()
+    assert 3 <= theirs < TRIALS
+    assert found.stopped_by == "trials"
+    assert len(found.trials) == TRIALS
+    assert set(found.trials["status"]) <= {"done", "pruned"}
+    assert np.isfinite(found.best.predict(table())).all()
+    assert "other machines had a part in it" in found.how
+
+
+def test_no_trial_is_done_on_both(story):
+    done = [Counter(fits(story.top / host)) for host in ("leader", "helper")]
+    twice = set(done[0]) & set(done[1])
+    assert len(twice) <= 1, "only what the dead host had not finished may be done again"
+
+
+def test_what_they_shared_leaves_when_it_is_forgotten(story):
+    shared.remove(story.meeting)
+    assert not (story.top / "lake").exists()
+    with pytest.raises(KeyError):
+        shared.job_of(story.url, "toy")
+
+
+def test_a_database_that_cannot_be_reached_is_said_without_its_password():
+    with pytest.raises(Unavailable, match="The database of the search at postgresql") as told:
+        search.reach("postgresql+psycopg://me:secret@127.0.0.1:1/none")
+    assert "secret" not in str(told.value)
