@@ -48,6 +48,7 @@ Metric = Literal[
     "r2",
     "mape",
 ]
+LABELLED = ("accuracy", "balanced_accuracy", "f1_macro")  # metrics that read labels, not probabilities
 Family = Literal[
     "lightgbm",
     "catboost",
@@ -112,6 +113,11 @@ Duration = Annotated[
 ]
 
 
+def _named(costs: Any) -> Any:
+    """Read classes that are numbers or true and false by their names."""
+    return {str(key): value for key, value in costs.items()} if isinstance(costs, dict) else costs
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=False, hide_input_in_errors=True)
 
@@ -171,6 +177,10 @@ class Search(_Part):
     budget: Duration = Field(timedelta(minutes=5), description="Wall-clock time for the search; it is kept.")
     trials: int | None = Field(None, ge=1, description="Stop after so many trials; makes a search repeatable.")
     metric: Metric | None = Field(None, description="Default: roc_auc, log_loss (multiclass) or mae.")
+    costs: Annotated[dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]], BeforeValidator(_named)] = Field(
+        {},
+        description="What it costs to miss a row of each class, such as {no: 1, yes: 10}; labels follow it.",
+    )
     estimators: tuple[Family, ...] = Field(
         default_factory=usable_families,
         min_length=1,
@@ -186,6 +196,15 @@ class Search(_Part):
         description="What the search's processes may hold together. Default: 80 % of what is free.",
     )
     seed: int = Field(0, ge=0, description="Same seed and same number of trials: same result.")
+
+    @model_validator(mode="after")
+    def _want_one_thing_of_labels(self) -> Self:
+        if self.costs and self.metric in LABELLED:
+            raise ValueError(
+                f"search.costs decides which labels are said, and the metric {self.metric} would have others; "
+                "leave out one of them, or set metric to one that reads probabilities, such as log_loss"
+            )
+        return self
 
     @field_validator("estimators")
     @classmethod

@@ -94,7 +94,7 @@ def as_predicted(loaded: registry.Loaded, said: pd.DataFrame) -> evaluation.Pred
         return evaluation.Predicted(said["prediction"].to_numpy(dtype="float64"))
     classes = loaded.pipeline.classes_
     proba = said[[f"probability_{label}" for label in classes]].to_numpy(dtype="float64")
-    return evaluation.Predicted(classes[proba.argmax(axis=1)], proba, classes)
+    return evaluation.Predicted(said["prediction"].to_numpy(dtype=classes.dtype), proba, classes)
 
 
 def _check_columns(spec: ModelSpec, learnt: Schema, came: Schema) -> tuple[str, ...]:

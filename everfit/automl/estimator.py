@@ -41,8 +41,9 @@ class AutoML(BaseEstimator):  # type: ignore[misc]
     and until then scikit-learn takes the model for a classifier. `metric` is a name in `everfit.evaluation.METRICS`, by
     default the one that `everfit train` uses. `budget` is wall time in seconds, or written as `10m`; with `trials` the
     same seed gives the same model. A frame may hold text, dates, categories and gaps; `roles` override what a column
-    is taken for. `positive` is the class that scores of a binary task are about; `workers` are processes, by default
-    one for each core, which together with this one hold at most `max_memory_gb`.
+    is taken for. `positive` is the class that scores of a binary task are about; `costs` are those of missing a row of
+    each class, such as {"no": 1, "yes": 10}, and labels follow them. `workers` are processes, by default one for each
+    core, which together with this one hold at most `max_memory_gb`.
 
     After `fit`, `best_` is the fitted pipeline, which reads frames with the columns `names_`; `leaderboard_` and
     `trials_` are frames of what was tried; `plan_` says what each column is taken for, `task_`, `metric_`, `score_`
@@ -51,13 +52,15 @@ class AutoML(BaseEstimator):  # type: ignore[misc]
 
     def __init__(
         self, task: str | None = None, metric: str | None = None, budget: float | str | timedelta = 300.0, *,
-        trials: int | None = None, estimators: Sequence[str] | None = None, roles: Mapping[str, str] | None = None,
+        trials: int | None = None, costs: Mapping[Any, float] | None = None,
+        estimators: Sequence[str] | None = None, roles: Mapping[str, str] | None = None,
         positive: Any = None, seed: int = 0, workers: int | None = None, max_memory_gb: float | None = None,
     ) -> None:  # fmt: skip
         self.task = task
         self.metric = metric
         self.budget = budget
         self.trials = trials
+        self.costs = costs
         self.estimators = estimators
         self.roles = roles
         self.positive = positive
@@ -109,8 +112,14 @@ class AutoML(BaseEstimator):  # type: ignore[misc]
         """Return a number or a label for each row."""
         check_is_fitted(self, "best_")
         if self.task_ != "regression":
-            return np.asarray(self.classes_[np.argmax(self.predict_proba(X), axis=1)])
+            return np.asarray(self.classes_[self.decide(self.predict_proba(X))])
         return np.asarray(self.best_.predict(self._frame(X, reset=False)))
+
+    @available_if(_classifies)  # type: ignore[untyped-decorator]
+    def decide(self, proba: np.ndarray) -> np.ndarray:
+        """Return the position in `classes_` of the label of each row, given its probabilities."""
+        check_is_fitted(self, "best_")
+        return np.asarray(self.best_[-1].decide(proba))
 
     @available_if(_classifies)  # type: ignore[untyped-decorator]
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -160,10 +169,8 @@ class AutoML(BaseEstimator):  # type: ignore[misc]
                 f"AutoML cannot take workers={self.workers}.", do="Give one or more, or none for each core."
             )
         names = (self.estimators,) if isinstance(self.estimators, str) else self.estimators
-        return made(
-            Search, budget=budget, trials=self.trials, seed=self.seed, estimators=names and tuple(names),
-            max_memory_gb=self.max_memory_gb,
-        )  # fmt: skip
+        return made(Search, budget=budget, trials=self.trials, seed=self.seed, costs=self.costs,
+                    estimators=names and tuple(names), max_memory_gb=self.max_memory_gb)  # fmt: skip
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -92,8 +92,8 @@ def _brier(y: np.ndarray, predicted: Predicted, _: np.ndarray) -> np.ndarray:
 
 
 def _hits(y: np.ndarray, predicted: Predicted) -> tuple[np.ndarray, np.ndarray, int]:
-    codes, proba, classes = _codes(y, predicted)
-    return codes, np.argmax(proba, axis=1), classes
+    codes, _, classes = _codes(y, predicted)
+    return codes, _codes(predicted.values, predicted)[0], classes
 
 
 def _accuracy(y: np.ndarray, predicted: Predicted, _: np.ndarray) -> np.ndarray:

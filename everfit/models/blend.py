@@ -18,17 +18,19 @@ class Blend(BaseEstimator):  # type: ignore[misc]
 
     `encoders` are fitted transformers by name; a member is (names of the encoders whose columns it reads, fitted
     model, weight). Weights sum to one. Probabilities are averaged over `classes`; a class that a member never saw
-    gets none from it. `doubt` is a share of each probability that is spread over all classes, as nothing is certain.
-    Without `classes` the members are regressors.
+    gets none from it. The `calibrator` (of `everfit.models.calibrated`) then bends them, and the label is the class
+    whose probability, times its one of `factors`, is the largest. Without `classes` the members are regressors.
     """
 
     def __init__(
-        self, encoders: Mapping[str, Any], members: Sequence[Member], classes: Any = None, doubt: float = 0.0
-    ) -> None:
+        self, encoders: Mapping[str, Any], members: Sequence[Member], classes: Any = None, calibrator: Any = None,
+        factors: Any = None,
+    ) -> None:  # fmt: skip
         self.encoders = encoders
         self.members = members
         self.classes = classes
-        self.doubt = doubt
+        self.calibrator = calibrator
+        self.factors = factors
 
     @property
     def classes_(self) -> np.ndarray:
@@ -37,26 +39,35 @@ class Blend(BaseEstimator):  # type: ignore[misc]
             raise AttributeError("a blend of regressors has no classes")
         return np.asarray(self.classes)
 
-    def fit(self, X: Any, y: Any) -> Self:
-        """Fit every encoder and every member again, each as it is, on other rows; weights stay."""
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Fit every encoder and every member again, each as it is, on other rows; shares, calibration and factors stay.
+
+        Weights of rows count for the members; encoders do not know them.
+        """
+        more = {} if sample_weight is None else {"sample_weight": sample_weight}
         self.encoders = {name: clone(encoder) for name, encoder in self.encoders.items()}
         made = {name: encoder.fit_transform(X, y) for name, encoder in self.encoders.items()}
         self.members = [
-            (names, clone(model).fit(self._matrix(names, X, made), y), weight) for names, model, weight in self.members
+            (names, clone(model).fit(self._matrix(names, X, made), y, **more), weight)
+            for names, model, weight in self.members
         ]
         self.classes = None if self.classes is None else np.unique(y)
         return self
 
     def predict(self, X: Any) -> np.ndarray:
-        """Return the mean number, or the likeliest label, of each row."""
+        """Return the mean number, or the label, of each row."""
         if self.classes is not None:
-            return np.asarray(self.classes_[np.argmax(self.predict_proba(X), axis=1)])
+            return np.asarray(self.classes_[self.decide(self.predict_proba(X))])
         return self._mean(X, values, (len(X),))
+
+    def decide(self, proba: np.ndarray) -> np.ndarray:
+        """Return the position of the class that is said of each row, given its probabilities."""
+        return np.asarray(np.argmax(proba if self.factors is None else proba * self.factors, axis=1))
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return one probability per row and class; only classifiers have it."""
         mean = self._mean(X, self._shares, (len(X), len(self.classes_)))
-        return (1 - self.doubt) * mean + self.doubt / len(self.classes_) if self.doubt else mean
+        return mean if self.calibrator is None else np.asarray(self.calibrator.transform(mean))
 
     def _shares(self, model: Any, matrix: np.ndarray) -> np.ndarray:
         said, known = shares(model, matrix), np.asarray(model.classes_)

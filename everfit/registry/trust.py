@@ -41,6 +41,8 @@ TRUSTED = frozenset(
         "everfit.features.text.Text",
         "everfit.models.bent.Bent",
         "everfit.models.blend.Blend",
+        "everfit.models.calibrated.Rescaled",
+        "everfit.models.calibrated.Stepwise",
         "everfit.models.coded.Coded",
         "everfit.models.named.Named",
         "everfit.models.network.Network",

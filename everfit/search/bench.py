@@ -21,7 +21,7 @@ from everfit.search import memory, shelf
 from everfit.search.estimators import BASELINE, Family, Job, Params, Rows, scales
 from everfit.search.matrices import Matrices
 from everfit.search.memory import Share
-from everfit.search.predicted import Predicted, predict, to_array
+from everfit.search.predicted import Predicted, of_array, predict, to_array
 from everfit.search.tasks import Outcome, Problem, Task, Whole
 
 PROBLEM = "problem.joblib"
@@ -69,7 +69,7 @@ class Bench:
             model = scales.build(family, task.params, job)
             learnt.append(scales.fit(family, model, task.params, train, job, _seen(valid, train, job.classifies)))
             seconds.append(time.perf_counter() - began)
-            predicted = predict(model, valid.X, job.task, problem.positive)
+            predicted = _labelled(problem, predict(model, valid.X, job.task, problem.positive))
             scores.append(problem.metric.score(valid.y, predicted, valid.weight))
             if at == 0:
                 spread, costs = _spread(problem, valid, predicted), self._costs(family, model)
@@ -145,6 +145,13 @@ class Bench:
     def _job(self, family: Family, rows: int, seconds: float) -> Job:
         categories = codes(self.problem.plan, family.style)
         return replace(self.problem.job, rows=rows, categories=categories, seconds=seconds)
+
+
+def _labelled(problem: Problem, predicted: Predicted) -> Predicted:
+    """Say labels as suits a metric that reads them."""
+    if problem.factors is None:
+        return predicted
+    return of_array(to_array(predicted, problem.classes), problem.classes, problem.positive, problem.factors)
 
 
 def _milliseconds(call: Callable[[], Any]) -> float:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time as clock
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
@@ -20,8 +20,6 @@ from everfit.search.tasks import MEMBERS
 
 STEPS = 25
 START = 4  # so often is the best counted at first, or half of the second would be all that may be added of it
-DOUBTS = (0.0, 1e-4, 1e-3, 1e-2)
-TINY = 1e-15  # the least probability that a log loss can be computed of
 ROWS = 10_000  # judged by; more cost time and change little
 BAGS = 10
 LEVEL = 0.25  # of the paired test; at .05 no blend passes on a few hundred rows, where blends help most
@@ -42,6 +40,7 @@ class Said:
     metric: Metric
     classes: np.ndarray | None = None  # of a classification, whose `y` are labels
     positive: object = None
+    factors: np.ndarray | None = None  # by which labels are said
 
     def thinned(self, rows: int = ROWS) -> Said:
         """Return at most so many rows, evenly spaced."""
@@ -50,7 +49,7 @@ class Said:
         kept = sampled(len(self.y), rows, ordered=True, seed=0)
         said = {number: array[kept] for number, array in self.said.items()}
         weight = None if self.weight is None else self.weight[kept]
-        return Said(said, self.y[kept], weight, self.folds[kept], self.metric, self.classes, self.positive)
+        return replace(self, said=said, y=self.y[kept], weight=weight, folds=self.folds[kept])
 
     def mean(self, counts: Mapping[int, float]) -> np.ndarray:
         """Return the weighted mean of some candidates."""
@@ -67,15 +66,18 @@ class Said:
         return mean if self.metric.greater else -mean
 
     def gains(self, said: np.ndarray) -> np.ndarray:
-        """Return the gain in each of five folds or more, or in each of ten bags of rows where there are fewer folds."""
-        many = len(np.unique(self.folds)) >= 5
-        scores = self._by(said, self.folds if many else np.arange(len(self.y)) % BAGS)
+        """Return the gain in each part of the rows."""
+        scores = self._by(said, self.parts())
         return scores if self.metric.greater else -scores
+
+    def parts(self) -> np.ndarray:
+        """Return which part each row belongs to: its fold, or one of ten bags where there are fewer than five folds."""
+        return self.folds if len(np.unique(self.folds)) >= 5 else np.arange(len(self.y)) % BAGS
 
     def _by(self, said: np.ndarray, part: np.ndarray) -> np.ndarray:
         parts = [part == at for at in np.unique(part)]
         return np.array([
-            self.metric.score(self.y[rows], of_array(said[rows], self.classes, self.positive),
+            self.metric.score(self.y[rows], of_array(said[rows], self.classes, self.positive, self.factors),
                               None if self.weight is None else self.weight[rows])
             for rows in parts
         ])  # fmt: skip
@@ -117,16 +119,6 @@ def _greedy(given: Said, best: int, price: Price, most: float, until: float) -> 
             break
         counts, reached = allowed[chosen], gains[chosen]
     return counts
-
-
-def doubt(said: np.ndarray, y: np.ndarray, classes: np.ndarray) -> float:
-    """Return how much of a probability had better be spread over all classes: a forest's zero is no certainty.
-
-    The one of four shares that the log loss of these rows likes best; `said` has a column for each class.
-    """
-    truth = said[np.arange(len(y)), np.searchsorted(classes, y)].astype("float64")
-    losses = [-np.log(np.maximum((1 - share) * truth + share / len(classes), TINY)).mean() for share in DOUBTS]
-    return DOUBTS[int(np.argmin(losses))]
 
 
 def _better(blend: Sequence[float] | np.ndarray, single: Sequence[float] | np.ndarray) -> bool:

@@ -30,7 +30,7 @@ def leaderboard(outcomes: Sequence[Outcome], *, greater: bool) -> tuple[Row, ...
 def _row(outcome: Outcome, rank: int | None) -> Row:
     return Row(rank, outcome.family, outcome.score, outcome.low, outcome.high, outcome.fit_seconds,
                outcome.predict_ms, outcome.size_mb, outcome.status, outcome.reason,
-               outcome.params | outcome.learnt)  # fmt: skip
+               outcome.params | outcome.learnt | outcome.answers)  # fmt: skip
 
 
 def spent(outcomes: Sequence[Outcome]) -> dict[str, float]:

@@ -59,14 +59,14 @@ class Closing:
         candidates = self._extended(found) if extends and self.problem.bagged else found.ranked()
         weights, ms = self._chosen(candidates)
         members = [found.kept[number] for number in weights]
+        answers = finish.answers(self.problem, self.folder, members, weights)
         fitted, note = self._refit(self._refits(members))
-        made = finish.pipeline(self.problem, self.folder, members, weights, fitted)
+        made = finish.pipeline(self.problem, self.folder, members, weights, fitted, answers)
         note = "; ".join(filter(None, [note, self._beyond(ms, finish.costs(self.problem, members)[1])]))
-        if len(members) == 1:
-            return made, members[0], note
-        row = finish.row(self.problem, self.folder, members, weights)
-        found.outcomes.append(row)
-        return made, row, note
+        row = members[0] if len(members) == 1 else finish.row(self.problem, self.folder, members, weights)
+        final = replace(row, answers=answers.told(self.problem.classes, self.problem.positive))
+        found.outcomes = [each for each in found.outcomes if each.number != final.number] + [final]
+        return made, final, note
 
     def _chosen(self, candidates: list[Outcome]) -> tuple[dict[int, float], float]:
         """Return the members' weights, and the milliseconds that they really take together for one row.

@@ -122,7 +122,8 @@ def _prepared(
     pool.warm_up()
     allowed = budget if budget is not None else spec.budget.total_seconds()
     chosen = tuple(families or (family for family in FAMILIES if family.name in spec.estimators))
-    return prepare(given, plan, task, metric, positive, chosen, budget=allowed, seed=spec.seed), allowed
+    problem = prepare(given, plan, task, metric, positive, chosen, budget=allowed, seed=spec.seed, costs=spec.costs)
+    return problem, allowed
 
 
 @contextlib.contextmanager
@@ -225,7 +226,7 @@ class _Search:
         self.errands.wait()
         made, chosen, note = self.closing.make(self.found, extends=ended == "budget")
         return Searched(
-            made, chosen.family, chosen.params | chosen.learnt, chosen.score,
+            made, chosen.family, chosen.params | chosen.learnt | chosen.answers, chosen.score,
             board.leaderboard(self.found.outcomes, greater=self.problem.metric.greater),
             board.trials([each for each in self.found.outcomes if each.number >= 0]),
             clock.monotonic() - self.began, ended, "", note, board.spent(self.found.outcomes), resumed=self.resumed,

@@ -13,6 +13,7 @@ import numpy as np
 from everfit.features import conformer
 from everfit.models.blend import Blend, Member
 from everfit.search import blending, shelf
+from everfit.search.answers import Answers
 from everfit.search.matrices import ALL, load, names
 from everfit.search.tasks import Limits, Outcome, Problem
 
@@ -68,7 +69,9 @@ def said(
     rows, fold = np.concatenate(valid), np.repeat(common, [len(part) for part in valid])
     weight = None if problem.weight is None else problem.weight[rows]
     arrays = {each.number: shelf.said(folder, each.number, common) for each in candidates}
-    return blending.Said(arrays, problem.y[rows], weight, fold, problem.metric, problem.classes, problem.positive)
+    return blending.Said(
+        arrays, problem.y[rows], weight, fold, problem.metric, problem.classes, problem.positive, problem.factors
+    )
 
 
 def row(problem: Problem, folder: Path, members: Sequence[Outcome], weights: Mapping[int, float]) -> Outcome:
@@ -90,8 +93,9 @@ def row(problem: Problem, folder: Path, members: Sequence[Outcome], weights: Map
 
 
 def pipeline(
-    problem: Problem, folder: Path, members: Sequence[Outcome], weights: Mapping[int, float], fitted: Mapping[int, str]
-) -> Any:
+    problem: Problem, folder: Path, members: Sequence[Outcome], weights: Mapping[int, float],
+    fitted: Mapping[int, str], answers: Answers | None = None,
+) -> Any:  # fmt: skip
     """Return the pipeline from raw columns to answers. `fitted` are files of models that were fitted on all rows.
 
     A member that should have been, and was not, answers with the model of its first fold.
@@ -100,15 +104,14 @@ def pipeline(
 
     parts = [part for each in members for part in _parts(problem, folder, each, weights[each.number], fitted)]
     encoders = {name: load(folder, name)[0] for part in parts for name in part[0]}
-    blend = Blend(encoders, parts, problem.classes, _doubt(problem, folder, members, weights))
+    how = answers or Answers()
+    blend = Blend(encoders, parts, problem.classes, how.calibrator, how.factors)
     return Pipeline([("conform", conformer(problem.plan)), ("model", blend)])
 
 
-def _doubt(problem: Problem, folder: Path, members: Sequence[Outcome], weights: Mapping[int, float]) -> float:
-    if problem.classes is None:
-        return 0.0
-    seen = said(problem, folder, members)
-    return blending.doubt(seen.mean(weights), seen.y, problem.classes)
+def answers(problem: Problem, folder: Path, members: Sequence[Outcome], weights: Mapping[int, float]) -> Answers:
+    """Return how the members' mean is calibrated and which labels it says, by the rows that all of them spoke of."""
+    return Answers() if problem.classes is None else Answers.of(said(problem, folder, members), weights, problem.costs)
 
 
 def _parts(problem: Problem, folder: Path, outcome: Outcome, weight: float, fitted: Mapping[int, str]) -> list[Member]:

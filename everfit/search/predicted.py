@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -43,6 +44,18 @@ class Metric(Protocol):
     def greater(self) -> bool:
         """Return whether more is better."""
 
+    @property
+    def probabilities(self) -> bool:
+        """Return whether it reads probabilities; else labels, or numbers."""
+
+    @property
+    def parts(self) -> Callable[[np.ndarray, Predicted, np.ndarray], np.ndarray]:
+        """Return what makes the parts of each row, whose weighted sums are what `finish` wants."""
+
+    @property
+    def finish(self) -> Callable[[np.ndarray], np.ndarray]:
+        """Return what makes scores of sums on the last axis."""
+
     def score(self, y: np.ndarray, predicted: Predicted, weight: np.ndarray | None = None) -> float:
         """Return the score in its natural orientation; NaN when the rows do not define it."""
 
@@ -52,7 +65,13 @@ def predict(model: Any, frame: Any, task: str, positive: Any = None) -> Predicte
     if task == "regression":
         return Predicted(np.asarray(model.predict(frame), dtype="float64"))
     proba, classes = np.asarray(model.predict_proba(frame), dtype="float64"), np.asarray(model.classes_)
-    return Predicted(classes[np.argmax(proba, axis=1)], proba, classes, _positive(classes, positive))
+    return Predicted(classes[_decided(model, proba)], proba, classes, _positive(classes, positive))
+
+
+def _decided(model: Any, proba: np.ndarray) -> np.ndarray:
+    """Return the position of the class that a model says of each row, which need not be the likeliest."""
+    last = model.steps[-1][1] if hasattr(model, "steps") else model
+    return np.asarray(last.decide(proba) if hasattr(last, "decide") else np.argmax(proba, axis=1))
 
 
 def to_array(predicted: Predicted, classes: np.ndarray | None) -> np.ndarray:
@@ -64,11 +83,14 @@ def to_array(predicted: Predicted, classes: np.ndarray | None) -> np.ndarray:
     return full
 
 
-def of_array(said: np.ndarray, classes: np.ndarray | None, positive: Any = None) -> Predicted:
-    """Return what `to_array` was given."""
+def of_array(
+    said: np.ndarray, classes: np.ndarray | None, positive: Any = None, factors: np.ndarray | None = None
+) -> Predicted:
+    """Return what `to_array` was given; the label is the likeliest class, each counted by its factor."""
     if classes is None:
         return Predicted(np.asarray(said, dtype="float64"))
-    return Predicted(classes[np.argmax(said, axis=1)], said.astype("float64"), classes, _positive(classes, positive))
+    labels = classes[np.argmax(said if factors is None else said * factors, axis=1)]
+    return Predicted(labels, said.astype("float64"), classes, _positive(classes, positive))
 
 
 def _positive(classes: np.ndarray, positive: Any) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ import pandas as pd
 
 from everfit.errors import DataError
 from everfit.features import Plan, conformer
+from everfit.search import decision
 from everfit.search.estimators import Family, Job
 from everfit.search.folds import Effort, folds_of, sampled
 from everfit.search.predicted import Metric
@@ -32,8 +33,8 @@ class Given:
     gap: float = 0.0
 
     def answered(self) -> Given:
-        """Return the rows whose answer is known."""
-        known = np.asarray(pd.notna(self.y))
+        """Return the rows whose answer is known, and which count: a weight of zero is no row."""
+        known = np.asarray(pd.notna(self.y)) & (True if self.weight is None else np.asarray(self.weight) > 0)
         return self if known.all() else self.take(np.flatnonzero(known))
 
     def take(self, rows: np.ndarray) -> Given:
@@ -56,7 +57,7 @@ def answers(y: Any, task: str) -> np.ndarray:
 
 def prepare(
     given: Given, plan: Plan, task: str, metric: Metric, positive: Any, families: Sequence[Family], *,
-    budget: float, seed: int,
+    budget: float, seed: int, costs: Mapping[str, float] | None = None,
 ) -> Problem:  # fmt: skip
     """Build the problem; raise DataError when there is no column to learn from or no way to judge."""
     if not plan.used:
@@ -79,9 +80,11 @@ def prepare(
         time=_as_number(part.time), group=part.group, gap=part.gap, seed=seed,
     )  # fmt: skip
     first = tuple(range(len(folds) if ordered else min(effort.folds, len(folds))))
+    factors = None if classes is None else decision.usual(metric, y, given.weight, classes)
     even = min(len(fold.train) for fold in folds) >= MOST_OF_THEM * effort.rows
     return Problem(plan, whole.frame, whole.y, whole.weight, folds, job, metric, positive, tuple(families), classes,
-                   sampled=sample, bagged=not ordered and not sample and even, first=first)  # fmt: skip
+                   sampled=sample, bagged=not ordered and not sample and even, first=first, factors=factors,
+                   costs=decision.costs_of(costs, classes) if costs else None)  # fmt: skip
 
 
 def conformed(given: Given, plan: Plan, task: str) -> Whole:

@@ -38,6 +38,8 @@ class Problem:
     classes: np.ndarray | None = None  # every label in order, also those that no row here has; None for a regression
     sampled: bool = False  # there are more rows than these
     bagged: bool = False  # the mean of the folds' models is as good as one of all rows, as their order means nothing
+    factors: np.ndarray | None = None  # by which trials say labels, where the metric reads them
+    costs: np.ndarray | None = None  # of missing each class
     first: tuple[int, ...] = ()  # the folds that every trial does; winners do the others as well
 
     def refits(self, family: str) -> bool:
@@ -112,6 +114,7 @@ class Outcome:
     folds: tuple[int, ...] = ()
     rows: int = 1  # that a fold learns from, on average
     learnt: dict[str, Any] = field(default_factory=dict)
+    answers: dict[str, Any] = field(default_factory=dict)  # of the final model: how it is calibrated and says labels
 
     @property
     def predict_ms(self) -> float | None:

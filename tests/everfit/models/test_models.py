@@ -14,6 +14,7 @@ from everfit.features.numbers import Numbers
 from everfit.models.answers import shares, values
 from everfit.models.bent import Bent
 from everfit.models.blend import Blend
+from everfit.models.calibrated import Rescaled, Stepwise
 from everfit.models.coded import FEW, Coded, coded
 from everfit.models.named import Named
 from everfit.models.scaled import Scaled
@@ -76,10 +77,36 @@ def test_a_blend_can_be_fitted_again_on_other_rows(blend):
 
 def test_who_has_doubts_gives_every_class_something():
     encode, model = member(DecisionTreeClassifier(random_state=0), LABELS, "a")
-    made = Blend({"e": encode}, [(["e"], model, 1.0)], np.array(["down", "flat", "up"]), doubt=0.03)
+    made = Blend({"e": encode}, [(["e"], model, 1.0)], np.array(["down", "flat", "up"]), Rescaled(doubt=0.03))
     assert made.predict_proba(X).min() == pytest.approx(0.01)
     np.testing.assert_allclose(made.predict_proba(X).sum(axis=1), 1)
     np.testing.assert_array_equal(made.predict(X), model.predict(encode.transform(X)))
+
+
+def test_labels_are_said_by_the_factors_and_probabilities_stay():
+    encode, model = member(LogisticRegression(), LABELS, "a")
+    made = Blend({"e": encode}, [(["e"], model, 1.0)], model.classes_, factors=np.array([1e-9, 1.0, 1e-9]))
+    assert set(made.predict(X)) == {"flat"}
+    np.testing.assert_allclose(made.predict_proba(X), model.predict_proba(encode.transform(X)))
+
+
+def test_a_blend_is_fitted_again_with_weights_of_rows():
+    encode, model = member(LogisticRegression(), LABELS, "b")
+    made = Blend({"e": encode}, [(["e"], model, 1.0)], model.classes_)
+    made.fit(X, LABELS, sample_weight=np.where(LABELS == "up", 1.0, 1e-6))
+    assert set(made.predict(X)) == {"up"}
+
+
+def test_two_classes_keep_the_order_of_rows_and_one_row_is_bent_as_many_are():
+    p = np.sort(CHANCE.random(50))
+    table = np.column_stack([1 - p, p])
+    rescaled, steps = Rescaled(0.01, np.array([2.0, 0.5]), np.array([0.3, -0.3])), Stepwise(p[::10], p[::10] ** 2)
+    for each in (rescaled, steps):
+        bent = each.transform(table)
+        assert np.all(np.diff(bent[:, 1]) >= 0)
+        np.testing.assert_allclose(bent.sum(axis=1), 1)
+        np.testing.assert_array_equal(each.transform(table[[7]])[0], bent[7])
+    assert np.all(np.diff(rescaled.transform(table)[:, 1]) > 0)
 
 
 def test_a_blend_of_regressors_has_no_classes(blend):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from everfit import evaluation
-from everfit.search.blending import Said, choose, doubt
+from everfit.search.blending import Said, choose
 from everfit.search.tasks import MEMBERS
 
 N = 600
@@ -84,15 +84,6 @@ def test_many_rows_are_thinned_evenly():
 def test_a_little_of_another_model_may_be_better_than_half_of_it():
     weights = choose(said(noisy(0.5, 1), noisy(1.2, 2)), free)
     assert 0 < weights[1] < 0.3
-
-
-@pytest.mark.parametrize(("zeros", "wanted"), [(0.0, 0.0), (0.02, 1e-2)])
-def test_who_is_wrong_where_it_was_certain_has_doubts(zeros, wanted):
-    classes, y = np.array(["a", "b"]), np.repeat(["a", "b"], 300)
-    sure = np.where(y[:, None] == classes, 1.0, 0.0)
-    wrong = np.arange(600) < 600 * zeros
-    sure[wrong] = sure[wrong][:, ::-1]
-    assert doubt(sure, y, classes) == wanted
 
 
 def test_of_those_that_are_nearly_as_cheap_as_the_cheapest_the_best_is_taken():

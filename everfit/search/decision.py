@@ -1,0 +1,152 @@
+"""Which label is said, given probabilities: for metrics that read labels, and for classes that are dear to miss.
+
+The label is the class whose probability, times a factor, is the largest. If probabilities are right, costs of missing
+each class are the best factors for these costs (Elkan, The Foundations of Cost-Sensitive Learning, IJCAI 2001), and the
+inverse of the classes' shares are for balanced accuracy (Menon et al., Long-Tail Learning via Logit Adjustment, ICLR
+2021); their root is a good start for F1. From there two classes are moved freely, which is a threshold, and more of
+them along powers of their shares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.stats import ttest_1samp
+
+from everfit.errors import SpecError, did_you_mean
+from everfit.models.calibrated import LEAST, logarithms
+from everfit.search.blending import Said
+from everfit.search.predicted import Metric, Predicted
+
+PARTS = 20  # of the rows
+BAGS = 40  # half of the parts each; the factors are the mean of what is best for each of them
+GROUPS = 10  # of parts, which judge what was chosen on the others
+LEVEL = 0.1  # of the paired test
+STEPS = 81
+POWERS = {"balanced_accuracy": 1.0, "f1_macro": 0.5}
+
+
+def applies(metric: Metric, costs: np.ndarray | None) -> bool:
+    """Whether anything depends on which label is said."""
+    return costs is not None or not metric.probabilities
+
+
+def costs_of(said: Mapping[str, float], classes: np.ndarray | None) -> np.ndarray:
+    """Return what it costs to miss each class, 1 where nothing is said; raise SpecError for one that is not there."""
+    if classes is None:
+        raise SpecError("search.costs are those of missing a class, and the target is a number.", do="Leave them out.")
+    names = [str(int(label)) if _is_whole(label) else str(label) for label in classes.tolist()]
+    for name in said:
+        if name not in names:
+            raise SpecError(
+                f"search.costs names the class '{name}', which the target never is.{did_you_mean(name, names)}",
+                do=f"Name classes of the target: {', '.join(names[:10])}.",
+            )
+    return np.array([said.get(name, 1.0) for name in names])
+
+
+def usual(metric: Metric, y: np.ndarray, weight: np.ndarray | None, classes: np.ndarray) -> np.ndarray | None:
+    """Return the factors that suit a metric if probabilities are right; None where the likeliest class does.
+
+    Trials say labels by them, so that they are ranked by what they know rather than by one half.
+    """
+    power = POWERS.get(metric.name, 0.0)
+    shares = np.bincount(np.searchsorted(classes, y), weight, len(classes))
+    return np.maximum(shares / shares.sum(), LEAST) ** -power if power else None
+
+
+def _is_whole(label: Any) -> bool:
+    return isinstance(label, float) and label.is_integer()
+
+
+def choose(seen: Said, proba: np.ndarray, costs: np.ndarray | None = None) -> np.ndarray | None:
+    """Return the factor of each class, of which the largest is 1; None where the likeliest class is said.
+
+    They begin with the costs, or with what is usual for the metric. What is best for the rows is the mean of what is
+    best for many halves of them, as a metric of labels goes up and down in steps. It is kept when, chosen on other
+    parts of the rows, it is better than the beginning in a paired test.
+    """
+    table = _Table.of(seen, proba, costs)
+    logs = table.begin + (table.best(np.arange(PARTS)) if table.is_better() else 0.0) * table.direction
+    factors = np.exp(logs - logs.max())
+    return None if np.allclose(factors, 1.0) else factors
+
+
+@dataclass(frozen=True)
+class _Table:
+    """For each step along the direction and each part of the rows, how much weight of a class was said to be another.
+
+    `tables` are step × part × (class · class); `cells` are the sums that the metric wants of each such pair.
+    """
+
+    tables: np.ndarray
+    steps: np.ndarray
+    begin: np.ndarray
+    direction: np.ndarray
+    cells: np.ndarray
+    metric: Metric | None
+    """None where costs are the measure; `cells` then are those of each pair."""
+
+    @classmethod
+    def of(cls, seen: Said, proba: np.ndarray, costs: np.ndarray | None) -> _Table:
+        """Say labels for all steps."""
+        assert seen.classes is not None
+        count, rows = len(seen.classes), len(seen.y)
+        codes = np.searchsorted(seen.classes, seen.y)
+        weight = np.ones(rows) if seen.weight is None else seen.weight
+        shares = (np.bincount(codes, weight, minlength=count) + 1) / (weight.sum() + count)
+        begin = np.log(next((each for each in (costs, seen.factors) if each is not None), np.ones(count)))
+        direction, steps = _line(shares)
+        logs, place = logarithms(proba) + begin, (np.arange(rows) % PARTS * count + codes) * count
+        size = PARTS * count * count
+        tables = [np.bincount(place + np.argmax(logs + step * direction, axis=1), weight, size) for step in steps]
+        stacked = np.array(tables).reshape(len(steps), PARTS, count * count)
+        cells = _pairs(seen.metric, seen.classes) if costs is None else (costs[:, None] * (1 - np.eye(count))).ravel()
+        return cls(stacked, steps, begin, direction, cells, seen.metric if costs is None else None)
+
+    def gains(self, tables: np.ndarray) -> np.ndarray:
+        """Return what tables are worth, of which more is better."""
+        if self.metric is None:
+            return np.asarray(-(tables @ self.cells) / tables.sum(axis=-1))
+        with np.errstate(all="ignore"):
+            scores = self.metric.finish(tables @ self.cells)
+        return scores if self.metric.greater else -scores
+
+    def best(self, parts: np.ndarray) -> float:
+        """Return the mean of the steps that are best for random halves of some parts."""
+        chance = np.random.default_rng(0)
+        halves = [chance.choice(parts, len(parts) // 2, replace=False) for _ in range(BAGS)]
+        gains = np.nan_to_num(self.gains(np.stack([self.tables[:, half].sum(axis=1) for half in halves])), nan=-np.inf)
+        highest = gains >= gains.max(axis=1, keepdims=True) - 1e-12
+        return float(np.mean((highest * self.steps).sum(axis=1) / highest.sum(axis=1)))
+
+    def is_better(self) -> bool:
+        """Whether steps that are chosen without a group of parts are better for it than the start."""
+        group = np.arange(PARTS) % GROUPS
+        chosen = [self._nearest(self.best(np.flatnonzero(group != each))) for each in range(GROUPS)]
+        said = np.array([self.tables[at, group == each].sum(axis=0) for each, at in enumerate(chosen)])
+        plain = np.array([self.tables[self._nearest(0.0), group == each].sum(axis=0) for each in range(GROUPS)])
+        differences = self.gains(said) - self.gains(plain)
+        known = differences[np.isfinite(differences)]
+        if len(known) < 3 or np.std(known) == 0:
+            return False
+        return bool(ttest_1samp(known, 0.0, alternative="greater").pvalue < LEVEL)
+
+    def _nearest(self, step: float) -> int:
+        return int(np.argmin(np.abs(self.steps - step)))
+
+
+def _line(shares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the direction in which logarithms of factors are moved, and steps, of which the middle one is none."""
+    direction = np.array([0.0, 1.0]) if len(shares) == 2 else -np.log(shares)
+    return direction, np.linspace(-3, 3, STEPS) if len(shares) == 2 else np.linspace(-1, 1, STEPS)
+
+
+def _pairs(metric: Metric, classes: np.ndarray) -> np.ndarray:
+    """Return the sums that a metric wants of each pair of a true class and one that was said."""
+    truth, said = np.repeat(classes, len(classes)), np.tile(classes, len(classes))
+    proba = np.tile(np.eye(len(classes)), (len(classes), 1))
+    return metric.parts(truth, Predicted(said, proba, classes), np.ones(len(truth)))
