@@ -15,9 +15,13 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
+    FiniteFloat,
     PlainSerializer,
+    Tag,
     ValidationError,
+    ValidationInfo,
     WithJsonSchema,
     field_validator,
     model_validator,
@@ -61,6 +65,7 @@ Family = Literal[
     "mlp",
     "neighbors",
 ]
+Method = Literal["tpe", "random", "grid"]
 OPTIONAL: dict[str, str] = {"network": "torch"}  # families that need an extra of everfit, and its name
 
 
@@ -171,6 +176,35 @@ class Data(_Part):
         return frozenset(name for name in named | dropped if name)
 
 
+class Range(_Part):
+    """Every value from `low` to `high`."""
+
+    low: int | FiniteFloat
+    high: int | FiniteFloat
+
+    @field_validator("high")
+    @classmethod
+    def _rise(cls, high: float, info: ValidationInfo) -> float:
+        if "low" in info.data and high <= info.data["low"]:
+            raise ValueError(f"it must be above low, which is {info.data['low']:g}")
+        return high
+
+
+def _kind(said: Any) -> str | None:
+    if isinstance(said, dict | Range):
+        return "[range]"
+    return "[levels]" if isinstance(said, list | tuple) else None
+
+
+Levels = Annotated[tuple[bool | int | FiniteFloat | str, ...], Field(min_length=1)]
+Within = Annotated[
+    Annotated[Levels, Tag("[levels]")] | Annotated[Range, Tag("[range]")],
+    Discriminator(
+        _kind, custom_error_type="levels", custom_error_message="it must be a list of values, or {low: ..., high: ...}"
+    ),
+]
+
+
 class Search(_Part):
     """How hard to look for a good pipeline."""
 
@@ -185,6 +219,13 @@ class Search(_Part):
         default_factory=usable_families,
         min_length=1,
         description="Families that may be tried. Default: all; network only where torch is installed.",
+    )
+    method: Method = Field(
+        "tpe",
+        description="What decides about trials: tpe learns from them, after known strong ones; random and grid do not.",
+    )
+    space: dict[Family, dict[str, Within]] = Field(
+        {}, description="Parameters by family, as a list or as {low, high}; a grid then varies nothing else."
     )
     max_latency_ms: float | None = Field(
         None, gt=0, description="One row may take so long, features included. Default: 10, unless trials is set."
@@ -213,6 +254,14 @@ class Search(_Part):
             if name not in usable_families():
                 raise ValueError(f"'{name}' needs a package that is missing: pip install \"everfit[{OPTIONAL[name]}]\"")
         return names
+
+    @field_validator("space")
+    @classmethod
+    def _be_searched(cls, space: dict[Family, Any], info: ValidationInfo) -> dict[Family, Any]:
+        for name in space:
+            if name not in info.data.get("estimators", (name,)):
+                raise ValueError(f"'{name}' is not among search.estimators")
+        return space
 
 
 class Evaluation(_Part):

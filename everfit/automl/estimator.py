@@ -41,9 +41,10 @@ class AutoML(BaseEstimator):  # type: ignore[misc]
     and until then scikit-learn takes the model for a classifier. `metric` is a name in `everfit.evaluation.METRICS`, by
     default the one that `everfit train` uses. `budget` is wall time in seconds, or written as `10m`; with `trials` the
     same seed gives the same model. A frame may hold text, dates, categories and gaps; `roles` override what a column
-    is taken for. `positive` is the class that scores of a binary task are about; `costs` are those of missing a row of
-    each class, such as {"no": 1, "yes": 10}, and labels follow them. `workers` are processes, by default one for each
-    core, which together with this one hold at most `max_memory_gb`.
+    is taken for. `method` is `tpe`, which is the advice, or `random` or `grid`; `space` says for some families where
+    parameters are searched, as {"lightgbm": {"num_leaves": [15, 63], "subsample": {"low": 0.5, "high": 1}}}.
+    `positive` is the class that scores of a binary task are about; `workers` are processes, by default one for each
+    core.
 
     After `fit`, `best_` is the fitted pipeline, which reads frames with the columns `names_`; `leaderboard_` and
     `trials_` are frames of what was tried; `plan_` says what each column is taken for, `task_`, `metric_`, `score_`
@@ -54,7 +55,8 @@ class AutoML(BaseEstimator):  # type: ignore[misc]
         self, task: str | None = None, metric: str | None = None, budget: float | str | timedelta = 300.0, *,
         trials: int | None = None, costs: Mapping[Any, float] | None = None,
         estimators: Sequence[str] | None = None, roles: Mapping[str, str] | None = None,
-        positive: Any = None, seed: int = 0, workers: int | None = None, max_memory_gb: float | None = None,
+        method: str = "tpe", space: Mapping[str, Any] | None = None, positive: Any = None, seed: int = 0,
+        workers: int | None = None, max_memory_gb: float | None = None,
     ) -> None:  # fmt: skip
         self.task = task
         self.metric = metric
@@ -63,6 +65,8 @@ class AutoML(BaseEstimator):  # type: ignore[misc]
         self.costs = costs
         self.estimators = estimators
         self.roles = roles
+        self.method = method
+        self.space = space
         self.positive = positive
         self.seed = seed
         self.workers = workers
@@ -170,7 +174,8 @@ class AutoML(BaseEstimator):  # type: ignore[misc]
             )
         names = (self.estimators,) if isinstance(self.estimators, str) else self.estimators
         return made(Search, budget=budget, trials=self.trials, seed=self.seed, costs=self.costs,
-                    estimators=names and tuple(names), max_memory_gb=self.max_memory_gb)  # fmt: skip
+                    estimators=names and tuple(names), method=self.method, space=self.space,
+                    max_memory_gb=self.max_memory_gb)  # fmt: skip
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -10,10 +10,11 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 
 from everfit.errors import DataError, EverfitError, SpecError, did_you_mean
-from everfit.spec import Family, Role, TaskType
+from everfit.spec import Family, Method, Role, TaskType
 
 TASKS = ("classification", *get_args(TaskType))
-KNOWN = {"task": TASKS, "estimators": get_args(Family), "roles": get_args(Role)}
+KNOWN = {"task": TASKS, "estimators": get_args(Family), "roles": get_args(Role), "method": get_args(Method),
+         "space": get_args(Family)}  # fmt: skip
 WORDS = {
     "data.group": "groups",
     "data.weight": "sample_weight",
@@ -40,7 +41,8 @@ def _explain(error: Any) -> str:
     if error["type"] == "literal_error":
         return f"{key}: {error['input']!r} is unknown.{did_you_mean(str(error['input']), KNOWN[key])}"
     value = error["input"].total_seconds() if isinstance(error["input"], timedelta) else error["input"]
-    return f"{key}={value!r}: {error['msg'].removeprefix('Value error, ')}."
+    whole = ".".join(part for part in error["loc"] if isinstance(part, str) and not part.startswith("["))
+    return f"{whole}={value!r}: {error['msg'].removeprefix('Value error, ')}."
 
 
 @contextmanager
@@ -49,7 +51,8 @@ def as_parameters() -> Iterator[None]:
     try:
         yield
     except EverfitError as error:
-        error.what, error.why, error.do = map(_said, (error.what, error.why, error.do))
+        error.what, error.why, error.do, *details = map(_said, (error.what, error.why, error.do, *error.details))
+        error.details = tuple(details)
         error.args = (error.what,)
         raise
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from everfit.search.estimators.base import Params
 from everfit.search.records import Row
 from everfit.search.tasks import Outcome
 
@@ -40,6 +41,14 @@ def spent(outcomes: Sequence[Outcome]) -> dict[str, float]:
         if each.number >= 0:
             families[each.family] = families.get(each.family, 0.0) + each.seconds
     return dict(sorted(families.items(), key=lambda pair: -pair[1]))
+
+
+def winners(chosen: Outcome, outcomes: Sequence[Outcome]) -> tuple[tuple[str, Params], ...]:
+    """Return the configurations of a blend, the heaviest first, or of the one that was chosen alone."""
+    members = sorted(chosen.params.get("members", []), key=lambda member: -member["weight"])
+    known = {each.number: each for each in outcomes}
+    best = [known[member["number"]] for member in members] or [chosen]
+    return tuple((each.family, each.params) for each in best)
 
 
 def trials(outcomes: Sequence[Outcome]) -> pd.DataFrame:

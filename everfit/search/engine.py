@@ -22,7 +22,7 @@ from everfit.search import board, memory, pool, shelf
 from everfit.search.bench import BASE, PROBLEM, WHOLE, baseline
 from everfit.search.candidates import Candidates
 from everfit.search.closing import MOST_MS, QUICK_ROWS, TICK, Closing
-from everfit.search.estimators import FAMILIES, Family
+from everfit.search.estimators import FAMILIES, Family, Params
 from everfit.search.hosts import Shared
 from everfit.search.places import Place, place
 from everfit.search.predicted import Metric
@@ -60,6 +60,7 @@ def run(
     shared: Shared | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     stop: Callable[[], bool] | None = None,
+    start: Sequence[tuple[str, Params]] = (),
 ) -> Searched:
     """Search until the budget, the number of trials or `stop` ends it; return the best, alone or blended.
 
@@ -69,8 +70,9 @@ def run(
     the same trials and the same model, provided that the budget suffices for them and `spec.max_latency_ms`, for
     which times are measured, is not said. Raise DataError when the data
     allow no model or do not fit into memory, and BudgetSpent when there was no time for even a quick model. `time`
-    makes later rows validate those that are older by `gap` at least, `group` keeps its rows on one side. Temporary
-    files go to a folder in `folder`, and leave with it.
+    makes later rows validate those that are older by `gap` at least, `group` keeps its rows on one side. `start` are
+    configurations to begin with, such as earlier winners; those of families or values that are not searched (any more)
+    are left out. Temporary files go to a folder in `folder`, and leave with it.
 
     With an `identity`, which names all that is said here, rows included, a search that was killed is gone on with:
     what it tried is not tried again, and without `spec.trials` the time that it had is part of the budget. Its files
@@ -80,7 +82,7 @@ def run(
     began = clock.monotonic()
     given = Given(frame, y, time, group, weight, gap).answered()
     made = _prepared(given, plan, task, metric, positive, spec, budget, families)
-    with _working(given, made, spec, began, workers, folder, identity, shared, on_progress, stop) as search:
+    with _working(given, made, spec, began, workers, folder, identity, shared, on_progress, stop, start) as search:
         return _labelled(search.run(), how_judged(made[0], given), spec)
 
 
@@ -110,7 +112,7 @@ def along(
     began = clock.monotonic()
     given = Given(frame, y, time, group, weight, gap).answered()
     made = _prepared(given, plan, task, metric, positive, spec, budget, families)
-    with _working(given, made, spec, began, workers, folder, "", shared, None, None) as search:
+    with _working(given, made, spec, began, workers, folder, "", shared) as search:
         return search.help()
 
 
@@ -129,8 +131,8 @@ def _prepared(
 @contextlib.contextmanager
 def _working(
     given: Given, made: tuple[Problem, float], spec: Search, began: float, workers: int | None, folder: Path | None,
-    identity: str, shared: Shared | None, on_progress: Callable[[Progress], None] | None,
-    stop: Callable[[], bool] | None,
+    identity: str, shared: Shared | None, on_progress: Callable[[Progress], None] | None = None,
+    stop: Callable[[], bool] | None = None, start: Sequence[tuple[str, Params]] = (),
 ) -> Iterator[_Search]:  # fmt: skip
     """Yield a search with its folder and its workers, which end with it."""
     problem, allowed = made
@@ -138,7 +140,7 @@ def _working(
     share = memory.shared(spec.max_memory_gb, float(given.frame.memory_usage(deep=True).sum()), wanted)
     with place(folder, "" if shared else identity) as here:
         joblib.dump(problem, here.folder / PROBLEM)
-        study = _study(problem, spec, here, shared)
+        study = _study(problem, spec, here, shared, start)
         if spec.trials is None:
             began -= min(study.used() if shared else here.used(), (1 - LEFT) * allowed)
         hands = pool.Pool(share, here)
@@ -153,13 +155,15 @@ def _working(
             hands.close()
 
 
-def _study(problem: Problem, spec: Search, here: Place, shared: Shared | None) -> Study:
+def _study(
+    problem: Problem, spec: Search, here: Place, shared: Shared | None, start: Sequence[tuple[str, Params]]
+) -> Study:
     if shared:
         from everfit.search.shared import SharedStudy  # needs a database's driver
 
-        return SharedStudy(shared, problem, here.folder, spec.trials)
-    families, greater, known = problem.families, problem.metric.greater, shelf.recorded(here.folder)
-    return Study(families, problem.job, problem.first, greater=greater, most=spec.trials, known=known)
+        return SharedStudy(shared, problem, here.folder, spec, start)
+    return Study(problem.families, problem.job, problem.first, greater=problem.metric.greater, spec=spec, start=start,
+                 known=shelf.recorded(here.folder))  # fmt: skip
 
 
 def _labelled(found: Searched, how: str, spec: Search) -> Searched:
@@ -230,7 +234,7 @@ class _Search:
             board.leaderboard(self.found.outcomes, greater=self.problem.metric.greater),
             board.trials([each for each in self.found.outcomes if each.number >= 0]),
             clock.monotonic() - self.began, ended, "", note, board.spent(self.found.outcomes), resumed=self.resumed,
-            hosts=self.hosts,
+            hosts=self.hosts, winners=board.winners(chosen, self.found.outcomes), warmed=len(self.study.start),
         )  # fmt: skip
 
     def help(self) -> int:

@@ -48,10 +48,13 @@ class Row:
 class Searched:
     """The final pipeline, and how it was found.
 
-    `stopped_by` is `budget`, `trials` or `asked`; only a search that was stopped by `trials` can be `repeatable`, and
-    `how` says whether it is. `resumed` counts the trials that were done before it was killed and gone on with.
+    `stopped_by` is `budget`, `trials` (or a grid's end) or `asked`; only a search that was stopped by `trials` can be
+    `repeatable`, and `how` says whether it is. `resumed` counts the trials that were done before it was killed and
+    gone on with.
     `spent` are the seconds of one core that went to each family.
     `note` says in words when the pipeline is not what it should be, such as fitted on fewer rows for lack of time.
+    `winners` are the family and the parameters of each model that answers, without what stopping early learnt;
+    `warmed` counts the given configurations that the search began with.
     """
 
     best: Any
@@ -68,3 +71,5 @@ class Searched:
     repeatable: bool = False
     resumed: int = 0
     hosts: dict[str, int] = field(default_factory=dict)  # how many trials each of the other machines has done
+    winners: tuple[tuple[str, dict[str, Any]], ...] = ()
+    warmed: int = 0

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cache
-from math import inf
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,10 +27,12 @@ from everfit.search import shelf
 from everfit.search.estimators.base import Params
 from everfit.search.hosts import LEADER, Shared
 from everfit.search.matrices import names
-from everfit.search.study import Study, tpe
+from everfit.search.study import Study, sampler
 from everfit.search.tasks import Outcome, Problem, Task
+from everfit.spec import Search
 
 EVERY = 1.0  # seconds between two looks at what the others did
+AHEAD = 50  # planned trials that wait in the database
 STALE = 30.0  # seconds of silence after which a host is taken for dead
 HOST, RECORD, JOB, ENDED, BEAT = "host", "record", "job", "ended", "beat "
 
@@ -41,36 +43,47 @@ class SharedStudy(Study):
     What is asked for depends on who is how fast, so it is never repeatable.
     """
 
-    def __init__(self, shared: Shared, problem: Problem, folder: Path, most: int | None) -> None:
+    def __init__(
+        self, shared: Shared, problem: Problem, folder: Path, spec: Search, start: Sequence[tuple[str, Params]] = ()
+    ) -> None:
         self.shared, self.problem, self.folder = shared, problem, folder
-        self.offered = 0  # of the portfolio, also by a leader that was killed
         self.taken: set[int] = set()  # whose outcome is known here
         self.beats: dict[str, tuple[Any, float]] = {}  # each host's last word, and when it was first heard
         self.full = self.over = False
-        self.limit = most
+        self.limit = spec.trials
         self.again = 0.0
         with reaching(shared.storage):
             greater = problem.metric.greater
-            super().__init__(problem.families, problem.job, problem.first, greater=greater, most=None)
+            free = spec.model_copy(update={"trials": None})
+            super().__init__(problem.families, problem.job, problem.first, greater=greater, spec=free, start=start)
+            ahead = [self.upcoming] if self.upcoming else []
+            self.upcoming, self.planned = None, islice(chain(ahead, self.planned), self.offered, None)
+            if self.shared.leads:
+                self._offer(0)
 
     def _open(self, seed: int) -> optuna.Study:
         study = optuna.load_study(study_name=self.shared.name, storage=_storage(self.shared.storage))
-        study.sampler = tpe(seed + zlib.crc32(self.shared.host.encode()))
-        self.there = len(study.get_trials(deepcopy=False))
+        study.sampler = sampler(seed + zlib.crc32(self.shared.host.encode()), self.method)
+        self.offered = len(study.get_trials(deepcopy=False))  # by a leader that was killed
         return study
 
-    def _offer(self, family: str, params: Params) -> None:
-        if self.shared.leads and self.there <= self.offered < (self.limit or inf):
-            super()._offer(family, params)
-        self.offered += 1
+    def _offer(self, waiting: int) -> None:
+        """Let what is planned be tried, some of it ahead of whoever asks; a grid ends with its last point."""
+        wanted = max(0, min(AHEAD, AHEAD if self.limit is None else self.limit - self.offered) - waiting)
+        points = [*islice(self.planned, wanted)]
+        for each in points:
+            self._enqueue(*each)
+        self.offered += len(points)
+        if self.method == "grid" and len(points) < wanted:
+            self.limit = self.offered
 
     def next(self, bar: tuple[float, ...]) -> Task | None:
         """Return what to try next; None when all were asked for."""
         if self.full or self.over:
             return None
         with reaching(self.shared.storage):
-            waiting = self.study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
-            self.asked = 0 if waiting else self.first  # whether a family has to be chosen
+            if self.method == "grid" and not self._waiting():
+                return None
             task = self._ask(bar)
             trial = self.open[task.number]
             if self.limit is not None and task.number - self._lost() >= self.limit:
@@ -79,6 +92,13 @@ class SharedStudy(Study):
                 return None
             trial.set_user_attr(HOST, self.shared.host)
         return task
+
+    def _choose(self) -> None:
+        if not self._waiting():
+            super()._choose()
+
+    def _waiting(self) -> int:
+        return len(self.study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
 
     def _lost(self) -> int:
         """Count the trials that ended without an outcome, each of which somebody does under another number."""
@@ -122,6 +142,7 @@ class SharedStudy(Study):
             self.study.set_user_attr(BEAT + self.shared.host, used)
             trials = self.study.get_trials(deepcopy=False)
             if self.shared.leads:
+                self._offer(sum(trial.state == TrialState.WAITING for trial in trials))
                 self._offer_again([trial for trial in trials if trial.state == TrialState.RUNNING], said)
             else:
                 self.over = bool(said.get(ENDED)) or self._silent(LEADER, said.get(BEAT + LEADER))

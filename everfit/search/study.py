@@ -7,38 +7,26 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import optuna
-from optuna.trial import Trial, TrialState
+from optuna.trial import FixedTrial, Trial, TrialState
 
 from everfit.search.estimators import scales
 from everfit.search.estimators.base import Family, Job, Params
 from everfit.search.portfolio import portfolio
+from everfit.search.spaces import Narrowed, check, grid
 from everfit.search.tasks import Outcome, Task
+from everfit.spec import Method, Range, Search
 
 BATCH = 4  # trials asked for together when the search must be repeatable, whatever the number of workers
 SHARES = (4, 3, 2, 1)  # how the best four families share the time after the portfolio: a blend wants unlike models
-
-
-class _Named:
-    """An Optuna trial whose parameters carry the family's name, so that families share one space."""
-
-    def __init__(self, trial: Trial, family: str) -> None:
-        self.trial, self.family = trial, family
-
-    def suggest_float(self, name: str, *args: Any, **kwargs: Any) -> float:
-        return self.trial.suggest_float(f"{self.family}.{name}", *args, **kwargs)
-
-    def suggest_int(self, name: str, *args: Any, **kwargs: Any) -> int:
-        return self.trial.suggest_int(f"{self.family}.{name}", *args, **kwargs)
-
-    def suggest_categorical(self, name: str, *args: Any, **kwargs: Any) -> Any:
-        return self.trial.suggest_categorical(f"{self.family}.{name}", *args, **kwargs)
 
 
 class Study:
     """Asks TPE for parameters, the portfolio first, and tells it what became of them.
 
     After the portfolio the four best families take turns, so that each has its share of the time (of the trials, if
-    the search must be repeatable); TPE decides about everything but the family.
+    the search must be repeatable); TPE decides about everything but the family. A random search draws families and
+    parameters from the first trial on, and a grid ends with its last point. `start` are configurations that TPE is
+    to begin with, right after the first of the portfolio; those that lie outside of the space are left out.
 
     With `repeatable`, trials are asked for in batches of four and told in the order of their numbers when the whole
     batch is done, so the outcome depends on neither the number nor the speed of the workers. Otherwise each is
@@ -49,13 +37,15 @@ class Study:
     """
 
     def __init__(
-        self, families: Sequence[Family], job: Job, folds: tuple[int, ...], *, greater: bool, most: int | None,
-        known: Mapping[int, Outcome] | None = None,
+        self, families: Sequence[Family], job: Job, folds: tuple[int, ...], *, greater: bool, spec: Search,
+        start: Sequence[tuple[str, Params]] = (), known: Mapping[int, Outcome] | None = None,
     ) -> None:  # fmt: skip
         self.families = {family.name: family for family in families}
         self.job = job
         self.folds = folds
-        self.most = most
+        self.most = spec.trials
+        self.method = spec.method
+        self.space = spec.space
         self.known = known or {}
         self.asked = 0
         self.waiting: list[Task] = []
@@ -65,29 +55,71 @@ class Study:
         self.reached: dict[str, float] = {}  # the best score of each family
         self.spent = dict.fromkeys(self.families, 0.0)
         self.study = self._open(job.seed)
-        self.first = 0
-        for family, params in portfolio(families, job):
-            self._offer(family.name, params)
-            self.first += 1
+        check(families, spec.space, job)
+        self.start = [found for each in start if (found := self._inside(*each))] if self.method == "tpe" else []
+        opening = self._opening() if self.method == "tpe" else []
+        self.first = len(opening)
+        self.planned = iter(opening) if self.method != "grid" else grid(families, spec.space, job)
+        self.upcoming = next(self.planned, None)
 
     def _open(self, seed: int) -> optuna.Study:
-        return optuna.create_study(direction="maximize" if self.greater else "minimize", sampler=tpe(seed))
+        drawn = sampler(seed, self.method)
+        return optuna.create_study(direction="maximize" if self.greater else "minimize", sampler=drawn)
 
     def next(self, bar: tuple[float, ...]) -> Task | None:
         """Return what to try next; None when all were asked for, or a batch has to be finished first."""
         if self.waiting:
             return self.waiting.pop(0)
+        if self._all_asked:
+            return None
         if self.most is None:
             return self._ask(bar)
-        if not self.open and self.asked < self.most:
-            self.waiting = [self._ask(bar) for _ in range(min(BATCH, self.most - self.asked))]
+        if not self.open:
+            self.waiting = [self._ask(bar) for _ in range(BATCH) if not self._all_asked]
             return self.waiting.pop(0)
         return None
 
     @property
     def exhausted(self) -> bool:
         """Whether all trials that may be asked for are finished."""
-        return self.most is not None and self.asked >= self.most and not self.open and not self.waiting
+        return self._all_asked and not self.open and not self.waiting
+
+    @property
+    def _all_asked(self) -> bool:
+        if self.method == "grid" and self.upcoming is None:
+            return True
+        return self.most is not None and self.asked >= self.most
+
+    def _opening(self) -> list[tuple[Family, Params]]:
+        """Return what TPE begins with, each once: the first of the portfolio, the given start, the portfolio's rest."""
+        first, *others = portfolio(list(self.families.values()), self.job)
+        once: list[tuple[Family, Params]] = []
+        for each in (first, *self.start, *others):
+            once += [each] if each not in once else []
+        return once
+
+    def _inside(self, name: str, params: Params) -> tuple[Family, Params] | None:
+        """Return a configuration without what is not searched, such as what stopping early learnt; None outside."""
+        family = self.families.get(name)
+        if family is None:
+            return None
+        fixed = FixedTrial({f"{name}.{key}": value for key, value in params.items()})
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")  # Optuna only warns of a number out of range
+                return family, self._params(fixed, name)
+        except (ValueError, UserWarning):
+            return None
+
+    def _params(self, trial: Any, name: str) -> Params:
+        narrowed: Any = Narrowed(trial, name, self.space.get(name, {}))  # type: ignore[call-overload]
+        return scales.space(self.families[name], narrowed, self.job)
+
+    def _enqueue(self, family: Family, params: Params) -> None:
+        """Let the next trial be this one; what the space forbids of it is left to the sampler."""
+        said = self.space.get(family.name, {})  # type: ignore[call-overload]
+        kept = {name: value for name, value in params.items() if self.method == "grid" or _holds(said.get(name), value)}
+        self.study.enqueue_trial({"family": family.name} | {f"{family.name}.{key}": kept[key] for key in kept})
 
     @property
     def remembers(self) -> bool:
@@ -113,26 +145,25 @@ class Study:
     def end(self) -> None:
         """Let other hosts stop."""
 
-    def _offer(self, family: str, params: Params) -> None:
-        """Let something of the portfolio be tried, in its turn."""
-        self._enqueue(family, params)
-
-    def _enqueue(self, family: str, params: Params) -> None:
-        self.study.enqueue_trial({"family": family, **{f"{family}.{name}": value for name, value in params.items()}})
-
     def _ask(self, bar: tuple[float, ...]) -> Task:
-        if self.asked >= self.first:
-            known = self.known.get(self.asked) if self.most is None else None
-            if known:
-                self._enqueue(known.family, known.params)
-            elif self.reached:
-                self._enqueue(self._turn(), {})
+        self._choose()
         trial = self.study.ask()
         name = trial.suggest_categorical("family", list(self.families))
-        params = scales.space(self.families[name], _Named(trial, name), self.job)  # type: ignore[arg-type]
+        params = self._params(trial, name)
         self.open[trial.number] = trial
         self.asked += 1
         return Task(trial.number, "score", name, params, self.folds, () if trial.number < self.first else bar)
+
+    def _choose(self) -> None:
+        """Let the next trial be what was planned, what is on record, or one of the family whose turn it is."""
+        known = self.known.get(self.asked) if self.most is None else None
+        if self.upcoming is not None:
+            self._enqueue(*self.upcoming)
+            self.upcoming = next(self.planned, None)
+        elif known is not None:
+            self._enqueue(self.families[known.family], known.params)
+        elif self.method == "tpe" and self.reached:
+            self.study.enqueue_trial({"family": self._turn()})
 
     def _turn(self) -> str:
         """Return which of the best families has had least, for its share."""
@@ -173,9 +204,16 @@ class Study:
             self.reached[outcome.family] = better(outcome.score, self.reached.get(outcome.family, outcome.score))
 
 
-def tpe(seed: int) -> optuna.samplers.TPESampler:
-    """Return the sampler of all parameters but the family."""
+def _holds(said: Sequence[Any] | Range | None, value: Any) -> bool:
+    if isinstance(said, Range):
+        return bool(said.low <= value <= said.high)
+    return said is None or value in said
+
+
+def sampler(seed: int, method: Method) -> optuna.samplers.BaseSampler:
+    """Return what draws the parameters that nobody has planned."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True)
+        tpe = optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True)
+    return tpe if method == "tpe" else optuna.samplers.RandomSampler(seed=seed)

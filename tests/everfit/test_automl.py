@@ -126,6 +126,18 @@ def test_labels_come_back_as_they_were_given(labels):
     assert model.score(frame, y) > 0.8
 
 
+def test_a_grid_can_be_asked_for_and_its_mistakes_speak_of_parameters():
+    model = automl(method="grid", trials=None, space={"linear": {"penalty": [0.1, 1.0]}}).fit(*table())
+    assert len(model.trials_) == 2
+    with pytest.raises(SpecError, match=r"space.linear.penalty=1: it must be a list"):
+        automl(space={"linear": {"penalty": 1}}).fit(*table())
+    with pytest.raises(SpecError, match="method: 'gird' is unknown"):
+        automl(method="gird").fit(*table())
+    with pytest.raises(SpecError) as raised:
+        automl(space={"linear": {"penalties": [1]}}).fit(*table())
+    assert raised.value.details == ("space.linear.penalties: there is no such parameter. Did you mean 'penalty'?",)
+
+
 def test_categories_and_gaps_in_the_answers():
     frame, worth = table()
     y = pd.Series(pd.cut(worth, [-9, 0, 1, 9], labels=["low", "middle", "high"]))

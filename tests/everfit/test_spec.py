@@ -113,3 +113,20 @@ def test_a_schedule_is_a_cron_line(tmp_path, line):
 def test_a_schedule_that_is_none_is_a_mistake_in_the_file(tmp_path, line):
     with pytest.raises(SpecError, match=r"bike.yaml:3: retrain.schedule: it must be five fields"):
         load(tmp_path, f"retrain: {{schedule: '{line}'}}")
+
+
+@pytest.mark.parametrize(
+    ("space", "told"),
+    [
+        ("{lightgbm: {num_leaves: 31}}", "space.lightgbm.num_leaves: it must be a list of values, or {low: ..., high"),
+        ("{lightgbm: {num_leaves: {low: 9, high: 3}}}", "num_leaves.high: it must be above low, which is 9"),
+        ("{lightgbm: {num_leaves: {low: 9, hihg: 13}}}", "num_leaves.hihg: there is no such key"),
+        ("{lightgbm: {num_leaves: []}}", "num_leaves: Tuple should have at least 1 item"),
+        ("{mlp: {depth: [1]}}", "search.space: 'mlp' is not among search.estimators"),
+        ("{lightgb: {depth: [1]}}", "search.space.lightgb: Input should be 'lightgbm'"),
+    ],
+)
+def test_a_space_is_lists_and_ranges_of_families_that_may_be_tried(tmp_path, space, told):
+    with pytest.raises(SpecError) as raised:
+        load(tmp_path, f"search: {{estimators: [lightgbm], space: {space}}}")
+    assert told in str(raised.value)

@@ -63,7 +63,7 @@ def story(tmp_path_factory, postgres_url):
 
 def test_both_hosts_have_a_part_in_it_and_the_leader_takes_over_what_the_dead_one_was_at(story):
     found, (theirs,) = story.found, story.found.hosts.values()
-    assert 3 <= theirs < TRIALS
+    assert 2 <= theirs < TRIALS  # the third may have been killed between its files and its record
     assert found.stopped_by == "trials"
     assert len(found.trials) == TRIALS
     assert set(found.trials["status"]) <= {"done", "pruned"}

@@ -154,6 +154,10 @@ def test_a_blend_is_a_line_of_the_leaderboard(run):
     top = found.leaderboard[0]
     assert (found.family, top.family, top.rank) == ("blend", "blend", 1)
     assert found.params == top.params
+    assert [name for name, _ in found.winners] == [
+        member["family"] for member in sorted(top.params["members"], key=lambda member: -member["weight"])
+    ]
+    assert all("rounds" not in params for _, params in found.winners)
     assert sum(member["weight"] for member in top.params["members"]) == pytest.approx(1, abs=1e-3)
     best = next(row for row in found.leaderboard if row.rank == 2)
     assert top.score < best.score
@@ -173,6 +177,16 @@ def test_a_model_that_may_not_be_large_is_small(run):
     found = run(spec=Search(trials=7, seed=1, max_size_mb=10 * smallest))
     assert found.note == ""
     assert found.family in {row.family for row in board if row.size_mb and row.size_mb < 10 * smallest}
+
+
+def test_a_grid_ends_by_itself_and_the_winners_can_be_begun_with(run):
+    spec = Search(method="grid", estimators=("linear",), space={"linear": {"penalty": [0.5, 2.0]}})
+    found = run(spec=spec, budget=60)
+    assert found.stopped_by == "trials"
+    assert sorted(found.trials["params"]) == ['{"penalty": 0.5}', '{"penalty": 2.0}']
+    again = run(spec=Search(trials=2, estimators=("linear",)), start=[*found.winners, ("mlp", {})])
+    assert again.warmed == 1
+    assert json.loads(again.trials["params"][1]) == found.winners[0][1]
 
 
 def test_what_was_spent_is_known_by_family(run):
