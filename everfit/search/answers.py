@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from everfit.search import calibration, decision
-from everfit.search.blending import ROWS, Said
+from everfit.search.blending import Said
 from everfit.search.predicted import of_array
 
 
@@ -24,12 +24,10 @@ class Answers:
     @classmethod
     def of(cls, seen: Said, weights: Mapping[int, float], costs: np.ndarray | None) -> Answers:
         """Choose by what members said of rows that they did not learn from."""
-        assert seen.classes is not None
-        few = seen.thinned(min(ROWS, calibration.CELLS // len(seen.classes)))
-        proba = few.mean(weights).astype("float64")
-        name, calibrator = calibration.choose(few, proba)
+        proba = seen.mean(weights).astype("float64")
+        name, calibrator = calibration.choose(seen, proba)
         proba = proba if calibrator is None else calibrator.transform(proba)
-        factors = decision.choose(few, proba, costs) if decision.applies(few.metric, costs) else None
+        factors = decision.choose(seen, proba, costs) if decision.applies(seen.metric, costs) else None
         return cls(name, calibrator, factors)
 
     def told(self, classes: np.ndarray | None, positive: Any = None) -> dict[str, Any]:

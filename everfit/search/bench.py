@@ -99,7 +99,7 @@ class Bench:
 
     def _costs(self, family: Family, model: Any) -> dict[str, Any]:
         """Measure what one row takes: its features, and one model's answer."""
-        encoders, one = self.matrices.encoders(family.style, 0), self.problem.frame.iloc[[0]]
+        encoders, one = self.matrices.encoders(family.style, 0), self.problem.one
         conform, ask = conformer(self.problem.plan), shares if self.problem.job.classifies else values
         row = np.hstack([each.transform(one) for each in encoders])
         encode = _milliseconds(lambda: [each.transform(conform.transform(one)) for each in encoders])
@@ -125,14 +125,14 @@ class Bench:
         if self.problem.sampled:
             whole: Whole = joblib.load(self.folder / WHOLE, mmap_mode="r")
             return whole
-        return Whole(self.problem.frame, self.problem.y, self.problem.weight)
+        return Whole(self.matrices.frame(), self.problem.y, self.problem.weight)
 
     def _quick(self, task: Task) -> Outcome:
         """Fit features and model on few rows, as fast as that can be."""
         problem, family = self.problem, self.problem.family(task.family)
         rows = _few(problem.y, task.rows, problem.job.classifies)
         features = encoder(problem.plan, family.style, problem.job.task)
-        X = features.fit_transform(problem.frame.iloc[rows], problem.y[rows])
+        X = features.fit_transform(self.matrices.frame().iloc[rows], problem.y[rows])
         weight = None if problem.weight is None else problem.weight[rows]
         job = self._job(family, len(rows), task.seconds)
         model = scales.build(family, task.params, job)

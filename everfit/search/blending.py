@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import time as clock
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
 
-from everfit.search.folds import sampled
 from everfit.search.predicted import Metric, of_array
 from everfit.search.tasks import MEMBERS
 
 STEPS = 25
 START = 4  # so often is the best counted at first, or half of the second would be all that may be added of it
-ROWS = 10_000  # judged by; more cost time and change little
+ROWS = 10_000  # to judge by; more cost time and change little
 BAGS = 10
 LEVEL = 0.25  # of the paired test; at .05 no blend passes on a few hundred rows, where blends help most
 LEAST = 1e-6  # a relative gain below this is none
@@ -41,15 +40,6 @@ class Said:
     classes: np.ndarray | None = None  # of a classification, whose `y` are labels
     positive: object = None
     factors: np.ndarray | None = None  # by which labels are said
-
-    def thinned(self, rows: int = ROWS) -> Said:
-        """Return at most so many rows, evenly spaced."""
-        if len(self.y) <= rows:
-            return self
-        kept = sampled(len(self.y), rows, ordered=True, seed=0)
-        said = {number: array[kept] for number, array in self.said.items()}
-        weight = None if self.weight is None else self.weight[kept]
-        return replace(self, said=said, y=self.y[kept], weight=weight, folds=self.folds[kept])
 
     def mean(self, counts: Mapping[int, float]) -> np.ndarray:
         """Return the weighted mean of some candidates."""
@@ -92,12 +82,11 @@ def choose(given: Said, price: Price, most: float = float("inf"), until: float =
     `price` says what some candidates cost together; nothing that costs more than `most` is made, if that can be, and
     nothing is added after `until` (monotonic seconds).
     """
-    few = given.thinned()
-    least = 1.2 * min(price([number]) for number in few.said)  # where nothing is cheap enough, what is nearly so
-    affordable = [number for number in few.said if price([number]) <= max(most, least)]
-    best = max(affordable, key=lambda number: few.gain(few.said[number]))
-    counts = _greedy(few, best, price, most, until)
-    if len(counts) > 1 and _better(few.gains(few.mean(counts)), few.gains(few.said[best])):
+    least = 1.2 * min(price([number]) for number in given.said)  # where nothing is cheap enough, what is nearly so
+    affordable = [number for number in given.said if price([number]) <= max(most, least)]
+    best = max(affordable, key=lambda number: given.gain(given.said[number]))
+    counts = _greedy(given, best, price, most, until)
+    if len(counts) > 1 and _better(given.gains(given.mean(counts)), given.gains(given.said[best])):
         total = sum(counts.values())
         return {number: count / total for number, count in counts.items()}
     return {best: 1.0}

@@ -24,6 +24,7 @@ from everfit.search.candidates import Candidates
 from everfit.search.closing import MOST_MS, QUICK_ROWS, TICK, Closing
 from everfit.search.estimators import FAMILIES, Family, Params
 from everfit.search.hosts import Shared
+from everfit.search.matrices import ROWS
 from everfit.search.places import Place, place
 from everfit.search.predicted import Metric
 from everfit.search.problem import Given, conformed, how_judged, prepare
@@ -119,27 +120,29 @@ def along(
 def _prepared(
     given: Given, plan: Plan, task: str, metric: Metric, positive: Any, spec: Search, budget: float | None,
     families: Sequence[Family] | None,
-) -> tuple[Problem, float]:  # fmt: skip
-    """Return the problem, and the seconds allowed."""
+) -> tuple[Problem, pd.DataFrame, float]:  # fmt: skip
+    """Return the problem, the conformed rows that trials read, and the seconds allowed."""
     pool.warm_up()
     allowed = budget if budget is not None else spec.budget.total_seconds()
     chosen = tuple(families or (family for family in FAMILIES if family.name in spec.estimators))
-    problem = prepare(given, plan, task, metric, positive, chosen, budget=allowed, seed=spec.seed, costs=spec.costs)
-    return problem, allowed
+    made = prepare(given, plan, task, metric, positive, chosen, budget=allowed, seed=spec.seed, costs=spec.costs)
+    return *made, allowed
 
 
 @contextlib.contextmanager
 def _working(
-    given: Given, made: tuple[Problem, float], spec: Search, began: float, workers: int | None, folder: Path | None,
-    identity: str, shared: Shared | None, on_progress: Callable[[Progress], None] | None = None,
+    given: Given, made: tuple[Problem, pd.DataFrame, float], spec: Search, began: float, workers: int | None,
+    folder: Path | None, identity: str, shared: Shared | None, on_progress: Callable[[Progress], None] | None = None,
     stop: Callable[[], bool] | None = None, start: Sequence[tuple[str, Params]] = (),
 ) -> Iterator[_Search]:  # fmt: skip
     """Yield a search with its folder and its workers, which end with it."""
-    problem, allowed = made
+    problem, rows, allowed = made
     wanted = workers or len(os.sched_getaffinity(0))
     share = memory.shared(spec.max_memory_gb, float(given.frame.memory_usage(deep=True).sum()), wanted)
     with place(folder, "" if shared else identity) as here:
         joblib.dump(problem, here.folder / PROBLEM)
+        joblib.dump(rows, here.folder / ROWS)
+        del rows  # whoever needs them reads them
         study = _study(problem, spec, here, shared, start)
         if spec.trials is None:
             began -= min(study.used() if shared else here.used(), (1 - LEFT) * allowed)

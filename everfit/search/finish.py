@@ -14,6 +14,8 @@ from everfit.features import conformer
 from everfit.models.blend import Blend, Member
 from everfit.search import blending, shelf
 from everfit.search.answers import Answers
+from everfit.search.calibration import CELLS
+from everfit.search.folds import sampled
 from everfit.search.matrices import ALL, load, names
 from everfit.search.tasks import Limits, Outcome, Problem
 
@@ -33,7 +35,7 @@ def choose(
         ms, mb = costs(problem, [known[number] for number in numbers], folds)
         return max(ms / limits.ms, mb / limits.mb)
 
-    return blending.choose(said(problem, folder, candidates), price, 1.0, until)
+    return blending.choose(said(problem, folder, candidates, most=blending.ROWS), price, 1.0, until)
 
 
 def costs(problem: Problem, members: Sequence[Outcome], folds: int = 0) -> tuple[float, float]:
@@ -46,7 +48,7 @@ def costs(problem: Problem, members: Sequence[Outcome], folds: int = 0) -> tuple
 
 def milliseconds(made: Any, problem: Problem) -> float:
     """Return the median time that a pipeline takes for one row."""
-    one, times = problem.frame.iloc[[0]], []
+    one, times = problem.one, []
     for _ in range(20):
         began = time.perf_counter()
         made.predict(one)
@@ -61,17 +63,26 @@ def _models(problem: Problem, outcome: Outcome, folds: int = 0) -> int:
 
 
 def said(
-    problem: Problem, folder: Path, candidates: Sequence[Outcome], folds: Sequence[int] | None = None
-) -> blending.Said:
-    """Return what candidates predicted for the validation rows of folds, of all that they share, with the truth."""
+    problem: Problem, folder: Path, candidates: Sequence[Outcome], folds: Sequence[int] | None = None,
+    most: float = float("inf"),
+) -> blending.Said:  # fmt: skip
+    """Return what candidates predicted for the validation rows of folds, of all that they share, with the truth.
+
+    At most so many rows are read, evenly spaced in each fold.
+    """
     common = sorted(folds or set.intersection(*(set(each.folds) for each in candidates)))
-    valid = [problem.folds[at].valid for at in common]
+    kept = {at: _some(len(problem.folds[at].valid), most / len(common)) for at in common}
+    valid = [problem.folds[at].valid[rows] for at, rows in kept.items()]
     rows, fold = np.concatenate(valid), np.repeat(common, [len(part) for part in valid])
     weight = None if problem.weight is None else problem.weight[rows]
-    arrays = {each.number: shelf.said(folder, each.number, common) for each in candidates}
+    arrays = {each.number: shelf.said(folder, each.number, kept) for each in candidates}
     return blending.Said(
         arrays, problem.y[rows], weight, fold, problem.metric, problem.classes, problem.positive, problem.factors
     )
+
+
+def _some(rows: int, most: float) -> np.ndarray:
+    return sampled(rows, int(min(rows, most)), ordered=True, seed=0)
 
 
 def row(problem: Problem, folder: Path, members: Sequence[Outcome], weights: Mapping[int, float]) -> Outcome:
@@ -111,7 +122,10 @@ def pipeline(
 
 def answers(problem: Problem, folder: Path, members: Sequence[Outcome], weights: Mapping[int, float]) -> Answers:
     """Return how the members' mean is calibrated and which labels it says, by the rows that all of them spoke of."""
-    return Answers() if problem.classes is None else Answers.of(said(problem, folder, members), weights, problem.costs)
+    if problem.classes is None:
+        return Answers()
+    most = min(blending.ROWS, CELLS // len(problem.classes))
+    return Answers.of(said(problem, folder, members, most=most), weights, problem.costs)
 
 
 def _parts(problem: Problem, folder: Path, outcome: Outcome, weight: float, fitted: Mapping[int, str]) -> list[Member]:

@@ -9,12 +9,14 @@ from typing import Any
 
 import joblib
 import numpy as np
+import pandas as pd
 
 from everfit.features import Style, encoder
 from everfit.search.estimators import Rows
 from everfit.search.tasks import Problem, Whole
 
-HELD = 4  # folds whose rows a worker keeps in memory
+ROWS = "rows.joblib"
+HELD = 100e6  # bytes of folds' rows that a worker keeps in memory, one fold at least
 ALL = "all"  # what is learnt from all rows, rather than from those of one fold
 
 
@@ -33,9 +35,9 @@ class Matrices:
     def sides(self, style: Style, at: int) -> tuple[Rows, Rows]:
         """Return the rows that a fold learns from, and those that score it."""
         if (style, at) not in self.held:
-            if len(self.held) >= HELD:
-                self.held.pop(next(iter(self.held)))
             fold = self.problem.folds[at]
+            while sum(train.X.nbytes + valid.X.nbytes for train, valid in self.held.values()) > HELD:
+                self.held.pop(next(iter(self.held)))
             self.held[style, at] = (self._rows(style, at, fold.train), self._rows(style, at, fold.valid))
         return self.held[style, at]
 
@@ -44,7 +46,12 @@ class Matrices:
         if learns(self.problem, style):
             parts.append(self._learnt(style, at)[rows])
         weight = self.problem.weight
-        return Rows(np.hstack(parts), self.problem.y[rows], None if weight is None else weight[rows])
+        return Rows(_beside(parts), self.problem.y[rows], None if weight is None else weight[rows])
+
+    def frame(self) -> pd.DataFrame:
+        """Read the conformed rows. Nobody keeps them: few need them, and only to make matrices of them."""
+        made: pd.DataFrame = joblib.load(self.folder / ROWS, mmap_mode="r")
+        return made
 
     def encoders(self, style: Style, at: int) -> list[Any]:
         """Return the fitted encoders of a fold, whose columns stand side by side."""
@@ -64,14 +71,14 @@ class Matrices:
             features = encoder(self.problem.plan, style, self.problem.job.task, "learnt")
             parts.append(features.fit_transform(frame, y))
             keep(self.folder, f"{style}-{ALL}", (features, 0.0))
-        return Rows(np.hstack(parts), y, None if whole.weight is None else whole.weight[rows])
+        return Rows(_beside(parts), y, None if whole.weight is None else whole.weight[rows])
 
     def _plain(self, style: Style) -> np.ndarray:
         file = self.folder / f"{style}.npy"
         if not file.exists():
             began = time.perf_counter()
             features = encoder(self.problem.plan, style, self.problem.job.task, "plain")
-            made = features.fit_transform(self.problem.frame, self.problem.y)
+            made = features.fit_transform(self.frame(), self.problem.y)
             keep(self.folder, style, (features, time.perf_counter() - began))
             _save(file, made)
         return _read(file)
@@ -86,12 +93,16 @@ class Matrices:
         return _read(file)
 
     def _learn(self, features: Any, at: int) -> np.ndarray:
-        fold, frame, y = self.problem.folds[at], self.problem.frame, self.problem.y
+        fold, frame, y = self.problem.folds[at], self.frame(), self.problem.y
         learnt = features.fit_transform(frame.iloc[fold.train], y[fold.train])
         made = np.zeros((len(y), learnt.shape[1]), dtype="float32")
         made[fold.train] = learnt
         made[fold.valid] = features.transform(frame.iloc[fold.valid])
         return made
+
+
+def _beside(parts: list[np.ndarray]) -> np.ndarray:
+    return np.hstack(parts) if len(parts) > 1 else parts[0]  # which would copy a single one as well
 
 
 def learns(problem: Problem, style: Style) -> bool:

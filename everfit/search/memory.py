@@ -7,6 +7,7 @@ and `Pss_Shmem` of `smaps_rollup`). Mapped files, such as the matrices, leave wh
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import re
 import resource
@@ -117,6 +118,12 @@ def limit(more: float) -> None:
             (now,) = re.findall(r"VmData:\s+(\d+)", Path("/proc/self/status").read_text())
             hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
             resource.setrlimit(resource.RLIMIT_DATA, (1024 * int(now) + int(more), hard))
+
+
+def give_back() -> None:
+    """Return what was freed to the system, which the C library keeps for later; some others than glibc cannot."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def ran_out(cause: BaseException) -> bool:

@@ -58,8 +58,11 @@ def answers(y: Any, task: str) -> np.ndarray:
 def prepare(
     given: Given, plan: Plan, task: str, metric: Metric, positive: Any, families: Sequence[Family], *,
     budget: float, seed: int, costs: Mapping[str, float] | None = None,
-) -> Problem:  # fmt: skip
-    """Build the problem; raise DataError when there is no column to learn from or no way to judge."""
+) -> tuple[Problem, pd.DataFrame]:  # fmt: skip
+    """Return the problem and the conformed rows that trials read.
+
+    Raise DataError when there is no column to learn from or no way to judge.
+    """
     if not plan.used:
         raise DataError(
             "No column is left to learn from.",
@@ -82,9 +85,11 @@ def prepare(
     first = tuple(range(len(folds) if ordered else min(effort.folds, len(folds))))
     factors = None if classes is None else decision.usual(metric, y, given.weight, classes)
     even = min(len(fold.train) for fold in folds) >= MOST_OF_THEM * effort.rows
-    return Problem(plan, whole.frame, whole.y, whole.weight, folds, job, metric, positive, tuple(families), classes,
-                   sampled=sample, bagged=not ordered and not sample and even, first=first, factors=factors,
-                   costs=decision.costs_of(costs, classes) if costs else None)  # fmt: skip
+    problem = Problem(plan, whole.frame.iloc[:1].copy(), whole.y, whole.weight, folds, job, metric, positive,
+                      tuple(families), classes, sampled=sample, bagged=not ordered and not sample and even,
+                      first=first, factors=factors,
+                      costs=decision.costs_of(costs, classes) if costs else None)  # fmt: skip
+    return problem, whole.frame
 
 
 def conformed(given: Given, plan: Plan, task: str) -> Whole:

@@ -7,7 +7,7 @@ record, or with a file that is not there or is of another size, was not done.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -35,9 +35,9 @@ def model(folder: Path, number: int, at: int) -> Any:
     return joblib.load(_model(folder, number, at))
 
 
-def said(folder: Path, number: int, folds: Iterable[int]) -> np.ndarray:
-    """Return what a trial said of the validation rows of some folds, one fold after the other."""
-    return np.concatenate([np.load(_said(folder, number, at)) for at in folds])
+def said(folder: Path, number: int, kept: Mapping[int, np.ndarray]) -> np.ndarray:
+    """Return what a trial said of validation rows, one fold after the other; `kept` are positions in those of each."""
+    return np.concatenate([np.load(_said(folder, number, at), mmap_mode="r")[rows] for at, rows in kept.items()])
 
 
 def clear(folder: Path, number: int, folds: Iterable[int]) -> None:

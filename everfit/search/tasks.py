@@ -24,13 +24,16 @@ SCOUT = -3  # the number of the first fit, of few rows, which is no trial
 
 @dataclass(frozen=True)
 class Problem:
-    """Everything that workers read once: conformed rows, answers, folds, and how to judge."""
+    """Everything that workers read once: answers, folds, and how to judge. The rows lie in a file of their own.
+
+    They are the sample that trials read, which is all rows when they are few.
+    """
 
     plan: Plan
-    frame: pd.DataFrame  # the sample that trials read, which is all rows when they are few
+    one: pd.DataFrame  # the first of the conformed rows, on which times are measured
     y: np.ndarray  # labels as they are, or numbers
     weight: np.ndarray | None
-    folds: list[Fold]  # positions in the frame
+    folds: list[Fold]  # positions in the rows
     job: Job
     metric: Metric
     positive: Any

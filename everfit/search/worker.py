@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import multiprocessing
 import os
 import shutil
@@ -26,6 +27,7 @@ def work(channel: Connection, place: Place, share: Share) -> None:
     with contextlib.suppress(EOFError, ConnectionError):
         while True:
             channel.send(bench.do(channel.recv()))
+            memory.give_back()
     _leave(place)
 
 
@@ -36,6 +38,7 @@ def _settle_in(place: Place, share: Share) -> None:
     os.dup2(silence, 1)
     os.dup2(silence, 2)
     threading.Thread(target=_end_with_parent, args=(place,), daemon=True).start()
+    gc.freeze()  # what was imported stays shared with the process that we were forked from: no collection touches it
     memory.limit(share.bytes)
 
 

@@ -1,7 +1,10 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from everfit import evaluation
+from everfit.search import finish, folds, shelf
 from everfit.search.blending import Said, choose
 from everfit.search.tasks import MEMBERS
 
@@ -75,10 +78,15 @@ def test_weights_of_rows_count():
     assert choose(Said(made, TRUTH, None, folds, evaluation.metric("rmse")), free).get(1, 0.0) > 0.5
 
 
-def test_many_rows_are_thinned_evenly():
-    few = said(noisy(1.0, 1)).thinned(100)
-    assert len(few.y) == len(few.folds) == len(few.said[0]) == 100
-    assert np.bincount(few.folds).min() > 10
+def test_of_many_rows_no_more_are_read_than_are_needed(tmp_path):
+    parts = np.array_split(np.arange(N), 4)
+    facts = {"y": TRUTH, "weight": None, "metric": evaluation.metric("rmse"), "classes": None, "positive": None}
+    problem = SimpleNamespace(folds=[folds.Fold(np.arange(N), part) for part in parts], **facts)
+    for at, part in enumerate(parts):
+        shelf.put(tmp_path, 7, at, None, TRUTH[part])
+    few = finish.said(problem, tmp_path, [SimpleNamespace(number=7, folds=(0, 1, 2, 3))], most=100)
+    np.testing.assert_allclose(few.said[7], few.y)
+    assert np.bincount(few.folds).tolist() == [25] * 4
 
 
 def test_a_little_of_another_model_may_be_better_than_half_of_it():
