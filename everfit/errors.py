@@ -10,6 +10,7 @@ EverfitError
 ├── ValidationStopped     3  the rules for the data stopped the run; nothing was learnt
 ├── PromotionRefused      4  the challenger did not take over
 ├── BudgetSpent           5  the time allowed ended before there was a result
+│   └── MonthSpent           what a model's searches may cost in a month is spent (transient)
 └── Unavailable           6  something we depend on is down; time may heal it (transient)
 
 SpecError and DataError are ValueErrors too, which is what scikit-learn expects of an estimator.
@@ -115,6 +116,12 @@ class BudgetSpent(EverfitError):
     """The time allowed ended before there was a result."""
 
     exit_code = 5
+
+
+class MonthSpent(BudgetSpent):
+    """What a model's searches may cost in a calendar month is spent; the same call may go through in the next."""
+
+    transient = True
 
 
 class Unavailable(EverfitError):

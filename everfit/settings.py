@@ -40,6 +40,9 @@ class Settings(BaseSettings):
     prefect_api: str = Field("", description="Prefect API URL; default: a server of this workspace.")
     actor: str = Field("", description="Who acts, for the ledger; default: the user's login name.")
 
+    cpu_hour_price: float = Field(0.0, ge=0, description="What one hour of one core costs; 0: nobody counts money.")
+    currency: str = Field("", description="What prices are in, such as EUR.")
+
     @model_validator(mode="after")
     def _settle(self) -> Self:
         """Make every path absolute and derive what was not said from the home."""

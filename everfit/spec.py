@@ -305,6 +305,18 @@ class Retrain(_Part):
     max_per_week: int = Field(3, ge=0, description="Retrainings by drift in any seven days.")
 
 
+class Costs(_Part):
+    """What the searches of a calendar month (UTC) may cost; a search costs its time on each core that it has."""
+
+    cpu_hours_per_month: float | None = Field(None, gt=0, description="So many hours of one core.")
+    money_per_month: float | None = Field(None, gt=0, description="So much, at EVERFIT_CPU_HOUR_PRICE for an hour.")
+
+    @property
+    def limited(self) -> bool:
+        """Whether there is a limit."""
+        return self.cpu_hours_per_month is not None or self.money_per_month is not None
+
+
 class ModelSpec(_Part):
     """One production model."""
 
@@ -318,6 +330,7 @@ class ModelSpec(_Part):
     promotion: Promotion = Field(Promotion())
     monitor: Monitor = Field(Monitor())
     retrain: Retrain = Field(Retrain())
+    costs: Costs = Field(Costs())
 
     @model_validator(mode="after")
     def _agree(self) -> Self:

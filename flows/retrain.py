@@ -11,6 +11,7 @@ from everfit.spec import ModelSpec
 from flows import events
 from flows.train import train
 from tasks.claim import run_key
+from tasks.costs import month_spent
 from tasks.steps import say
 
 ARRIVES = timedelta(minutes=2)  # an event that started nothing in this time has started nothing
@@ -21,10 +22,15 @@ def start_wanted(spec: ModelSpec) -> list[dict[str, Any]]:
 
     A new decision is told by an event, which is only the fast path: one that came to nothing is started directly
     by a later run, and again by each later one while nobody has claimed it: what was asked for before may have ended
-    without a claim. Whatever was started twice, the claim in the ledger lets only one run act on a decision.
+    without a claim. Whatever was started twice, the claim in the ledger lets only one run act on a decision. When the
+    month has nothing left for a search, what is wanted waits for the next.
     """
     settings = Settings()
-    return [_start(spec, settings, entry) for entry in Ledger.of(settings).wanted(spec.name)]
+    wanted = Ledger.of(settings).wanted(spec.name)
+    if wanted and (why := month_spent(spec)):
+        say(f"{len(wanted)} retraining(s) wait: {why}")
+        return [{"decision": entry.subject, "started": "", "sentence": f"it waits: {why}"} for entry in wanted]
+    return [_start(spec, settings, entry) for entry in wanted]
 
 
 def _start(spec: ModelSpec, settings: Settings, entry: Entry) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from everfit.settings import Settings
 from everfit.spec import ModelSpec, load_spec
 from tasks.build_features import build_features
 from tasks.claim import claim
+from tasks.costs import check_month
 from tasks.evaluate import evaluate
 from tasks.ingest import ingest
 from tasks.keep import keep
@@ -38,6 +39,7 @@ def train(model: str, reason: str = "asked by hand", decision: str = "", data_ve
     with stopwatch() as seconds, claim(spec, decision, reason, data_version) as mine:
         if not mine:
             return Completed(name="Skipped", message=f"decision {decision} is being acted on, or was", data=None)
+        check_month(spec)
         snapshot = _rows(spec, data_version, decision)
         rename_run(f"train {model} on data v{snapshot.version}", reason)
         if decision and (kept := keep(spec, snapshot, decision)):

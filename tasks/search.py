@@ -13,6 +13,7 @@ from everfit.settings import Settings
 from everfit.spec import ModelSpec
 from tasks.artifacts import Progress, publish_table
 from tasks.build_features import Prepared, read_rows
+from tasks.costs import charged
 from tasks.steps import say, step
 
 PAUSE = 10.0  # seconds between two lines of the log
@@ -25,7 +26,7 @@ def search(spec: ModelSpec, prepared: Prepared) -> engine.Searched:
     The registry is made ready beside it: one that cannot be reached ends the search at once, not after it.
     """
     rows, data, settings = read_rows(spec, prepared.snapshot).train, spec.data, Settings()
-    with ThreadPoolExecutor(1) as beside:
+    with charged(spec) as bill, ThreadPoolExecutor(1) as beside:
         tell = _Teller(spec.name, beside.submit(registry.prepare, settings))
         found = engine.run(
             rows,
@@ -41,8 +42,10 @@ def search(spec: ModelSpec, prepared: Prepared) -> engine.Searched:
             positive=prepared.positive,
             folder=settings.folder("search", spec.name),
             identity=identity(spec, prepared),
+            budget=bill.seconds,
             on_progress=tell,
         )
+        found = bill.settle(found)
     tried = sum(row.status != "baseline" for row in found.leaderboard)
     won = f"{found.family} won among {tried} candidates in {found.seconds:.0f} s, {found.how}"
     shares = ", ".join(f"{family} {seconds:.0f} s" for family, seconds in found.spent.items())

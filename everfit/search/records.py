@@ -51,7 +51,7 @@ class Searched:
     `stopped_by` is `budget`, `trials` (or a grid's end) or `asked`; only a search that was stopped by `trials` can be
     `repeatable`, and `how` says whether it is. `resumed` counts the trials that were done before it was killed and
     gone on with.
-    `spent` are the seconds of one core that went to each family.
+    `spent` are the seconds of one core that went to each family, and `cores` what the search had for its `seconds`.
     `note` says in words when the pipeline is not what it should be, such as fitted on fewer rows for lack of time.
     `winners` are the family and the parameters of each model that answers, without what stopping early learnt;
     `warmed` counts the given configurations that the search began with.
@@ -73,3 +73,4 @@ class Searched:
     hosts: dict[str, int] = field(default_factory=dict)  # how many trials each of the other machines has done
     winners: tuple[tuple[str, dict[str, Any]], ...] = ()
     warmed: int = 0
+    cores: int = 1

@@ -1,7 +1,8 @@
 """Commands about who decided what: promote, rollback, history, audit."""
 
 from dataclasses import asdict
-from typing import Annotated
+from datetime import UTC, datetime
+from typing import Annotated, Any
 
 import typer
 
@@ -61,15 +62,36 @@ def history(
     if cut_off := ledger.cut_off:
         warning = "Rows of the ledger are missing: this is not all that was decided. everfit audit verify says more."
         console.err.print(warning, style="bold red")
+    costs = _costs(name, when) if name else None
     if as_json:
         rows = [{**entry.to_dict(), "summary": told[entry.seq]} for entry in entries]
-        console.print_json({"model": name, "champion": champion, "whole": not cut_off, "entries": rows})
+        facts = {"model": name, "champion": champion, "costs": costs, "whole": not cut_off, "entries": rows}
+        console.print_json(facts)
         return
     about = "" if name else "model"
     lines = [[f"{e.at:%Y-%m-%d %H:%M:%S}", *([e.model] if about else []), e.actor, told[e.seq]] for e in entries]
     console.table("Decisions, oldest first (UTC)", ["when", *([about] if about else []), "by", "what and why"], lines)
     if name:
         console.out.print(f"champion: {f'v{champion}' if champion else 'none'}")
+    if costs and costs["cpu_seconds"]:
+        console.out.print(f"searches of {costs['told']}", markup=False)
+
+
+def _costs(name: str, at: datetime | None) -> dict[str, Any]:
+    """Return what a model's searches have cost in the month, and may cost, where its file says so."""
+    from everfit import costs
+    from everfit.errors import InputError
+    from everfit.ledger import Ledger
+    from everfit.spec import Costs, load_spec
+
+    here = settings()
+    month = costs.month(Ledger.of(here), name, at or datetime.now(UTC))
+    try:
+        most = load_spec(name, here.models).costs
+    except InputError:  # its history is shown all the same
+        most = Costs()
+    known = {"month": f"{month.begins:%Y-%m}", "cpu_seconds": month.seconds, "money": month.money}
+    return {**known, "families": month.families, "told": month.told(most, here.currency)}
 
 
 def _check_name(name: str) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from everfit import registry, scaffold
-from everfit.errors import SourceError
+from everfit.errors import MonthSpent, SourceError
 from everfit.lake import Lake
 from everfit.ledger import Holder, Ledger
 from everfit.settings import Settings
@@ -99,6 +99,28 @@ def test_a_run_that_is_started_twice_for_one_decision_trains_once(here):
     assert train(MODEL, reason="by the same event again", decision="doubled") is None
     assert len(here.ledger.entries(MODEL, kinds=["registered"])) == versions + 1
     assert kinds(here.ledger, "doubled") == ["retrain_wanted", "retrain_started", "retrain_finished"]
+
+
+def test_when_the_month_is_spent_a_retraining_waits_and_a_training_by_hand_is_refused(here):
+    from flows.monitor import monitor
+    from flows.train import train
+
+    path = here.settings.models / f"{MODEL}.yaml"
+    text = path.read_text()
+    path.write_text(text + "costs: {cpu_hours_per_month: 0.0001}\n")
+    here.ledger.once("retrain_wanted", MODEL, "dear", actor="a run", reason="the world changed")
+    with pytest.raises(MonthSpent):
+        train(MODEL, reason="by event", decision="dear")
+    rentals(66, 1).to_parquet("day.parquet", index=False)
+    waiting = monitor(MODEL, "day.parquet")["retraining"]
+    assert (waiting["decision"], waiting["started"]) == ("dear", "")
+    assert waiting["sentence"].startswith(f"it waits: {MODEL}: what its searches may cost in a month is spent")
+    assert kinds(here.ledger, "dear") == ["retrain_wanted", "retrain_started", "retrain_released"]
+    with pytest.raises(MonthSpent):
+        train(MODEL)
+    assert here.ledger.entries(MODEL)[-1].summary.startswith(f"training failed: {MODEL}: what its searches may cost")
+    path.write_text(text)
+    here.ledger.finish(MODEL, "dear", outcome="failed", reason="the test is over")
 
 
 def test_drift_that_brings_nothing_new_to_learn_from_trains_nothing(here):

@@ -1,0 +1,55 @@
+"""Whatever ends a search, the ledger says what it took."""
+
+import os
+from contextlib import suppress
+from datetime import UTC, datetime
+
+import pandas as pd
+import pytest
+
+from everfit import costs
+from everfit.ledger import Ledger
+from everfit.search import Searched
+from everfit.settings import Settings
+from everfit.spec import ModelSpec
+from tasks.costs import charged, month_spent
+
+CORES = len(os.sched_getaffinity(0))
+
+
+def spec(**limits):
+    return ModelSpec.model_validate(
+        {"name": "m", "data": {"source": "x", "target": "y"}, "search": {"budget": "10m"}, "costs": limits}
+    )
+
+
+@pytest.fixture
+def ledger(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return Ledger.of(Settings())
+
+
+def test_a_search_that_is_given_less_says_so_and_is_charged_by_family(ledger):
+    with charged(spec(cpu_hours_per_month=CORES / 60)) as bill:
+        found = Searched(None, "linear", {}, 1.0, (), pd.DataFrame(), 30.0, "budget", "", "small", {"linear": 12.0}, 2)
+        assert bill.settle(found).note.startswith("small; 60 s instead of 10m, which is what the month has left")
+    started, ended = ledger.entries("m")
+    assert started.facts["cpu_seconds"] == 60 * CORES
+    assert (ended.facts["cpu_seconds"], ended.facts["families"], ended.facts["rest"]) == (60, {"linear": 12}, 48)
+    assert ended.summary == "search took 60.0 CPU-seconds"
+
+
+def test_a_search_that_fails_is_charged_for_as_long_as_it_took(ledger):
+    with suppress(OSError), charged(spec()) as bill:
+        assert (bill.seconds, bill.cut) == (600, "")
+        raise OSError("no room")
+    (ended,) = ledger.entries("m")
+    assert 0 <= ended.facts["cpu_seconds"] < 60
+
+
+def test_a_month_that_is_spent_is_told_with_what_it_was_spent_on(ledger):
+    facts = {"search": "a", "cpu_seconds": 3600.0, "price": 0.0}
+    ledger.record("searched", "m", actor="ann", facts=facts)
+    assert month_spent(spec(cpu_hours_per_month=1)).startswith("m: what its searches may cost in a month is spent")
+    assert month_spent(spec(cpu_hours_per_month=2)) == ""
+    assert costs.month(ledger, "m", datetime.now(UTC)).seconds == 3600
