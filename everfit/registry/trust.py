@@ -47,6 +47,7 @@ TRUSTED = frozenset(
         "everfit.models.named.Named",
         "everfit.models.network.Network",
         "everfit.models.scaled.Scaled",
+        "everfit.models.weighed.Weighed",
     }
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,20 +98,28 @@ def _is_better(losses: np.ndarray, before: np.ndarray, parts: np.ndarray) -> boo
 
 def _doubting(facts: Facts) -> Rescaled:
     """Return the share of doubt that log loss likes best: a forest's zero is no certainty."""
-    return min(map(Rescaled, DOUBTS), key=lambda each: float(facts.losses(each.transform(facts.proba)).mean()))
+    return _best(facts, map(Rescaled, DOUBTS))
 
 
 def _rescaled(facts: Facts, scales: int, *, shifts: bool) -> Rescaled:
-    """Fit one scale, or one for each class, and shifts, by log loss; a term as of one row draws them to no change."""
-    doubt, count = _doubting(facts).doubt, facts.proba.shape[1]
+    """Fit one scale, or one for each class, and shifts, with doubt or without it."""
+    doubts = {0.0, _doubting(facts).doubt}
+    return _best(facts, (_descended(facts, doubt, scales, shifts=shifts) for doubt in sorted(doubts)))
+
+
+def _best(facts: Facts, made: Iterable[Rescaled]) -> Rescaled:
+    return min(made, key=lambda each: float(facts.losses(each.transform(facts.proba)).mean()))
+
+
+def _descended(facts: Facts, doubt: float, scales: int, *, shifts: bool) -> Rescaled:
+    """Go down the log loss; a term as of one row draws all to no change, and so shifts of a class that is absent."""
+    count = facts.proba.shape[1]
     logs, truth = logarithms(facts.proba, doubt), np.eye(count)[facts.codes]
 
     def loss(values: np.ndarray) -> tuple[float, np.ndarray]:
-        scale, shift = values[:scales], values[scales:] if shifts else np.zeros(count)
-        said = shares(scale * logs + shift)
+        said = shares(values[:scales] * logs + (values[scales:] if shifts else 0.0))
         off = (said - truth) * facts.weight[:, None]
-        slope = (off * logs).sum(axis=0)
-        slope = slope if scales > 1 else slope.sum(keepdims=True)
+        slope = (off * logs).sum(axis=0) if scales > 1 else (off * logs).sum(keepdims=True)[0]
         gradient = np.concatenate([slope, off.sum(axis=0)]) if shifts else slope
         away = values - start
         return float(facts.losses(said).sum() + away @ away / 2), gradient + away

@@ -87,6 +87,8 @@ class CatBoost(Boosting):
             judge = Pool(coded(valid.X, inner.count), answers, weight=valid.weight,
                          cat_features=list(range(inner.count)))  # fmt: skip
             more |= {"eval_set": judge, "early_stopping_rounds": patience(params)}
+        if train.weight is not None and inner.model.get_params()["loss_function"] == "MAE":
+            inner.model.set_params(leaf_estimation_method="Gradient")  # the exact median of a leaf forgets weights
         inner.model.fit(coded(train.X, inner.count), y, sample_weight=train.weight, **more)
         return {} if valid is None else {"rounds": max(1, int(inner.model.tree_count_))}
 

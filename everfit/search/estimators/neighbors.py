@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from everfit.models.weighed import Weighed
 from everfit.search.estimators.base import Family, Job, Params, Rows
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ CELLS = 4_000_000  # so many take less than 3 ms; of very many columns fewer row
 
 
 class Neighbors(Family):
-    """The mean of the most similar rows, of at most 20,000 that are evenly spaced. Weights of rows mean nothing to it.
+    """The mean of the most similar rows, of at most 20,000 that are evenly spaced.
 
     A class that none of the rows kept has is not known to the model.
     """
@@ -41,16 +42,15 @@ class Neighbors(Family):
         }
 
     def build(self, params: Params, job: Job) -> Any:
-        """Return the classifier or the regressor; it compares with every row, as trees of many columns save nothing."""
-        from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+        """Return what compares with every row, as trees of many columns save nothing, and counts rows by weight."""
+        from sklearn.neighbors import KNeighborsRegressor
 
-        kind = KNeighborsClassifier if job.classifies else KNeighborsRegressor
-        return kind(algorithm="brute", n_jobs=1, **params)
+        return Weighed(KNeighborsRegressor(algorithm="brute", n_jobs=1, **params), job.classifies)
 
     def fit(self, model: Any, params: Params, train: Rows, job: Job, valid: Rows | None = None) -> Params:
         """Keep the rows."""
         most, count = min(KEPT, CELLS // max(1, train.X.shape[1])), len(train.y)
         kept = train.take(np.linspace(0, count - 1, most).astype(int)) if count > most else train
-        model.set_params(n_neighbors=min(params["n_neighbors"], len(kept.y)))
-        model.fit(kept.X, kept.y)
+        model.set_params(model__n_neighbors=min(params["n_neighbors"], len(kept.y)))
+        model.fit(kept.X, kept.y, sample_weight=kept.weight)
         return {}

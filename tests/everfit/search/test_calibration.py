@@ -40,9 +40,9 @@ def test_who_is_too_sure_is_cooled(classes, folds):
     proba, codes = told(classes)
     name, made = choose(seen(codes, classes=classes, folds=folds), bent(proba, 2.0))
     assert name == "temperature"
-    assert made.scale == pytest.approx(0.5, rel=0.15)
+    assert made.scale == pytest.approx(0.5, rel=0.1)
     fresh, _ = told(classes, seed=1)
-    np.testing.assert_allclose(made.transform(bent(fresh, 2.0)), fresh, atol=0.08)
+    np.testing.assert_allclose(made.transform(bent(fresh, 2.0)), fresh, atol=0.03)
 
 
 @pytest.mark.parametrize("classes", [2, 4])
@@ -82,13 +82,14 @@ def test_a_crooked_curve_of_many_rows_is_read_off_in_steps():
     assert 0 < made.meant.min() < made.meant.max() < 1
 
 
-def test_a_zero_that_was_no_certainty_gets_a_floor_and_a_class_may_be_absent():
-    sure = np.eye(3)[np.arange(600) % 3]
-    codes = np.where(np.arange(600) < 12, 1, np.arange(600) % 3)
-    name, made = choose(seen(codes, classes=3), sure)
-    assert name != "none"
-    assert made.doubt == 1e-2
-    assert made.transform(sure).min() > 1e-4
+def test_the_zero_of_a_few_trees_is_no_certainty_and_a_class_may_be_absent():
+    right, codes = told(4)
+    trees = np.random.default_rng(1).multinomial(10, right) / 10
+    before = seen(codes, classes=4)
+    _, made = choose(before, trees)
+    assert made.doubt > 0
+    assert made.transform(trees).min() > 0
+    assert before.gain(made.transform(trees)) > before.gain(trees) + 0.05
     proba, codes = told(2)
     absent = np.column_stack([bent(proba, 2.0), np.full(N, 1e-6)])
     assert np.isfinite(choose(seen(codes, classes=3), absent)[1].transform(absent)).all()

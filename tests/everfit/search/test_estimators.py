@@ -66,6 +66,20 @@ class TestEveryFamily:
             right = np.corrcoef(said, valid.y)[0, 1] if not job.classifies else np.mean(said == valid.y)
             assert right > 0.5
 
+    def test_of_equal_rows_with_unlike_answers_the_heavy_ones_count(self, member, job, data):
+        if job.task == "multiclass":
+            pytest.skip("two classes prove it")
+        train, _ = data
+        ends = [min(train.y), max(train.y)]
+        twice, y = np.vstack([train.X[:30], train.X[:30]]), np.repeat(ends, 30)
+        said = []
+        for heavy in ends:
+            model = member.build(member.quick(job), job)
+            member.fit(model, member.quick(job), Rows(twice, y, np.where(y == heavy, 19.0, 1.0)), job)
+            said.append(np.mean(model.predict_proba(twice)[:, 1] if job.classifies else model.predict(twice)))
+        apart = 1.0 if job.classifies else ends[1] - ends[0]
+        assert said[1] - said[0] > (0.15 if "epochs" in member.quick(job) else 0.7) * apart
+
     def test_gives_the_same_for_the_same_seed(self, member, job, data):
         train, valid = data
         first, second = (member.build(member.defaults(job), job) for _ in range(2))
