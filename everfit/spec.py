@@ -238,14 +238,15 @@ class Search(_Part):
     )
     seed: int = Field(0, ge=0, description="Same seed and same number of trials: same result.")
 
-    @model_validator(mode="after")
-    def _want_one_thing_of_labels(self) -> Self:
-        if self.costs and self.metric in LABELLED:
+    @field_validator("costs")
+    @classmethod
+    def _decide_alone(cls, costs: dict[str, float], known: ValidationInfo) -> dict[str, float]:
+        if costs and (metric := known.data.get("metric")) in LABELLED:
             raise ValueError(
-                f"search.costs decides which labels are said, and the metric {self.metric} would have others; "
+                f"costs decide which labels are said, and the metric {metric} would have others; "
                 "leave out one of them, or set metric to one that reads probabilities, such as log_loss"
             )
-        return self
+        return costs
 
     @field_validator("estimators")
     @classmethod
@@ -339,6 +340,8 @@ class ModelSpec(_Part):
             raise ValueError("evaluation.holdout is a period, which needs data.time; give a share such as 0.2")
         if data.positive is not None and data.task in ("regression", "multiclass"):
             raise ValueError(f"data.positive is for binary tasks, and data.task says {data.task}")
+        if self.search.costs and data.task == "regression":
+            raise ValueError("search.costs are those of missing a class, and data.task says regression")
         if data.labels and not data.ids:
             raise ValueError("data.labels needs data.ids: labels find their rows by the ids")
         if data.label_delay and not data.time:

@@ -1,6 +1,6 @@
 """Judge the challenger beside the champion and a constant guess, on rows that none of them saw."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -36,7 +36,8 @@ def evaluate(spec: ModelSpec, prepared: Prepared, found: search.Searched, decisi
     test, predictions, unjudged = _predictions(spec, settings, prepared, found, champion)
     why_stale = _drifted(ledger, spec.name, decision, champion) or _past_its_time(spec, ledger)
     verdict = _judge(spec, prepared.metric, test, predictions, champion, why_stale, unjudged)
-    for line in (*verdict.reasons, *verdict.blockers):
+    verdict = replace(verdict, costs=costs_of(spec, test, predictions))
+    for line in (*verdict.reasons, *verdict.blockers, *_costly(verdict)):
         say(line)
     publish_report(spec.name, "promotion-verdict", f"{spec.name}: promotion", to_markdown(spec.name, verdict))
     return Judged(verdict, champion)
@@ -99,6 +100,17 @@ def _judge(
     )
 
 
+def costs_of(spec: ModelSpec, test: pd.DataFrame, predictions: dict[str, evaluation.Predicted]) -> dict[str, float]:
+    """Return what a row costs with the labels of each model, if the model file says what costs."""
+    y, weight, costs = test[spec.data.target], weight_of(spec, test), spec.search.costs
+    return {who: evaluation.cost(y, said, costs, weight) for who, said in predictions.items()} if costs else {}
+
+
+def _costly(verdict: evaluation.Verdict) -> list[str]:
+    said = ", ".join(f"{cost:.4g} with the {who}" for who, cost in verdict.costs.items())
+    return [f"a row costs {said}"] if said else []
+
+
 def unseen(test: pd.DataFrame, champion: registry.Loaded) -> pd.DataFrame:
     """Leave out the rows that the champion was trained on, by what they hold in the columns that it had."""
     way, known = champion.card["split"].get("hashing", 1), champion.schema.without(champion.schema.blank)
@@ -114,7 +126,8 @@ def weight_of(spec: ModelSpec, rows: pd.DataFrame) -> pd.Series | None:
 def to_markdown(model: str, verdict: evaluation.Verdict) -> str:
     """Write the verdict first, the numbers second."""
     head = "The challenger is better" if verdict.promote else "The challenger is refused"
-    lines = [f"## {model}: {head}", *(f"- {line}" for line in (*verdict.reasons, *verdict.blockers)), ""]
+    said = (*verdict.reasons, *verdict.blockers, *_costly(verdict))
+    lines = [f"## {model}: {head}", *(f"- {line}" for line in said), ""]
     lines += [f"| {verdict.metric} on {verdict.rows:,} rows | score | 95 % interval |", "|---|---|---|"]
     lines += [f"| {who} | {s.value:.5g} | {s.low:.5g} to {s.high:.5g} |" for who, s in verdict.scores.items()]
     return "\n".join(lines)

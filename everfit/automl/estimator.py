@@ -19,7 +19,7 @@ from everfit import evaluation, features, search
 from everfit.automl import given
 from everfit.automl.wording import as_data_error, as_parameters, made
 from everfit.errors import DataError, SpecError, did_you_mean
-from everfit.spec import Data, Search
+from everfit.spec import LABELLED, Data, Search
 
 FOR_EVER = 1e9  # seconds; what is more is no budget
 
@@ -173,7 +173,8 @@ class AutoML(BaseEstimator):  # type: ignore[misc]
                 f"AutoML cannot take workers={self.workers}.", do="Give one or more, or none for each core."
             )
         names = (self.estimators,) if isinstance(self.estimators, str) else self.estimators
-        return made(Search, budget=budget, trials=self.trials, seed=self.seed, costs=self.costs,
+        metric = self.metric if self.metric in LABELLED else None  # which costs do not go with
+        return made(Search, budget=budget, trials=self.trials, seed=self.seed, metric=metric, costs=self.costs,
                     estimators=names and tuple(names), method=self.method, space=self.space,
                     max_memory_gb=self.max_memory_gb)  # fmt: skip
 

@@ -1,6 +1,6 @@
 """How good a model is, on which rows, and whether a challenger takes over."""
 
-from everfit.evaluation.metrics import METRICS, Metric, default_metric, metric, row_losses
+from everfit.evaluation.metrics import METRICS, Metric, cost, default_metric, metric, row_losses
 from everfit.evaluation.rows import HASHING, hash_of, is_beyond, row_hashes
 from everfit.evaluation.splits import Split, gap_of, split, times_of
 from everfit.evaluation.target import check_target, infer_task, positive_class
@@ -9,6 +9,6 @@ from everfit.search.predicted import Predicted, predict
 
 __all__ = [
     "FEWEST_UNITS", "HASHING", "METRICS", "Metric", "Predicted", "Score", "Split", "Verdict", "check_target",
-    "default_metric", "gap_of", "hash_of", "infer_task", "is_beyond", "judge", "metric", "positive_class", "predict",
-    "row_hashes", "row_losses", "split", "times_of",
+    "cost", "default_metric", "gap_of", "hash_of", "infer_task", "is_beyond", "judge", "metric", "positive_class",
+    "predict", "row_hashes", "row_losses", "split", "times_of",
 ]  # fmt: skip

@@ -6,13 +6,14 @@ adding parts up with other weights, and a paired comparison shares the weights.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from everfit.errors import SpecError, did_you_mean
+from everfit.search.decision import name_of
 from everfit.search.predicted import Predicted
 
 Parts = Callable[[np.ndarray, Predicted, np.ndarray], np.ndarray]
@@ -228,6 +229,16 @@ def metric(name: str, task: str | None = None) -> Metric:
 def default_metric(task: str) -> str:
     """Return the metric that is used when the model file names none."""
     return {"binary": "roc_auc", "multiclass": "log_loss"}.get(task, "mae")
+
+
+def cost(y: Any, predicted: Predicted, costs: Mapping[str, float], weight: Any = None) -> float:
+    """Return what a row costs on average: nothing, or where its class was missed what that costs, by default 1."""
+    truth = np.asarray(y).tolist()
+    each = [
+        0.0 if is_it == said else costs.get(name_of(is_it), 1.0)
+        for is_it, said in zip(truth, predicted.values.tolist(), strict=True)
+    ]
+    return float(np.average(each, weights=None if weight is None else np.asarray(weight, dtype="float64")))
 
 
 def row_losses(task: str, y: Any, predicted: Predicted) -> np.ndarray:

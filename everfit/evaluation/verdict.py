@@ -35,7 +35,10 @@ class Score:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether to promote, why, and what stood in the way. `difference` is positive when the challenger is better."""
+    """Whether to promote, why, and what stood in the way. `difference` is positive when the challenger is better.
+
+    `costs` are those of a row on average, where the model file says what it costs to miss a class; they decide nothing.
+    """
 
     promote: bool
     reasons: tuple[str, ...]
@@ -46,6 +49,7 @@ class Verdict:
     p_value: float | None = None
     rows: int = 0
     rows_hash: str = ""
+    costs: Mapping[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON."""

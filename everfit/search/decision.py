@@ -38,7 +38,7 @@ def costs_of(said: Mapping[str, float], classes: np.ndarray | None) -> np.ndarra
     """Return what it costs to miss each class, 1 where nothing is said; raise SpecError for one that is not there."""
     if classes is None:
         raise SpecError("search.costs are those of missing a class, and the target is a number.", do="Leave them out.")
-    names = [str(int(label)) if _is_whole(label) else str(label) for label in classes.tolist()]
+    names = [name_of(label) for label in classes.tolist()]
     for name in said:
         if name not in names:
             raise SpecError(
@@ -58,8 +58,9 @@ def usual(metric: Metric, y: np.ndarray, weight: np.ndarray | None, classes: np.
     return np.maximum(shares / shares.sum(), LEAST) ** -power if power else None
 
 
-def _is_whole(label: Any) -> bool:
-    return isinstance(label, float) and label.is_integer()
+def name_of(label: Any) -> str:
+    """Return what a model file calls a class."""
+    return str(int(label)) if isinstance(label, float) and label.is_integer() else str(label)
 
 
 def choose(seen: Said, proba: np.ndarray, costs: np.ndarray | None = None) -> np.ndarray | None:

@@ -36,6 +36,16 @@ def test_nothing_lasts_less_than_a_second(tmp_path, every):
         load(tmp_path, f"monitor: {{every: {every}}}")
 
 
+def test_costs_are_read_by_the_names_of_classes_and_do_not_go_with_metrics_of_labels(tmp_path):
+    assert load(tmp_path, "search: {costs: {7: 10, no: 2, true: 3}}").search.costs == {"7": 10, "no": 2, "True": 3}
+    for line, says in (
+        ("search: {metric: f1_macro, costs: {yes: 10}}", "search.costs: costs decide which labels are said"),
+        ("search: {costs: {yes: 0}}", "search.costs.yes: Input should be greater than 0"),
+    ):
+        with pytest.raises(SpecError, match=says):
+            load(tmp_path, line)
+
+
 SPELT_OUT = [
     "postgresql://u:hunter2@h/db",
     "postgresql://u:hunter2@${HOST}/db",

@@ -71,6 +71,20 @@ def test_a_class_that_the_model_never_saw_costs_and_does_not_crash():
     assert 0 < metric("f1_macro").score(y, three()) < 1
 
 
+def test_metrics_of_labels_read_the_labels_that_were_said():
+    said = Predicted(np.ones(N, dtype=int), binary().proba, np.array([0, 1]))
+    assert metric("accuracy").score(Y, said) == pytest.approx(Y.mean())
+    assert metric("balanced_accuracy").score(Y, said) == 0.5
+    assert metric("f1_macro").score(Y, said) == pytest.approx(reference.f1_score(Y, said.values, average="macro"))
+
+
+def test_a_row_costs_what_it_costs_to_miss_its_class():
+    y, said = np.array(["no", "no", "yes", "yes"]), np.array(["no", "yes", "no", "yes"])
+    assert evaluation.cost(y, Predicted(said), {"yes": 10.0}) == (1 + 10) / 4
+    assert evaluation.cost(y, Predicted(said), {"yes": 10.0}, [1, 0, 1, 0]) == 5
+    assert evaluation.cost(np.array([0.0, 1.0]), Predicted(np.array([1.0, 0.0])), {"1": 3.0}) == 2
+
+
 def test_rows_of_one_class_have_no_rank_metric():
     assert np.isnan(metric("roc_auc").score(np.ones(N, dtype=int), binary()))
 
