@@ -38,6 +38,11 @@ class Settings(BaseSettings):
     mlflow_uri: str = Field("", description="MLflow tracking URI; default: mlflow.db in the home.")
     mlflow_artifacts: str = Field("", description="Where MLflow keeps files; default: artifacts/ in the home.")
     prefect_api: str = Field("", description="Prefect API URL; default: a server of this workspace.")
+    search_storage: str = Field(
+        "", description="SQLAlchemy URL where machines of one search meet; default: one machine."
+    )
+    search_on: str = Field("", description="Where helpers run: pool:NAME or dask:ADDRESS; default: nowhere.")
+    search_helpers: int = Field(1, ge=1, description="How many helpers a search asks for there.")
     actor: str = Field("", description="Who acts, for the ledger; default: the user's login name.")
 
     cpu_hour_price: float = Field(0.0, ge=0, description="What one hour of one core costs; 0: nobody counts money.")
@@ -56,6 +61,8 @@ class Settings(BaseSettings):
             "mlflow_uri": _database(self.mlflow_uri, root) or f"sqlite:///{home / 'mlflow.db'}",
             "mlflow_artifacts": _place(self.mlflow_artifacts, root) or str(home / "artifacts"),
             "prefect_api": self.prefect_api or os.environ.get("PREFECT_API_URL", ""),
+            "search_storage": _database(self.search_storage, root),
+            "search_on": _engine(self.search_on, self.search_storage),
             "actor": self.actor or _login(),
         }
         for name, value in derived.items():
@@ -105,6 +112,21 @@ def _folder(path: Path | str, root: Path) -> Path:
 def _place(written: str, root: Path) -> str:
     """Make a folder absolute; the URI of a store is as it is."""
     return str(_folder(written, root)) if written and not re.match(r"[a-zA-Z][\w+.-]+:", written) else written
+
+
+def _engine(written: str, storage: str) -> str:
+    """Raise InputError for what names no engine, or one whose helpers could meet nobody."""
+    if written and not re.fullmatch(r"pool:\S+|dask:\S+", written):
+        raise InputError(
+            f"EVERFIT_SEARCH_ON is '{written}', which names no engine.",
+            do="Write pool:NAME for a Prefect work pool, or dask:tcp://host:8786 for a Dask scheduler.",
+        )
+    if written and not storage:
+        raise InputError(
+            f"EVERFIT_SEARCH_ON is '{written}', and helpers have no database to meet in.",
+            do="Set EVERFIT_SEARCH_STORAGE to postgresql://user:password@host/database.",
+        )
+    return written
 
 
 def _database(url: str, root: Path) -> str:

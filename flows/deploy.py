@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
-from everfit.errors import InputError, SpecError
+from everfit.errors import InputError, SpecError, first_line
 from everfit.settings import Settings
 from everfit.spec import ModelSpec, load_spec, model_names, write_duration
 from flows import automations
@@ -88,7 +88,28 @@ def deploy(settings: Settings, *, entrypoints: Mapping[Flow, str] = ENTRYPOINTS)
     planned = plan(settings)
     with api(settings):
         apply(settings, planned, entrypoints)
+        _deploy_helper(settings)
     return planned
+
+
+def _deploy_helper(settings: Settings) -> None:
+    """Let the workers of a pool have a part in searches, where the settings name one; raise when it is not there."""
+    from prefect.deployments.runner import DeploymentApplyError, RunnerDeployment
+    from prefect.types.entrypoint import EntrypointType
+
+    from flows.along import along
+
+    engine, _, pool = settings.search_on.partition(":")
+    if engine != "pool":
+        return
+    module = EntrypointType.MODULE_PATH
+    try:
+        RunnerDeployment.from_flow(along, name="search", work_pool_name=pool, entrypoint_type=module).apply()
+    except (DeploymentApplyError, ValueError) as cause:
+        raise InputError(
+            f"Helpers cannot be deployed to the work pool '{pool}': {first_line(cause)}.",
+            do=f"Make it with `prefect work-pool create {pool} --type process`, or correct EVERFIT_SEARCH_ON.",
+        ) from cause
 
 
 def apply(

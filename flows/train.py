@@ -6,7 +6,7 @@ from prefect import flow
 from prefect.states import Completed
 
 from everfit.lake import Snapshot
-from everfit.search import warm_up
+from everfit.search import reach, warm_up
 from everfit.settings import Settings
 from everfit.spec import ModelSpec, load_spec
 from tasks.build_features import build_features
@@ -36,6 +36,7 @@ def train(model: str, reason: str = "asked by hand", decision: str = "", data_ve
     """
     spec = load_spec(model, Settings().models)
     warm_up()
+    reach(Settings().search_storage)
     with stopwatch() as seconds, claim(spec, decision, reason, data_version) as mine:
         if not mine:
             return Completed(name="Skipped", message=f"decision {decision} is being acted on, or was", data=None)
@@ -48,7 +49,7 @@ def train(model: str, reason: str = "asked by hand", decision: str = "", data_ve
         found = search(spec, prepared)
         judged = evaluate(spec, prepared, found, decision)
         version = register(spec, prepared, found, judged, reason=reason)
-        forget(spec)
+        forget(spec, prepared)
         outcome = promote(spec, version, judged, prepared, decision)
     return Completed(name=outcome.state, message=outcome.sentence, data=outcome.to_dict(seconds))
 

@@ -37,17 +37,24 @@ class Rows:
 def build_features(spec: ModelSpec, snapshot: Snapshot) -> Prepared:
     """Infer task and roles; raise DataError when no model can be learnt from these rows."""
     rows = read_rows(spec, snapshot)
-    task = evaluation.infer_task(rows.train[spec.data.target], spec.data)
-    metric = spec.search.metric or evaluation.default_metric(task)
-    plan = features.plan(rows.train, spec.data)
+    prepared = prepared_of(spec, snapshot, rows)
+    task, plan = prepared.task, prepared.plan
     left = f", {rows.split.left_out:,} left out: no time, or too late to learn from" if rows.split.left_out else ""
     kept = f"{len(rows.train):,} rows to learn from, {len(rows.test):,} kept to judge{left}"
     say(f"{task}, {len(plan.inputs)} inputs, {kept}")
     publish_table(
         spec.name, "features", [asdict(column) for column in plan.columns], f"{spec.name}: what each column is"
     )
-    positive = evaluation.positive_class(rows.train[spec.data.target], spec.data) if task == "binary" else None
-    return Prepared(snapshot, plan, task, metric, positive)
+    return prepared
+
+
+def prepared_of(spec: ModelSpec, snapshot: Snapshot, rows: Rows) -> Prepared:
+    """Infer task and roles from rows; the same rows give the same on any machine."""
+    target = rows.train[spec.data.target]
+    task = evaluation.infer_task(target, spec.data)
+    metric = spec.search.metric or evaluation.default_metric(task)
+    positive = evaluation.positive_class(target, spec.data) if task == "binary" else None
+    return Prepared(snapshot, features.plan(rows.train, spec.data), task, metric, positive)
 
 
 def read_rows(spec: ModelSpec, snapshot: Snapshot) -> Rows:

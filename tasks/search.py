@@ -7,13 +7,15 @@ from dataclasses import asdict
 from importlib.metadata import version
 from time import monotonic
 
-from everfit import evaluation, registry
+from everfit import registry
 from everfit import search as engine
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
 from tasks.artifacts import Progress, publish_table
 from tasks.build_features import Prepared, read_rows
 from tasks.costs import charged
+from tasks.given import given
+from tasks.hosts import helpers, meeting, part
 from tasks.steps import say, step
 
 PAUSE = 10.0  # seconds between two lines of the log
@@ -25,23 +27,15 @@ def search(spec: ModelSpec, prepared: Prepared) -> engine.Searched:
 
     The registry is made ready beside it: one that cannot be reached ends the search at once, not after it.
     """
-    rows, data, settings = read_rows(spec, prepared.snapshot).train, spec.data, Settings()
-    with charged(spec) as bill, ThreadPoolExecutor(1) as beside:
+    rows, settings, name = read_rows(spec, prepared.snapshot).train, Settings(), identity(spec, prepared)
+    shared = meeting(settings, spec.name, name)
+    with charged(spec) as bill, ThreadPoolExecutor(1) as beside, helpers(settings, spec, prepared, shared):
         tell = _Teller(spec.name, beside.submit(registry.prepare, settings))
         found = engine.run(
-            rows,
-            rows[data.target],
-            plan=prepared.plan,
-            task=prepared.task,
-            metric=evaluation.metric(prepared.metric, prepared.task),
-            spec=spec.search,
-            time=evaluation.times_of(rows[data.time]) if data.time else None,
-            group=rows[data.group].to_numpy() if data.group else None,
-            weight=rows[data.weight].to_numpy() if data.weight else None,
-            gap=evaluation.gap_of(spec),
-            positive=prepared.positive,
+            **given(spec, prepared, rows),
             folder=settings.folder("search", spec.name),
-            identity=identity(spec, prepared),
+            identity=name,
+            shared=shared,
             budget=bill.seconds,
             on_progress=tell,
         )
@@ -49,6 +43,8 @@ def search(spec: ModelSpec, prepared: Prepared) -> engine.Searched:
     tried = sum(row.status != "baseline" for row in found.leaderboard)
     won = f"{found.family} won among {tried} candidates in {found.seconds:.0f} s, {found.how}"
     shares = ", ".join(f"{family} {seconds:.0f} s" for family, seconds in found.spent.items())
+    if found.hosts:
+        say("trials of other machines: " + ", ".join(f"{host} {done}" for host, done in found.hosts.items()))
     say(f"cores were busy with {shares}")
     publish_table(spec.name, "leaderboard", [asdict(row) for row in found.leaderboard], f"{spec.name}: {won}")
     tell.end(won)
@@ -69,9 +65,11 @@ def identity(spec: ModelSpec, prepared: Prepared) -> str:
     return hashlib.blake2b(json.dumps(facts, default=str).encode(), digest_size=8).hexdigest()
 
 
-def forget(spec: ModelSpec) -> None:
+def forget(spec: ModelSpec, prepared: Prepared) -> None:
     """Remove what the search left to be gone on with, now that its result is in the registry."""
-    engine.forget(Settings().folder("search", spec.name))
+    settings = Settings()
+    engine.forget(settings.folder("search", spec.name))
+    part(meeting(settings, spec.name, identity(spec, prepared)))
 
 
 class _Teller:

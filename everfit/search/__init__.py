@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from everfit.features import Plan
+    from everfit.search.hosts import Shared
     from everfit.spec import Search
 
 __all__ = [
-    "Metric", "Predicted", "Progress", "Row", "Searched", "constant_guess", "forget", "predict", "reach",
+    "Metric", "Predicted", "Progress", "Row", "Searched", "along", "constant_guess", "forget", "predict", "reach",
     "run", "warm_up",
 ]  # fmt: skip
 
@@ -46,10 +47,18 @@ def forget(folder: Path) -> None:
 
 
 def reach(storage: str) -> None:
-    """Raise Unavailable when the database in which hosts meet cannot be reached."""
-    from everfit.search import shared
+    """Raise Unavailable when the database in which hosts meet cannot be reached; without one there is nothing to do."""
+    if storage:
+        from everfit.search import shared
 
-    shared.reach(storage)
+        shared.reach(storage)
+
+
+def along(frame: pd.DataFrame, y: Any, *, shared: Shared, **more: Any) -> int:
+    """Work for a search that another host leads; see `everfit.search.engine.along`."""
+    from everfit.search import engine
+
+    return engine.along(frame, y, shared=shared, **more)
 
 
 def constant_guess(y: Any, *, task: str, metric: str, weight: Any = None) -> Any:

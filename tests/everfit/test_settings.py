@@ -27,6 +27,16 @@ def test_no_place_depends_on_the_current_folder(tmp_path, name, written, read):
     assert getattr(Settings(workspace=tmp_path, **{name: written}), name) == read.format(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("on", "storage", "because"),
+    [("ray:here", "sqlite://", "names no engine"), ("pool:x", "", "no database to meet in")],
+)
+def test_helpers_need_an_engine_that_is_known_and_a_database(on, storage, because):
+    with pytest.raises(InputError, match=because) as told:
+        Settings(search_on=on, search_storage=storage)
+    assert on in str(told.value)
+
+
 @pytest.mark.parametrize("name", ["a%41b", "what?"])
 @pytest.mark.parametrize("setting", ["workspace", "home", "lake_uri", "mlflow_artifacts"])
 def test_a_place_that_no_url_could_name_is_refused(tmp_path, setting, name):

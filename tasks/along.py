@@ -1,0 +1,29 @@
+"""Have a part in a search that another machine leads."""
+
+from everfit import search as engine
+from everfit.lake import Snapshot
+from everfit.search import shared as studies
+from everfit.search.hosts import Shared
+from everfit.settings import Settings
+from everfit.spec import ModelSpec
+from tasks.build_features import prepared_of, read_rows
+from tasks.given import given
+from tasks.steps import say, step
+
+
+@step
+def along(spec: ModelSpec, search: str) -> int:
+    """Read the same rows as the leader, and try what is to be tried until it ends; return how many trials that was.
+
+    What the search is about is in its study, so a helper needs no model file.
+    """
+    settings = Settings()
+    job = studies.job_of(settings.search_storage, search)
+    snapshot = Snapshot(**job["snapshot"] | {"batches": tuple(job["snapshot"]["batches"])})
+    rows = read_rows(spec, snapshot)
+    prepared = prepared_of(spec, snapshot, rows)
+    shared = Shared(settings.search_storage, search, job["files"])
+    say(f"working for {search} as {shared.host}")
+    done = engine.along(**given(spec, prepared, rows.train), shared=shared, folder=settings.folder("search", spec.name))
+    say(f"{done} trials done for {search}")
+    return done

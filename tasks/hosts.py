@@ -1,0 +1,82 @@
+"""Let other machines have a part in a search, where the settings say so."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict
+
+from prefect.deployments import run_deployment
+from prefect.exceptions import ObjectNotFound
+
+from everfit import evaluation
+from everfit.errors import InputError, Unavailable
+from everfit.search.hosts import Shared
+from everfit.settings import Settings
+from everfit.spec import ModelSpec
+from tasks.build_features import Prepared
+from tasks.steps import say
+
+DEPLOYMENT = "along/search"  # the flow and the deployment of a helper on a work pool
+
+
+def meeting(settings: Settings, model: str, identity: str) -> Shared | None:
+    """Return where the hosts of a search meet; None when it is one machine's."""
+    if not settings.search_storage:
+        return None
+    files = f"{settings.lake_uri.rstrip('/')}/{model}/search/{identity}"
+    return Shared(settings.search_storage, f"{model}-{identity}", files, leads=True)
+
+
+@contextmanager
+def helpers(settings: Settings, spec: ModelSpec, prepared: Prepared, shared: Shared | None) -> Iterator[None]:
+    """Write down what the search is about, and ask for helpers; each ends by itself when the search does."""
+    if shared is None:
+        yield
+        return
+    from everfit.search import shared as studies  # imports Optuna
+
+    job = {"spec": spec.model_dump(mode="json"), "snapshot": asdict(prepared.snapshot), "files": shared.files}
+    greater = evaluation.metric(prepared.metric, prepared.task).greater
+    studies.announce(shared, job, greater=greater)
+    engine, _, where = settings.search_on.partition(":")
+    if engine:
+        say(f"{settings.search_helpers} helper(s) asked for on {settings.search_on}")
+    with _on_dask(spec, shared, where, settings.search_helpers) if engine == "dask" else nullcontext():
+        if engine == "pool":
+            _on_pool(shared, settings.search_helpers)
+        yield
+
+
+def part(shared: Shared | None) -> None:
+    """Remove what the hosts of a search left, when its result has been used."""
+    if shared is not None:
+        from everfit.search import shared as studies
+
+        studies.remove(shared)
+
+
+def _on_pool(shared: Shared, count: int) -> None:
+    try:
+        for _ in range(count):
+            run_deployment(DEPLOYMENT, parameters={"search": shared.name}, timeout=0, as_subflow=False)
+    except ObjectNotFound as cause:
+        raise InputError(
+            f"There is no deployment '{DEPLOYMENT}' to ask for helpers.",
+            do="Run `everfit deploy` with the same EVERFIT_SEARCH_ON, and try again.",
+        ) from cause
+
+
+@contextmanager
+def _on_dask(spec: ModelSpec, shared: Shared, address: str, count: int) -> Iterator[None]:
+    """Have helpers run as Prefect tasks on a Dask cluster, for as long as the block lasts."""
+    from prefect_dask.task_runners import DaskTaskRunner
+
+    from tasks.along import along
+
+    try:
+        with DaskTaskRunner(address=address) as runner:
+            futures = [runner.submit(along, {"spec": spec, "search": shared.name}) for _ in range(count)]
+            yield
+            for future in futures:
+                future.wait(timeout=10)  # each is told when the search ends
+    except OSError as cause:
+        raise Unavailable.at("The Dask scheduler", address, cause) from cause
