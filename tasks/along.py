@@ -1,13 +1,16 @@
 """Have a part in a search that another machine leads."""
 
+from importlib.metadata import version
+
 from everfit import search as engine
+from everfit.errors import InputError
 from everfit.lake import Snapshot
 from everfit.search import shared as studies
 from everfit.search.hosts import Shared
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
 from tasks.build_features import prepared_of, read_rows
-from tasks.given import given
+from tasks.given import given, identity
 from tasks.steps import say, step
 
 
@@ -22,6 +25,12 @@ def along(spec: ModelSpec, search: str) -> int:
     snapshot = Snapshot(**job["snapshot"] | {"batches": tuple(job["snapshot"]["batches"])})
     rows = read_rows(spec, snapshot)
     prepared = prepared_of(spec, snapshot, rows)
+    if not search.endswith(identity(spec, prepared)):
+        raise InputError(
+            f"This machine would search something else than {search}.",
+            why=f"It has everfit {version('everfit')}, or other versions of its packages, than the one that leads.",
+            do="Install the same everywhere.",
+        )
     shared = Shared(settings.search_storage, search, job["files"])
     say(f"working for {search} as {shared.host}")
     done = engine.along(**given(spec, prepared, rows.train), shared=shared, folder=settings.folder("search", spec.name))

@@ -1,5 +1,8 @@
 """What a search is told: the same on each machine that has a part in it."""
 
+import hashlib
+import json
+from importlib.metadata import version
 from typing import Any
 
 import pandas as pd
@@ -25,3 +28,16 @@ def given(spec: ModelSpec, prepared: Prepared, rows: pd.DataFrame) -> dict[str, 
         "gap": evaluation.gap_of(spec),
         "positive": prepared.positive,
     }
+
+
+def identity(spec: ModelSpec, prepared: Prepared) -> str:
+    """Name all that decides what a search finds: rows, their split and roles, the model file, everfit itself."""
+    snapshot = prepared.snapshot
+    facts = {
+        "rows": [snapshot.digest, snapshot.batches, snapshot.labels_digest],
+        "plan": prepared.plan.to_dict(),
+        "judged by": [prepared.task, prepared.metric, prepared.positive],
+        "said": spec.model_dump(mode="json", include={"data", "search", "evaluation"}),
+        "everfit": version("everfit"),
+    }
+    return hashlib.blake2b(json.dumps(facts, default=str).encode(), digest_size=8).hexdigest()

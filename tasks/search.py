@@ -1,10 +1,7 @@
 """Look for the best pipeline within the budget; go on where a training that was killed left off."""
 
-import hashlib
-import json
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
-from importlib.metadata import version
 from time import monotonic
 
 from everfit import registry
@@ -14,7 +11,7 @@ from everfit.spec import ModelSpec
 from tasks.artifacts import Progress, publish_table
 from tasks.build_features import Prepared, read_rows
 from tasks.costs import charged
-from tasks.given import given
+from tasks.given import given, identity
 from tasks.hosts import helpers, meeting, part
 from tasks.steps import say, step
 
@@ -50,19 +47,6 @@ def search(spec: ModelSpec, prepared: Prepared) -> engine.Searched:
     tell.end(won)
     say(f"{won}; {found.note}" if found.note else won)
     return found
-
-
-def identity(spec: ModelSpec, prepared: Prepared) -> str:
-    """Name all that decides what a search finds: rows, their split and roles, the model file, everfit itself."""
-    snapshot = prepared.snapshot
-    facts = {
-        "rows": [snapshot.digest, snapshot.batches, snapshot.labels_digest],
-        "plan": prepared.plan.to_dict(),
-        "judged by": [prepared.task, prepared.metric, prepared.positive],
-        "said": spec.model_dump(mode="json", include={"data", "search", "evaluation"}),
-        "everfit": version("everfit"),
-    }
-    return hashlib.blake2b(json.dumps(facts, default=str).encode(), digest_size=8).hexdigest()
 
 
 def forget(spec: ModelSpec, prepared: Prepared) -> None:

@@ -23,7 +23,7 @@ from everfit.search.bench import BASE, PROBLEM, WHOLE, baseline
 from everfit.search.candidates import Candidates
 from everfit.search.closing import MOST_MS, QUICK_ROWS, TICK, Closing
 from everfit.search.estimators import FAMILIES, Family, Params
-from everfit.search.hosts import Shared
+from everfit.search.hosts import LEADER, Shared
 from everfit.search.matrices import ROWS
 from everfit.search.places import Place, place
 from everfit.search.predicted import Metric
@@ -246,13 +246,16 @@ class _Search:
         while not self.study.over and self._ended() is None:
             self._hand_out()
             self._go_on()
-        return sum(each.number >= 0 for each in self.found.outcomes) - sum(self.hosts.values())
+        return sum(each.number >= 0 for each in self.found.outcomes) - sum(self.hosts.values()) - self.resumed
 
     def _go_on(self) -> None:
         for outcome in self.hands.results(TICK):
             self._note(outcome)
         for host, outcome in self.study.news(clock.monotonic() - self.began, self.found.wants):
-            self.hosts[host] = self.hosts.get(host, 0) + 1
+            if host == LEADER:  # one that was killed, whose place this process has taken
+                self.resumed += 1
+            else:
+                self.hosts[host] = self.hosts.get(host, 0) + 1
             self.found.add(outcome)
         self._say()
         self._hand_out()
