@@ -1,7 +1,7 @@
 """Let other machines have a part in a search, where the settings say so."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict
 
 from prefect.deployments import run_deployment
@@ -72,11 +72,12 @@ def _on_dask(spec: ModelSpec, shared: Shared, address: str, count: int) -> Itera
 
     from tasks.along import along
 
-    try:
-        with DaskTaskRunner(address=address) as runner:
+    with ExitStack() as held:
+        try:
+            runner = held.enter_context(DaskTaskRunner(address=address))
             futures = [runner.submit(along, {"spec": spec, "search": shared.name}) for _ in range(count)]
-            yield
-            for future in futures:
-                future.wait(timeout=10)  # each is told when the search ends
-    except OSError as cause:
-        raise Unavailable.at("The Dask scheduler", address, cause) from cause
+        except OSError as cause:
+            raise Unavailable.at("The Dask scheduler", address, cause) from cause
+        yield
+        for future in futures:
+            future.wait(timeout=10)  # each is told when the search ends

@@ -20,9 +20,9 @@ from typing import Any, Literal
 import optuna
 import sqlalchemy as sa
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import ArgumentError, OperationalError
 
-from everfit.errors import Unavailable, first_line
+from everfit.errors import InputError, Unavailable, first_line
 from everfit.search import shelf
 from everfit.search.estimators.base import Params
 from everfit.search.hosts import LEADER, Shared
@@ -34,7 +34,8 @@ from everfit.spec import Search
 EVERY = 1.0  # seconds between two looks at what the others did
 AHEAD = 50  # planned trials that wait in the database
 STALE = 30.0  # seconds of silence after which a host is taken for dead
-HOST, RECORD, JOB, ENDED, BEAT = "host", "record", "job", "ended", "beat "
+HOST, RECORD, OFFERED = "host", "record", "offered"  # of a trial
+JOB, BEGUN, ENDED, BEAT = "job", "begun", "ended", "beat "  # of the study
 
 
 class SharedStudy(Study):
@@ -47,6 +48,7 @@ class SharedStudy(Study):
         self, shared: Shared, problem: Problem, folder: Path, spec: Search, start: Sequence[tuple[str, Params]] = ()
     ) -> None:
         self.shared, self.problem, self.folder = shared, problem, folder
+        self.begun = shared.leads  # whether the portfolio waits to be tried; nothing else comes before it
         self.taken: set[int] = set()  # whose outcome is known here
         self.beats: dict[str, tuple[Any, float]] = {}  # each host's last word, and when it was first heard
         self.full = self.over = False
@@ -58,13 +60,15 @@ class SharedStudy(Study):
             super().__init__(problem.families, problem.job, problem.first, greater=greater, spec=free, start=start)
             ahead = [self.upcoming] if self.upcoming else []
             self.upcoming, self.planned = None, islice(chain(ahead, self.planned), self.offered, None)
-            if self.shared.leads:
+            if shared.leads:
                 self._offer(0)
+                self.study.set_user_attr(BEGUN, True)
 
     def _open(self, seed: int) -> optuna.Study:
         study = optuna.load_study(study_name=self.shared.name, storage=_storage(self.shared.storage))
         study.sampler = sampler(seed + zlib.crc32(self.shared.host.encode()), self.method)
-        self.offered = len(study.get_trials(deepcopy=False))  # by a leader that was killed
+        trials = study.get_trials(deepcopy=False)
+        self.offered = sum(OFFERED in trial.user_attrs for trial in trials)  # also by a leader that was killed
         return study
 
     def _offer(self, waiting: int) -> None:
@@ -72,14 +76,14 @@ class SharedStudy(Study):
         wanted = max(0, min(AHEAD, AHEAD if self.limit is None else self.limit - self.offered) - waiting)
         points = [*islice(self.planned, wanted)]
         for each in points:
-            self._enqueue(*each)
+            self._enqueue(*each, {OFFERED: True})
         self.offered += len(points)
         if self.method == "grid" and len(points) < wanted:
             self.limit = self.offered
 
     def next(self, bar: tuple[float, ...]) -> Task | None:
-        """Return what to try next; None when all were asked for."""
-        if self.full or self.over:
+        """Return what to try next; None when all were asked for, or the leader has not begun."""
+        if self.full or self.over or not self.begun:
             return None
         with reaching(self.shared.storage):
             if self.method == "grid" and not self._waiting():
@@ -116,18 +120,19 @@ class SharedStudy(Study):
         What another host was given meanwhile, because this one seemed dead, is told by that one.
         """
         record = shelf.record_of(self.folder, outcome)
-        names = [name for name, _ in record["files"]]
-        self.shared.send(self.folder, [*names, *self._encoders(outcome)] if names else [])
+        if record["files"]:
+            self.shared.send(self.folder, self._files(outcome, record))
         trial = self.open.pop(outcome.number)
         with reaching(self.shared.storage), suppress(optuna.exceptions.UpdateFinishedTrialError):
             trial.set_user_attr(RECORD, record)
             self.taken.add(outcome.number)
             self._tell(trial, outcome)
 
-    def _encoders(self, outcome: Outcome) -> list[str]:
-        """Name the files of the features that a trial's models read."""
+    def _files(self, outcome: Outcome, record: dict[str, Any]) -> list[str]:
+        """Name the files of a trial, and those of the features that its models read."""
         style = self.problem.family(outcome.family).style
-        return sorted({f"{name}.joblib" for at in outcome.folds for name in names(self.problem, style, at)})
+        encoders = {f"{name}.joblib" for at in outcome.folds for name in names(self.problem, style, at)}
+        return [*(name for name, _ in record["files"]), *sorted(encoders)]
 
     def news(self, used: float, wants: Callable[[Outcome], bool]) -> Sequence[tuple[str, Outcome]]:
         """Say that this host lives, and for how long it has worked; return what the others did since the last look.
@@ -145,6 +150,7 @@ class SharedStudy(Study):
                 self._offer(sum(trial.state == TrialState.WAITING for trial in trials))
                 self._offer_again([trial for trial in trials if trial.state == TrialState.RUNNING], said)
             else:
+                self.begun = bool(said.get(BEGUN))
                 self.over = bool(said.get(ENDED)) or self._silent(LEADER, said.get(BEAT + LEADER))
         return [self._heard(trial, wants) for trial in trials if self._is_new(trial)]
 
@@ -158,7 +164,7 @@ class SharedStudy(Study):
         self._learn(outcome)
         if self.shared.leads and record["files"] and wants(outcome):
             try:
-                self.shared.fetch(host, self.folder, [name for name, _ in record["files"]] + self._encoders(outcome))
+                self.shared.fetch(host, self.folder, self._files(outcome, record))
             except OSError as cause:
                 outcome = replace(outcome, status="failed", reason=f"its files cannot be read: {first_line(cause)}")
         return host, outcome
@@ -218,15 +224,20 @@ def reach(storage: str) -> None:
 def remove(shared: Shared) -> None:
     """Remove the study and the files of its trials, when the result has been used."""
     shared.clear()
-    with reaching(shared.storage):
+    with reaching(shared.storage), suppress(KeyError):  # whoever led the same search has done it
         optuna.delete_study(study_name=shared.name, storage=_storage(shared.storage))
 
 
 @contextmanager
 def reaching(storage: str) -> Iterator[None]:
-    """Raise Unavailable when the database does not answer."""
+    """Raise Unavailable when the database does not answer, and InputError for what can be none."""
     try:
         yield
+    except (ImportError, ArgumentError) as cause:
+        raise InputError(
+            f"EVERFIT_SEARCH_STORAGE names no database that can be used: {first_line(cause)}.",
+            do="Write postgresql://user:password@host/database, and install everfit[postgres].",
+        ) from cause
     except OperationalError as cause:
         address = sa.make_url(storage).render_as_string(hide_password=True)
         raise Unavailable.at("The database of the search", address, cause.orig or cause) from cause

@@ -115,11 +115,12 @@ class Study:
         narrowed: Any = Narrowed(trial, name, self.space.get(name, {}))  # type: ignore[call-overload]
         return scales.space(self.families[name], narrowed, self.job)
 
-    def _enqueue(self, family: Family, params: Params) -> None:
+    def _enqueue(self, family: Family, params: Params, marks: dict[str, Any] | None = None) -> None:
         """Let the next trial be this one; what the space forbids of it is left to the sampler."""
         said = self.space.get(family.name, {})  # type: ignore[call-overload]
         kept = {name: value for name, value in params.items() if self.method == "grid" or _holds(said.get(name), value)}
-        self.study.enqueue_trial({"family": family.name} | {f"{family.name}.{key}": kept[key] for key in kept})
+        named = {f"{family.name}.{key}": kept[key] for key in kept}
+        self.study.enqueue_trial({"family": family.name} | named, user_attrs=marks)
 
     @property
     def remembers(self) -> bool:

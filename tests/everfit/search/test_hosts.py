@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from everfit import search
-from everfit.errors import Unavailable
+from everfit.errors import InputError, Unavailable
 from everfit.search import engine, shared
 from everfit.search.hosts import Shared
 from everfit.spec import Search
@@ -89,4 +89,7 @@ def test_what_they_shared_leaves_when_it_is_forgotten(story):
 def test_a_database_that_cannot_be_reached_is_said_without_its_password():
     with pytest.raises(Unavailable, match="The database of the search at postgresql") as told:
         search.reach("postgresql+psycopg://me:secret@127.0.0.1:1/none")
+    assert "secret" not in str(told.value)
+    with pytest.raises(InputError, match="names no database that can be used") as told:
+        search.reach("postgres:secret@nowhere")
     assert "secret" not in str(told.value)
