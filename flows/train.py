@@ -46,7 +46,7 @@ def train(model: str, reason: str = "asked by hand", decision: str = "", data_ve
         if decision and (kept := keep(spec, snapshot, decision)):
             return Completed(name=kept["state"], message=kept["sentence"], data={**kept, "seconds": seconds})
         prepared = build_features(spec, snapshot)
-        found = search(spec, prepared)
+        found = search(spec, prepared, repeats=data_version is not None)
         judged = evaluate(spec, prepared, found, decision)
         version = register(spec, prepared, found, judged, reason=reason)
         forget(spec, prepared)

@@ -27,7 +27,8 @@ def register(
     """Register one version; a step that is tried again in the same run finds the one that it made."""
     settings = Settings()
     version = registry.register(settings, _candidate(spec, prepared, found, judged, reason))
-    facts = {"version": version.number, "run": version.run, "data": asdict(prepared.snapshot)}
+    winners = [{"family": family, "params": params} for family, params in found.winners]
+    facts = {"version": version.number, "run": version.run, "data": asdict(prepared.snapshot), "winners": winners}
     Ledger.of(settings).once(
         "registered", spec.name, f"v{version.number}", actor=settings.actor, reason=reason, facts=facts
     )

@@ -6,6 +6,8 @@ from time import monotonic
 
 from everfit import registry
 from everfit import search as engine
+from everfit.errors import Unavailable, first_line
+from everfit.ledger import Ledger
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
 from tasks.artifacts import Progress, publish_table
@@ -16,16 +18,19 @@ from tasks.hosts import helpers, meeting, part
 from tasks.steps import say, step
 
 PAUSE = 10.0  # seconds between two lines of the log
+LISTENING = 2.0  # seconds between two looks at whether somebody wants the search to stop
 
 
 @step
-def search(spec: ModelSpec, prepared: Prepared) -> engine.Searched:
+def search(spec: ModelSpec, prepared: Prepared, *, repeats: bool = False) -> engine.Searched:
     """Search on the training side only; the leaderboard lists what failed as well.
 
-    The registry is made ready beside it: one that cannot be reached ends the search at once, not after it.
+    It begins with what won in earlier trainings, as the ledger has it; one that `repeats` another with what that one
+    could know. The registry is made ready beside it: one that cannot be reached ends the search at once, not after it.
     """
     rows, settings, name = read_rows(spec, prepared.snapshot).train, Settings(), identity(spec, prepared)
-    shared = meeting(settings, spec.name, name)
+    shared, ledger = meeting(settings, spec.name, name), Ledger.of(settings)
+    start = ledger.winners(spec.name, before=prepared.snapshot.version if repeats else None)
     with charged(spec) as bill, ThreadPoolExecutor(1) as beside, helpers(settings, spec, prepared, shared):
         tell = _Teller(spec.name, beside.submit(registry.prepare, settings))
         found = engine.run(
@@ -35,6 +40,8 @@ def search(spec: ModelSpec, prepared: Prepared) -> engine.Searched:
             shared=shared,
             budget=bill.seconds,
             on_progress=tell,
+            stop=_Listener(ledger, spec.name),
+            start=start,
         )
         found = bill.settle(found)
     tried = sum(row.status != "baseline" for row in found.leaderboard)
@@ -42,6 +49,10 @@ def search(spec: ModelSpec, prepared: Prepared) -> engine.Searched:
     shares = ", ".join(f"{family} {seconds:.0f} s" for family, seconds in found.spent.items())
     if found.hosts:
         say("trials of other machines: " + ", ".join(f"{host} {done}" for host, done in found.hosts.items()))
+    if found.stopped_by == "asked":
+        say("the search was asked to stop, and ends with the best so far")
+    if start and spec.search.method == "tpe":
+        say(f"{found.warmed} of {len(start)} earlier winners were tried first; the others are not searched any more")
     say(f"cores were busy with {shares}")
     publish_table(spec.name, "leaderboard", [asdict(row) for row in found.leaderboard], f"{spec.name}: {won}")
     tell.end(won)
@@ -81,6 +92,26 @@ class _Teller:
     def end(self, text: str) -> None:
         """Fill the bar."""
         self._bar.end(text)
+
+
+class _Listener:
+    """Whether a person wants the search to end now, asked of the ledger now and then.
+
+    A ledger that does not answer for a while is no reason to lose a search.
+    """
+
+    def __init__(self, ledger: Ledger, model: str) -> None:
+        self._ledger, self._model = ledger, model
+        self._asked, self._wanted = -LISTENING, False
+
+    def __call__(self) -> bool:
+        if not self._wanted and monotonic() - self._asked >= LISTENING:
+            self._asked = monotonic()
+            try:
+                self._wanted = self._ledger.stop_wanted(self._model)
+            except Unavailable as silent:
+                say(f"nobody can stop the search at the moment: {first_line(silent)}")
+        return self._wanted
 
 
 def told(seen: engine.Progress) -> str:

@@ -11,7 +11,7 @@ from typing import Any, Literal, Self
 import sqlalchemy as sa
 
 from everfit.errors import InputError
-from everfit.ledger import champions, proof, retrainings, trainings
+from everfit.ledger import champions, proof, retrainings, trainings, winners
 from everfit.ledger.entries import Entry, Kind
 from everfit.ledger.holders import Holder
 from everfit.ledger.page import Page
@@ -124,6 +124,13 @@ class Ledger:
         """Return the data that each version was made from, as its registration recorded them, oldest version first."""
         return {int(e.facts["version"]): e.facts["data"] for e in self.entries(model, kinds=["registered"])}
 
+    def winners(self, model: str, before: int | None = None) -> list[tuple[str, dict[str, Any]]]:
+        """Return the configurations that the champion and the last trainings are made of, the champion's first.
+
+        With `before`, as they were known to the first training on that data version, so that it can be repeated.
+        """
+        return winners.of(self.entries(model, kinds=["registered", *champions.SWAPS]), before)
+
     def asked(self, model: str) -> Entry | None:
         """Return the open question whether a version may take over; its facts say which, and against which champion."""
         open_: Entry | None = None
@@ -162,6 +169,22 @@ class Ledger:
     def unended(self, model: str | None = None) -> list[Entry]:
         """Return the starts of trainings that never came to an end, and never will."""
         return trainings.unended(self.entries(model, kinds=trainings.KINDS))
+
+    def stop_search(self, model: str, *, actor: str, reason: str = "") -> Entry:
+        """Ask the training under way to end its search; raise InputError when there is none."""
+        with self._appending() as page:
+            running = trainings.running(page.select(model, trainings.KINDS))
+            if not running:
+                raise InputError(
+                    f"{model}: no training is under way, so there is no search to stop.",
+                    do=f"everfit history {model} says how the last one ended.",
+                )
+            facts = {"training": running[-1].subject}
+            return page.append("stop_wanted", model, "", actor, reason, facts, None)
+
+    def stop_wanted(self, model: str) -> bool:
+        """Return whether the search of the latest training was asked to end."""
+        return [entry.kind for entry in self.entries(model, kinds=trainings.STOPPABLE, limit=1)] == ["stop_wanted"]
 
     def wanted(self, model: str) -> list[Entry]:
         """Return the retrainings that were wanted, have no outcome and that no living process is at work on."""

@@ -17,6 +17,7 @@ ENDS: tuple[Kind, ...] = (
     *("train_failed", "retrain_finished", "retrain_failed", "retrain_released"),
 )
 KINDS = (*STARTS, *ENDS)
+STOPPABLE: tuple[Kind, ...] = (*STARTS, "stop_wanted")
 
 
 def unended(entries: Sequence[Entry]) -> list[Entry]:
@@ -24,6 +25,16 @@ def unended(entries: Sequence[Entry]) -> list[Entry]:
 
     Whether a process on another host is gone cannot be seen; there, a later start of the same model says so.
     """
+    return _open(entries)[0]
+
+
+def running(entries: Sequence[Entry]) -> list[Entry]:
+    """Return the starts without an end whose process is not known to be gone, oldest first."""
+    return _open(entries)[1]
+
+
+def _open(entries: Sequence[Entry]) -> tuple[list[Entry], list[Entry]]:
+    """Return the starts without an end: those that are lost, and those that may still end."""
     latest = {entry.model: entry.seq for entry in entries if entry.kind in STARTS}
     running: dict[tuple[str, str], Entry] = {}
     lost = []
@@ -33,8 +44,9 @@ def unended(entries: Sequence[Entry]) -> list[Entry]:
         if entry.kind in STARTS:
             lost += [before] if before else []
             running[training] = entry
-    lost += [start for start in running.values() if _gone(start, latest[start.model])]
-    return sorted(lost, key=lambda start: start.seq)
+    gone = [start for start in running.values() if _gone(start, latest[start.model])]
+    alive = [start for start in running.values() if start not in gone]
+    return sorted(lost + gone, key=lambda start: start.seq), alive
 
 
 def _training(entry: Entry) -> str:

@@ -26,6 +26,19 @@ def train(
     raise typer.Exit(4 if result["refused"] else 0)
 
 
+def stop(name: Name, reason: Reason = "asked by hand", as_json: Json = False) -> None:
+    """End the search of the training under way, which goes on with the best model so far."""
+    from everfit.ledger import Ledger
+    from flows.cli import console
+
+    here = settings()
+    entry = Ledger.of(here).stop_search(name, actor=here.actor, reason=reason)
+    if as_json:
+        console.print_json(entry.to_dict())
+    else:
+        console.out.print(f"{name}: {entry.summary}")
+
+
 def predict(
     name: Name,
     source: Annotated[

@@ -584,3 +584,41 @@ def test_an_unreachable_server_is_named_without_its_password():
     ) as down:
         Ledger("postgresql://ann:secret@127.0.0.1:1/x")
     assert "secret" not in str(down.value)
+
+
+def register(ledger, version, data, *winners):
+    facts = {"version": version, "data": {"version": data}}
+    facts |= {"winners": [{"family": name, "params": {"depth": depth}} for name, depth in winners]} if winners else {}
+    ledger.record("registered", "bike", subject=f"v{version}", facts=facts, **WHO)
+
+
+def test_the_next_search_begins_with_what_the_champion_and_the_last_trainings_are_made_of(ledger):
+    assert ledger.winners("bike") == []
+    register(ledger, 1, 3)  # before winners were recorded
+    register(ledger, 2, 3, ("mlp", 1), ("linear", 0))
+    ledger.swap_champion("bike", expected=None, new=2, **WHO)
+    for version in (3, 4, 5):
+        register(ledger, version, version + 1, ("mlp", version), ("linear", 0))
+    told = [("mlp", {"depth": 1}), ("linear", {"depth": 0}), *(("mlp", {"depth": depth}) for depth in (5, 4, 3))]
+    assert ledger.winners("bike") == told
+    assert ledger.winners("bike", before=5) == [*told[:2], ("mlp", {"depth": 3})], "as the first on that data knew them"
+    assert ledger.winners("bike", before=3) == []
+
+
+def test_a_search_can_be_stopped_while_its_training_is_under_way_and_the_next_one_goes_on(ledger):
+    def start(key):
+        ledger.record("train_started", "bike", subject=key, facts={"holder": Holder.here().to_dict()}, **WHO)
+
+    with pytest.raises(InputError, match="no training is under way"):
+        ledger.stop_search("bike", **WHO)
+    start("run/1")
+    assert not ledger.stop_wanted("bike")
+    said = ledger.stop_search("bike", reason="good enough", **WHO)
+    assert said.summary == "the search was asked to end with the best so far: good enough"
+    assert ledger.stop_wanted("bike")
+    assert ledger.unended("bike") == []
+    ledger.record("train_failed", "bike", subject="run/1", **WHO)
+    with pytest.raises(InputError, match="no training is under way"):
+        ledger.stop_search("bike", **WHO)
+    start("run/2")
+    assert not ledger.stop_wanted("bike")

@@ -27,7 +27,7 @@ OFTEN = "{cooldown: 1s, max_per_week: 30}"
 KILLED = """
 import os, signal
 from flows import train
-train.search = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+train.search = lambda *_, **_more: os.kill(os.getpid(), signal.SIGKILL)
 train.train("rentals", reason="at three in the morning", data_version=1)
 """
 
