@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from everfit import evaluation, features, search
 from everfit.automl import given
+from everfit.automl.interrupt import interruptible
 from everfit.automl.wording import as_data_error, as_parameters, made
 from everfit.errors import DataError, SpecError, did_you_mean
 from everfit.spec import LABELLED, Data, Search
@@ -75,13 +76,14 @@ class AutoML(BaseEstimator):  # type: ignore[misc]
     def fit(self, X: Any, y: Any, sample_weight: Any = None, *, time: Any = None, groups: Any = None) -> Self:
         """Search, and keep the best. Rows without an answer are left aside.
 
-        With `time`, later rows judge earlier ones; rows of one of the `groups` stay together. Raise DataError when
-        nothing can be learnt from the rows, SpecError when a parameter says what cannot be, and BudgetSpent when
-        there was no time for even a quick model; warn when the model is less than it should be.
+        With `time`, later rows judge earlier ones; rows of one of the `groups` stay together. Ctrl-C ends the search
+        with the best so far, and pressed again without. Raise DataError when nothing can be learnt from the rows,
+        SpecError when a parameter says what cannot be, and BudgetSpent when there was no time for even a quick model;
+        warn when the model is less than it should be.
         """
         search.warm_up()
         beside = {"time": time, "groups": groups, "sample_weight": sample_weight}
-        with as_parameters():
+        with as_parameters(), interruptible() as stop:
             spec, frame = self._search(), self._frame(X, reset=True)
             rows, data = given.read(y, beside, len(frame), task=self.task, positive=self.positive)
             evaluation.check_target(rows, data)
@@ -97,7 +99,7 @@ class AutoML(BaseEstimator):  # type: ignore[misc]
                 time=evaluation.times_of(rows["time"]) if data.time else None,
                 group=rows["groups"].to_numpy() if data.group else None,
                 weight=rows["sample_weight"].to_numpy(dtype="float64") if data.weight else None,
-                positive=evaluation.positive_class(answers, data),
+                positive=evaluation.positive_class(answers, data), stop=stop,
             )  # fmt: skip
             self.positive_ = evaluation.positive_class(answers, data)
         return self._keep(found, metric.name, answers)

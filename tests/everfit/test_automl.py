@@ -1,6 +1,10 @@
+import os
 import pickle
+import signal
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 import warnings
 
@@ -14,6 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from everfit import AutoML
+from everfit.automl.interrupt import interruptible
 from everfit.errors import DataError, SpecError
 
 N = 120
@@ -124,6 +129,26 @@ def test_labels_come_back_as_they_were_given(labels):
     assert np.mean(said == y) > 0.8
     assert model.predict_proba(frame).shape == (N, 2)
     assert model.score(frame, y) > 0.8
+
+
+def test_ctrl_c_ends_the_search_with_the_best_so_far_and_pressed_again_without(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    def press():
+        while not list(tmp_path.glob("*/said-1-*.npy")):
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=press, daemon=True).start()
+    model = AutoML(budget=600, estimators=["linear"], workers=1).fit(*table())
+    assert np.isfinite(model.predict(table()[0])).all()
+    assert "the best so far" in caplog.text
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    with interruptible() as pressed:
+        signal.raise_signal(signal.SIGINT)
+        assert pressed()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
 
 
 def test_a_grid_can_be_asked_for_and_its_mistakes_speak_of_parameters():
