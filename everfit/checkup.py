@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from everfit import evaluation, sources, validation
+from everfit import evaluation, search, sources, validation
 from everfit.errors import NoFiles, first_line
 from everfit.schema import Schema
 from everfit.settings import Settings
@@ -47,7 +47,8 @@ def check(settings: Settings, name: str) -> Checkup:
     frame = sources.sample(model.data.source, base=settings.workspace, rows=SAMPLE)
     evaluation.check_target(frame, model.data)
     task = evaluation.infer_task(frame[model.data.target], model.data)
-    evaluation.metric(model.search.metric or evaluation.default_metric(task), task)
+    metric = evaluation.metric(model.search.metric or evaluation.default_metric(task), task)
+    search.check_space(model.search, frame[model.data.target], task=task, metric=metric.name)
     suites = validation.load_suites(model.suites, settings.expectations, Schema.of(frame))
     report = validation.run(suites, frame, model=name, origin=str(model.data.source))
     lines = (

@@ -46,14 +46,7 @@ def search(spec: ModelSpec, prepared: Prepared, *, repeats: bool = False) -> eng
         found = bill.settle(found)
     tried = sum(row.status != "baseline" for row in found.leaderboard)
     won = f"{found.family} won among {tried} candidates in {found.seconds:.0f} s, {found.how}"
-    shares = ", ".join(f"{family} {seconds:.0f} s" for family, seconds in found.spent.items())
-    if found.hosts:
-        say("trials of other machines: " + ", ".join(f"{host} {done}" for host, done in found.hosts.items()))
-    if found.stopped_by == "asked":
-        say("the search was asked to stop, and ends with the best so far")
-    if start and spec.search.method == "tpe":
-        say(f"{found.warmed} of {len(start)} earlier winners were tried first; the others are not searched any more")
-    say(f"cores were busy with {shares}")
+    _say_how(found, len(start) if spec.search.method == "tpe" else 0)
     publish_table(spec.name, "leaderboard", [asdict(row) for row in found.leaderboard], f"{spec.name}: {won}")
     tell.end(won)
     say(f"{won}; {found.note}" if found.note else won)
@@ -65,6 +58,18 @@ def forget(spec: ModelSpec, prepared: Prepared) -> None:
     settings = Settings()
     engine.forget(settings.folder("search", spec.name))
     part(meeting(settings, spec.name, identity(spec, prepared)))
+
+
+def _say_how(found: engine.Searched, earlier: int) -> None:
+    """Say what the search began with and what its time went to; `earlier` winners were at hand."""
+    if earlier:
+        rest = "; the others are not searched any more" if found.warmed < earlier else ""
+        say(f"the search began with {found.warmed} of {earlier} earlier winners{rest}")
+    if found.hosts:
+        say("trials of other machines: " + ", ".join(f"{host} {done}" for host, done in found.hosts.items()))
+    if found.stopped_by == "asked":
+        say("the search was asked to stop, and ends with the best so far")
+    say("cores were busy with " + ", ".join(f"{family} {seconds:.0f} s" for family, seconds in found.spent.items()))
 
 
 class _Teller:

@@ -10,7 +10,7 @@ from everfit.ledger import champions
 from everfit.ledger.entries import Entry
 
 LAST = 3  # trainings, beside that of the champion
-MOST = 8  # configurations, or a short search would do little else
+MOST = 6  # configurations: those of a blend and one more, or a short search would do little else
 
 
 def of(entries: Sequence[Entry], before: int | None = None) -> list[tuple[str, dict[str, Any]]]:

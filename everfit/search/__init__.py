@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from everfit.spec import Search
 
 __all__ = [
-    "Metric", "Predicted", "Progress", "Row", "Searched", "along", "constant_guess", "forget", "predict", "reach",
-    "run", "warm_up",
+    "Metric", "Predicted", "Progress", "Row", "Searched", "along", "check_space", "constant_guess", "forget",
+    "predict", "reach", "run", "warm_up",
 ]  # fmt: skip
 
 
@@ -59,6 +59,17 @@ def along(frame: pd.DataFrame, y: Any, *, shared: Shared, **more: Any) -> int:
     from everfit.search import engine
 
     return engine.along(frame, y, shared=shared, **more)
+
+
+def check_space(spec: Search, y: pd.Series[Any], *, task: str, metric: str) -> None:
+    """Raise SpecError when `search.space` names unknown parameters or impossible values; a search checks it as well."""
+    if not spec.space:
+        return
+    from everfit.search import spaces
+    from everfit.search.estimators import FAMILIES, Job
+
+    amounts = task == "regression" and bool(y.min() >= 0)
+    spaces.check(FAMILIES, spec.space, Job(task, metric, rows=len(y), columns=1, amounts=amounts))
 
 
 def constant_guess(y: Any, *, task: str, metric: str, weight: Any = None) -> Any:

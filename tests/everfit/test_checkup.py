@@ -18,6 +18,19 @@ def test_a_metric_that_does_not_fit_the_target_is_found_before_a_training(tmp_pa
     assert "log_loss" in str(raised.value)
 
 
+def test_a_parameter_that_no_family_has_is_found_before_a_training(tmp_path):
+    pd.DataFrame({"x": range(60), "y": range(60)}).to_csv(tmp_path / "a.csv", index=False)
+    settings = Settings(workspace=tmp_path)
+    settings.models.mkdir(parents=True)
+    space = "{lightgbm: {num_leafs: [31], scale: [log]}}"  # of amounts, a scale is a parameter too
+    (settings.models / "m.yaml").write_text(
+        f"name: m\ndata: {{source: a.csv, target: y}}\nsearch: {{space: {space}}}\n"
+    )
+    with pytest.raises(SpecError, match="has 1 mistake") as raised:
+        checkup.check(settings, "m")
+    assert "Did you mean 'num_leaves'?" in str(raised.value)
+
+
 def test_a_suite_that_is_tried_on_broken_data_says_what_is_wrong_with_the_data(tmp_path):
     settings = Settings(workspace=tmp_path)
     settings.expectations.mkdir(parents=True)

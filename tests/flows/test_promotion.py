@@ -137,6 +137,11 @@ def test_a_training_repeated_on_the_same_data_finds_the_same_model(here, everfit
     assert Lake(here.settings).snapshot(MODEL) == before
     assert last(here, "train_started").summary == f"training on data v{version} started: asked by hand"
     assert last(here, "registered").facts["data"]["version"] == version
+    trained = {
+        entry.facts["version"]: entry.facts["winners"] for entry in here.ledger.entries(MODEL, kinds=["registered"])
+    }
+    assert trained[3] == trained[2]
+    assert here.ledger.winners(MODEL)[0] == tuple(trained[1][0].values()), "the champion's comes first"
 
 
 def test_a_data_version_that_does_not_exist_names_those_that_do(here, everfit):
