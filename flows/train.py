@@ -6,6 +6,7 @@ from prefect import flow
 from prefect.states import Completed
 
 from everfit.lake import Snapshot
+from everfit.report import latest
 from everfit.search import reach, warm_up
 from everfit.settings import Settings
 from everfit.spec import ModelSpec, load_spec
@@ -19,7 +20,7 @@ from tasks.land import land
 from tasks.promote import promote
 from tasks.register import register
 from tasks.revisit import revisit
-from tasks.search import forget, search
+from tasks.search import folder_of, forget, search
 from tasks.states import plainly
 from tasks.steps import rename_run, stopwatch
 from tasks.validate import validate
@@ -51,7 +52,8 @@ def train(model: str, reason: str = "asked by hand", decision: str = "", data_ve
         version = register(spec, prepared, found, judged, reason=reason)
         forget(spec, prepared)
         outcome = promote(spec, version, judged, prepared, decision)
-    return Completed(name=outcome.state, message=outcome.sentence, data=outcome.to_dict(seconds))
+    facts = outcome.to_dict(seconds) | {"search": latest(folder_of(spec.name))}
+    return Completed(name=outcome.state, message=outcome.sentence, data=facts)
 
 
 def _rows(spec: ModelSpec, data_version: int | None, decision: str) -> Snapshot:

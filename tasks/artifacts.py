@@ -4,6 +4,7 @@ An artifact is for people. One that cannot be published is a warning, never the 
 there is no run, in a notebook or a test, nothing is published.
 """
 
+import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,6 +21,8 @@ from prefect.artifacts import (
     create_table_artifact,
     update_progress_artifact,
 )
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import ArtifactUpdate
 from prefect.logging import get_logger
 from prefect.runtime import flow_run
 
@@ -46,8 +49,7 @@ def publish_report(model: str, kind: str, title: str, markdown: str, page: Path 
 def publish_table(model: str, kind: str, rows: Sequence[Mapping[str, Any]], title: str = "") -> None:
     """Publish the first hundred rows of a table; says how many there are when there are more."""
     more = f" (first {ROWS} of {len(rows)})" if len(rows) > ROWS else ""
-    shown = [{str(name): _plain(value) for name, value in row.items()} for row in rows[:ROWS]]
-    _publish(create_table_artifact, key=key_of(model, kind), table=shown, description=f"{title}{more}")
+    _publish(create_table_artifact, key=key_of(model, kind), table=_shown(rows), description=f"{title}{more}")
 
 
 def publish_link(model: str, kind: str, link: str, text: str, title: str = "") -> None:
@@ -88,13 +90,37 @@ class Progress:
             _publish(update_progress_artifact, artifact_id=self.id, progress=100 * share, description=text[:CELL])
 
 
+class LiveTable:
+    """A table in the Prefect UI whose rows are replaced while the work goes on: one artifact, not one for each look."""
+
+    def __init__(self, model: str, kind: str) -> None:
+        self.key = key_of(model, kind)
+        self.id: UUID | None = None
+
+    def show(self, rows: Sequence[Mapping[str, Any]], title: str) -> None:
+        """Show these rows instead of those before."""
+        if self.id is None:
+            self.id = _publish(create_table_artifact, key=self.key, table=_shown(rows), description=title)
+        else:
+            _publish(_replace_table, artifact_id=self.id, table=_shown(rows), description=title)
+
+
+def _replace_table(artifact_id: UUID, table: list[dict[str, Any]], description: str) -> None:
+    with get_client(sync_client=True) as client:
+        client.update_artifact(artifact_id, ArtifactUpdate(data=json.dumps(table), description=description))
+
+
+def _shown(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [{str(name): _plain(value) for name, value in row.items()} for row in rows[:ROWS]]
+
+
 def _publish(create: Callable[..., Any], **what: Any) -> Any:
     if not flow_run.id:
         return None
     try:
         return create(**what)
     except Exception as problem:  # noqa: BLE001 - see the module's first words
-        get_logger("everfit").warning("%s could not be published: %s", what.get("key", "progress"), problem)
+        get_logger("everfit").warning("%s could not be published: %s", what.get("key", what["description"]), problem)
 
 
 def _pointer(page: Path) -> str:

@@ -17,6 +17,7 @@ from tasks.artifacts import publish_link
 from tasks.build_features import Prepared, Rows, read_rows
 from tasks.claim import run_key
 from tasks.evaluate import Judged
+from tasks.search import folder_of
 from tasks.steps import say, seconds_so_far, step
 
 
@@ -71,6 +72,7 @@ def _candidate(
         params={"family": found.family, **found.params},
         tags={**spec.tags, "owner": spec.owner, "everfit.search": found.how},
         reason=reason,
+        pages=folder_of(spec.name),
     )
 
 

@@ -1,23 +1,24 @@
 """Look for the best pipeline within the budget; go on where a training that was killed left off."""
 
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from time import monotonic
 
-from everfit import registry
+from everfit import evaluation, registry, report
 from everfit import search as engine
 from everfit.errors import Unavailable, first_line
 from everfit.ledger import Ledger
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
-from tasks.artifacts import Progress, publish_table
 from tasks.build_features import Prepared, read_rows
+from tasks.claim import run_key
 from tasks.costs import charged
 from tasks.given import given, identity
 from tasks.hosts import helpers, meeting, part
 from tasks.steps import say, step
+from tasks.telling import Teller
 
-PAUSE = 10.0  # seconds between two lines of the log
 LISTENING = 2.0  # seconds between two looks at whether somebody wants the search to stop
 
 
@@ -30,9 +31,10 @@ def search(spec: ModelSpec, prepared: Prepared, *, repeats: bool = False) -> eng
     """
     rows, settings, name = read_rows(spec, prepared.snapshot).train, Settings(), identity(spec, prepared)
     shared, ledger = meeting(settings, spec.name, name), Ledger.of(settings)
+    metric = evaluation.metric(prepared.metric, prepared.task)
     start = ledger.winners(spec.name, before=prepared.snapshot.version if repeats else None)
     with charged(spec) as bill, ThreadPoolExecutor(1) as beside, helpers(settings, spec, prepared, shared):
-        tell = _Teller(spec.name, beside.submit(registry.prepare, settings))
+        tell = Teller(spec.name, metric, beside, beside.submit(registry.prepare, settings))
         found = engine.run(
             **given(spec, prepared, rows),
             folder=settings.folder("search", spec.name),
@@ -44,12 +46,7 @@ def search(spec: ModelSpec, prepared: Prepared, *, repeats: bool = False) -> eng
             start=start,
         )
         found = bill.settle(found)
-    tried = sum(row.status != "baseline" for row in found.leaderboard)
-    won = f"{found.family} won among {tried} candidates in {found.seconds:.0f} s, {found.how}"
-    _say_how(found, len(start) if spec.search.method == "tpe" else 0)
-    publish_table(spec.name, "leaderboard", [asdict(row) for row in found.leaderboard], f"{spec.name}: {won}")
-    tell.end(won)
-    say(f"{won}; {found.note}" if found.note else won)
+    tell.end(found, _report(spec.name, found, metric), len(start) if spec.search.method == "tpe" else 0)
     return found
 
 
@@ -60,43 +57,18 @@ def forget(spec: ModelSpec, prepared: Prepared) -> None:
     part(meeting(settings, spec.name, identity(spec, prepared)))
 
 
-def _say_how(found: engine.Searched, earlier: int) -> None:
-    """Say what the search began with and what its time went to; `earlier` winners were at hand."""
-    if earlier:
-        rest = "; the others are not searched any more" if found.warmed < earlier else ""
-        say(f"the search began with {found.warmed} of {earlier} earlier winners{rest}")
-    if found.hosts:
-        say("trials of other machines: " + ", ".join(f"{host} {done}" for host, done in found.hosts.items()))
-    if found.stopped_by == "asked":
-        say("the search was asked to stop, and ends with the best so far")
-    say("cores were busy with " + ", ".join(f"{family} {seconds:.0f} s" for family, seconds in found.spent.items()))
+def folder_of(model: str) -> Path:
+    """Return where the report of this run's search is."""
+    return Settings().reports(model) / f"search-{run_key().replace('/', '-')}"
 
 
-class _Teller:
-    """Say how far the search is: all the time to the spinner and the progress bar, now and then in the log."""
-
-    def __init__(self, model: str, registry_ready: Future[None]) -> None:
-        self._bar = Progress(model, "search-progress")
-        self._registry_ready = registry_ready
-        self._spoken = monotonic()
-        self._resumed = 0
-
-    def __call__(self, seen: engine.Progress) -> None:
-        if self._registry_ready.done():
-            self._registry_ready.result()
-        if seen.resumed > self._resumed:
-            self._resumed = seen.resumed
-            say(f"resumed a search with {seen.resumed} trials done")
-        text = told(seen)
-        say(text, passing=True)
-        self._bar.update(seen.seconds / seen.allowed, text)
-        if monotonic() - self._spoken > PAUSE:
-            self._spoken = monotonic()
-            say(text)
-
-    def end(self, text: str) -> None:
-        """Fill the bar."""
-        self._bar.end(text)
+def _report(model: str, found: engine.Searched, metric: evaluation.Metric) -> report.Told:
+    """Draw the report. It is for people: one that cannot be drawn is a warning, never the end of a training."""
+    try:
+        return report.save(folder_of(model), found, model=model, metric=metric)
+    except Exception as problem:  # noqa: BLE001 - see above
+        say(f"the report of the search could not be made: {first_line(problem)}", level=logging.WARNING)
+        return report.tell(found, model=model, metric=metric)
 
 
 class _Listener:
@@ -117,10 +89,3 @@ class _Listener:
             except Unavailable as silent:
                 say(f"nobody can stop the search at the moment: {first_line(silent)}")
         return self._wanted
-
-
-def told(seen: engine.Progress) -> str:
-    """Say in one line how far the search is."""
-    best = "no model yet" if seen.best_score is None else f"best {seen.best_score:.4g} ({seen.best_family})"
-    failed = f", {seen.failed} failed" if seen.failed else ""
-    return f"{seen.done} trials{failed}, {best}, {seen.seconds:.0f} of {seen.allowed:.0f} s"

@@ -79,13 +79,17 @@ def seconds_so_far() -> dict[str, float]:
     return dict(_SECONDS.get() or {})
 
 
-def say(text: str, *, passing: bool = False, level: int = logging.INFO) -> None:
-    """Log one line of a step, for the Prefect UI and the terminal; `passing` lines only move a spinner."""
+def say(text: str, *, passing: bool = False, level: int = logging.INFO, seen: Any = None) -> None:
+    """Log one line of a step, for the Prefect UI and the terminal; `passing` lines only move a spinner.
+
+    `seen` is what a terminal may show instead of the line.
+    """
     try:
         logger: Any = get_run_logger()
     except MissingContextError:
         logger = logging.getLogger("everfit")
-    logger.log(level, text, extra={"step": _STEP.get().replace("_", " "), "passing": passing})
+    about = {"step": _STEP.get().replace("_", " "), "passing": passing, "seen": seen, "send_to_api": not passing}
+    logger.log(level, text, extra=about)
 
 
 def rename_run(what: str, why: str) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -15,7 +15,7 @@ from sklearn.utils import ClassifierTags, RegressorTags, Tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from everfit import evaluation, features, search
+from everfit import evaluation, features, report, search
 from everfit.automl import given
 from everfit.automl.interrupt import interruptible
 from everfit.automl.wording import as_data_error, as_parameters, made
@@ -48,8 +48,8 @@ class AutoML(BaseEstimator):  # type: ignore[misc]
     core.
 
     After `fit`, `best_` is the fitted pipeline, which reads frames with the columns `names_`; `leaderboard_` and
-    `trials_` are frames of what was tried; `plan_` says what each column is taken for, `task_`, `metric_`, `score_`
-    and `how_` what was judged and how.
+    `trials_` are frames of what was tried, and `report(path)` writes a page about it; `plan_` says what each column is
+    taken for, `task_`, `metric_`, `score_` and `how_` what was judged and how.
     """
 
     def __init__(
@@ -106,13 +106,18 @@ class AutoML(BaseEstimator):  # type: ignore[misc]
 
     def _keep(self, found: search.Searched, metric: str, answers: pd.Series) -> Self:
         self.metric_, self.best_, self.score_, self.how_ = metric, found.best, found.score, found.how
-        self.leaderboard_ = pd.DataFrame([asdict(row) for row in found.leaderboard])
-        self.trials_ = found.trials
+        self.leaderboard_ = report.frame(found.leaderboard)
+        self.trials_, self.searched_ = found.trials, found
         if self.task_ != "regression":
             self.classes_ = given.labels(np.asarray(found.best.classes_), answers)
         if found.note:
             warnings.warn(f"AutoML: {found.note}", stacklevel=3)
         return self
+
+    def report(self, path: str | Path) -> Path:
+        """Write one HTML page about the search, which opens anywhere without a network; return where it is."""
+        check_is_fitted(self, "best_")
+        return report.write(Path(path), self.searched_, model="AutoML", metric=evaluation.metric(self.metric_))
 
     def predict(self, X: Any) -> np.ndarray:
         """Return a number or a label for each row."""

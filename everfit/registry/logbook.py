@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -110,11 +111,13 @@ def describe(candidate: Candidate) -> str:
 
 
 def _write_files(candidate: Candidate, folder: Path) -> Path:
-    (folder / "plots").mkdir(parents=True)
+    if candidate.pages and candidate.pages.is_dir():
+        shutil.copytree(candidate.pages, folder)
+    (folder / "plots").mkdir(parents=True, exist_ok=True)
     candidate.trials.to_parquet(folder / "trials.parquet", index=False)
     board = pd.DataFrame([_flat(row) for row in candidate.leaderboard])
     board.to_csv(folder / "leaderboard.csv", index=False)
-    plots.draw(candidate, best_so_far(candidate), folder / "plots")
+    plots.draw(candidate, folder / "plots")
     return folder
 
 

@@ -21,7 +21,7 @@ class Candidate:
 
     `schema` are the kinds of all columns of the training data, in order, and `blank` names those of them that held no
     value; `inputs` names those that the pipeline reads. `run_key` names the training: registered under the same key
-    again, it is the same version.
+    again, it is the same version. `pages` is the folder that `everfit.report.save` filled.
     """
 
     model: str
@@ -46,6 +46,7 @@ class Candidate:
     params: Mapping[str, Any] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     reason: str = ""
+    pages: Path | None = None
 
 
 @dataclass(frozen=True)

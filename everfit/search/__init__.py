@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from everfit.search.predicted import Metric, Predicted, predict
-from everfit.search.records import Progress, Row, Searched
+from everfit.search.records import OutOfFold, Progress, Row, Searched, Standing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from everfit.spec import Search
 
 __all__ = [
-    "Metric", "Predicted", "Progress", "Row", "Searched", "along", "check_space", "constant_guess", "forget",
-    "predict", "reach", "run", "warm_up",
+    "Metric", "OutOfFold", "Predicted", "Progress", "Row", "Searched", "Standing", "along", "check_space",
+    "constant_guess", "forget", "importance", "predict", "reach", "run", "warm_up",
 ]  # fmt: skip
 
 
@@ -70,6 +70,13 @@ def check_space(spec: Search, y: pd.Series[Any], *, task: str, metric: str) -> N
 
     amounts = task == "regression" and bool(y.min() >= 0)
     spaces.check(FAMILIES, spec.space, Job(task, metric, rows=len(y), columns=1, amounts=amounts))
+
+
+def importance(found: Searched, *, greater: bool) -> dict[str, pd.DataFrame]:
+    """Return for each family which of its parameters mattered; see `everfit.search.importance`."""
+    from everfit.search import importance
+
+    return importance.importance(found.asked, greater=greater)
 
 
 def constant_guess(y: Any, *, task: str, metric: str, weight: Any = None) -> Any:

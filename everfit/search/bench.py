@@ -180,7 +180,8 @@ def baseline(problem: Problem) -> Outcome:
     score = float(np.nanmean(scores)) if np.isfinite(scores).any() else None
     low, high = (None, None) if score is None else (score - spread, score + spread)
     seconds = time.perf_counter() - began
-    return Outcome(BASE, BASELINE.name, {}, "baseline", "", tuple(scores), score, low, high, 0.0, 0.0, 0.0, seconds)
+    return Outcome(BASE, BASELINE.name, {}, "baseline", "", tuple(scores), score, low, high, 0.0,
+                   seconds=seconds)  # fmt: skip
 
 
 def _few(y: np.ndarray, wanted: int, classifies: bool) -> np.ndarray:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from everfit.search.estimators.base import Params
-from everfit.search.records import Row
+from everfit.search.records import Row, Standing
 from everfit.search.tasks import Outcome
 
 
@@ -31,7 +31,28 @@ def leaderboard(outcomes: Sequence[Outcome], *, greater: bool) -> tuple[Row, ...
 def _row(outcome: Outcome, rank: int | None) -> Row:
     return Row(rank, outcome.family, outcome.score, outcome.low, outcome.high, outcome.fit_seconds,
                outcome.predict_ms, outcome.size_mb, outcome.status, outcome.reason,
-               outcome.params | outcome.learnt | outcome.answers)  # fmt: skip
+               outcome.params | outcome.learnt | outcome.answers, outcome.scores)  # fmt: skip
+
+
+def standings(outcomes: Sequence[Outcome], running: Sequence[str], *, greater: bool) -> tuple[Standing, ...]:
+    """Return how far each family has come that was tried or is at work, the best first."""
+    families: dict[str, list[Outcome]] = {name: [] for name in running}
+    for each in outcomes:
+        if each.number >= 0:
+            families.setdefault(each.family, []).append(each)
+    found = [_standing(name, tried, running.count(name), greater) for name, tried in families.items()]
+    return tuple(sorted(found, key=lambda each: _worst_last(each.best, greater)))
+
+
+def _standing(family: str, tried: Sequence[Outcome], running: int, greater: bool) -> Standing:
+    scores = [each.score for each in tried if each.status == "done" and each.score is not None]
+    best = (max if greater else min)(scores, default=None)
+    failed = sum(each.status in ("failed", "timed out") for each in tried)
+    return Standing(family, len(tried), failed, running, best)
+
+
+def _worst_last(score: float | None, greater: bool) -> tuple[bool, float]:
+    return score is None, -(score or 0.0) if greater else score or 0.0
 
 
 def spent(outcomes: Sequence[Outcome]) -> dict[str, float]:
@@ -65,11 +86,12 @@ def trials(outcomes: Sequence[Outcome]) -> pd.DataFrame:
             "predict_ms": each.predict_ms,
             "size_mb": each.size_mb,
             "seconds": each.seconds,
+            "ended": each.ended,
             "folds": json.dumps(each.scores),
             "params": json.dumps(each.params | each.learnt),
             "reason": each.reason,
         }
         for each in sorted(outcomes, key=lambda each: each.number)
     ]
-    numbers = ["score", "low", "high", "fit_seconds", "predict_ms", "size_mb", "seconds"]
+    numbers = ["score", "low", "high", "fit_seconds", "predict_ms", "size_mb", "seconds", "ended"]
     return pd.DataFrame(rows).astype(dict.fromkeys(numbers, "float64")) if rows else pd.DataFrame()

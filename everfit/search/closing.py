@@ -13,6 +13,7 @@ import joblib
 from everfit.errors import BudgetSpent, DataError, Unavailable, is_full
 from everfit.search.candidates import Candidates
 from everfit.search.pool import Pool
+from everfit.search.records import OutOfFold
 from everfit.search.tasks import MEMBERS, Limits, Outcome, Problem, Task
 
 GRACE = 2.0  # seconds that final fits may take beyond the budget, before the best so far is returned as it is
@@ -37,6 +38,7 @@ class Closing:
     ) -> None:
         self.problem, self.folder, self.hands, self.rows = problem, folder, hands, rows
         self.limits, self.allowed, self.deadline = limits, allowed, deadline
+        self.judged: OutOfFold | None = None  # of the final model; a rescued one has judged nothing
 
     def seconds(self, found: Candidates, *, extends: bool) -> float:
         """Return how much of the budget has to be left for it."""
@@ -62,6 +64,7 @@ class Closing:
         answers = finish.answers(self.problem, self.folder, members, weights)
         fitted, note = self._refit(self._refits(members))
         made = finish.pipeline(self.problem, self.folder, members, weights, fitted, answers)
+        self.judged = finish.out_of_fold(self.problem, self.folder, members, weights, answers)
         note = "; ".join(filter(None, [note, self._beyond(ms, finish.costs(self.problem, members)[1])]))
         row = members[0] if len(members) == 1 else finish.row(self.problem, self.folder, members, weights)
         final = replace(row, answers=answers.told(self.problem.classes, self.problem.positive))

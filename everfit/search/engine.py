@@ -238,6 +238,7 @@ class _Search:
             board.trials([each for each in self.found.outcomes if each.number >= 0]),
             clock.monotonic() - self.began, ended, "", note, board.spent(self.found.outcomes), resumed=self.resumed,
             hosts=self.hosts, winners=board.winners(chosen, self.found.outcomes), warmed=len(self.study.start),
+            out_of_fold=self.closing.judged, asked=self.study.trials(),
         )  # fmt: skip
 
     def help(self) -> int:
@@ -301,6 +302,7 @@ class _Search:
     def _note(self, outcome: Outcome) -> None:
         if outcome.status == "timed out":
             shelf.remember(self.here.folder, outcome)
+        outcome = replace(outcome, ended=outcome.ended or clock.monotonic() - self.began)
         if outcome.number == SCOUT:
             outcome = replace(outcome, reason=outcome.reason or f"a first quick fit on {QUICK_ROWS:,} rows")
         else:
@@ -313,8 +315,9 @@ class _Search:
             return
         trials = [each for each in self.found.outcomes if each.number != BASE]
         failed = sum(each.status in ("failed", "timed out") for each in trials)
-        best = self.found.best
+        best, running = self.found.best, [worker.task.family for worker in self.hands.workers if worker.task]
         self.on_progress(
             Progress(len(trials) - failed, failed, best.score if best else None, best.family if best else "",
-                     clock.monotonic() - self.began, self.allowed, self.resumed)
+                     clock.monotonic() - self.began, self.allowed, self.resumed,
+                     board.standings(trials, running, greater=self.problem.metric.greater))
         )  # fmt: skip

@@ -17,6 +17,8 @@ from everfit.search.answers import Answers
 from everfit.search.calibration import CELLS
 from everfit.search.folds import sampled
 from everfit.search.matrices import ALL, load, names
+from everfit.search.predicted import of_array
+from everfit.search.records import OutOfFold
 from everfit.search.tasks import Limits, Outcome, Problem
 
 BLEND = -4  # the number of the blend, which is no trial
@@ -101,6 +103,15 @@ def row(problem: Problem, folder: Path, members: Sequence[Outcome], weights: Map
         high=score + half, fit_seconds=sum(each.fit_seconds or 0.0 for each in members),
         model_ms=ms, model_mb=mb,
     )  # fmt: skip
+
+
+def out_of_fold(problem: Problem, folder: Path, members: Sequence[Outcome], weights: Mapping[int, float],
+                how: Answers) -> OutOfFold:  # fmt: skip
+    """Return what the members together said of rows that score a trial, of ten thousand at most."""
+    seen = said(problem, folder, members, problem.first, blending.ROWS)
+    mean = seen.mean(weights)
+    mean = mean if how.calibrator is None else how.calibrator.transform(mean.astype("float64"))
+    return OutOfFold(seen.y, of_array(mean, problem.classes, problem.positive, how.factors), seen.weight)
 
 
 def pipeline(

@@ -6,14 +6,29 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
+    from everfit.search.predicted import Predicted
+
+ENOUGH = 12  # finished trials of a family, for a word on which of its parameters matter
 Status = Literal["done", "pruned", "failed", "timed out", "baseline"]
 
 
 @dataclass(frozen=True)
+class Standing:
+    """How far one family has come: its trials that ended, how many of them failed, and how many are at work."""
+
+    family: str
+    done: int = 0
+    failed: int = 0
+    running: int = 0
+    best: float | None = None
+
+
+@dataclass(frozen=True)
 class Progress:
-    """How far a search has come."""
+    """How far a search has come; `families` are those that were tried, the best first."""
 
     done: int
     failed: int
@@ -22,6 +37,7 @@ class Progress:
     seconds: float
     allowed: float
     resumed: int = 0  # trials that were done before the search was killed
+    families: tuple[Standing, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -42,6 +58,16 @@ class Row:
     status: Status
     reason: str = ""
     params: dict[str, Any] = field(default_factory=dict)
+    scores: tuple[float, ...] = ()  # of each fold
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """What the winner said of some rows that judged it, and what was true of them."""
+
+    y: np.ndarray
+    predicted: Predicted
+    weight: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -55,6 +81,8 @@ class Searched:
     `note` says in words when the pipeline is not what it should be, such as fitted on fewer rows for lack of time.
     `winners` are the family and the parameters of each model that answers, without what stopping early learnt;
     `warmed` counts the given configurations that the search began with.
+    `out_of_fold` is there when the winner judged validation rows; `asked` are Optuna's own records of the trials, which
+    `everfit.search.importance` reads.
     """
 
     best: Any
@@ -74,3 +102,5 @@ class Searched:
     winners: tuple[tuple[str, dict[str, Any]], ...] = ()
     warmed: int = 0
     cores: int = 1
+    out_of_fold: OutOfFold | None = None
+    asked: tuple[Any, ...] = ()

@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import optuna
-from optuna.trial import FixedTrial, Trial, TrialState
+from optuna.trial import FixedTrial, FrozenTrial, Trial, TrialState
 
 from everfit.search.estimators import scales
 from everfit.search.estimators.base import Family, Job, Params
 from everfit.search.portfolio import portfolio
 from everfit.search.spaces import Narrowed, check, grid
 from everfit.search.tasks import Outcome, Task
-from everfit.spec import Method, Range, Search
+from everfit.spec import Search
 
 BATCH = 4  # trials asked for together when the search must be repeatable, whatever the number of workers
 SHARES = (4, 3, 2, 1)  # how the best four families share the time after the portfolio: a blend wants unlike models
@@ -187,6 +187,10 @@ class Study:
         if self.most is None or set(self.told) >= set(self.open):
             for number in sorted(self.told):
                 self._tell(self.open.pop(number), self.told.pop(number))
+
+    def trials(self) -> tuple[FrozenTrial, ...]:
+        """Return Optuna's records of all trials so far."""
+        return tuple(self.study.get_trials(deepcopy=False))
 
     def _tell(self, trial: Trial, outcome: Outcome) -> None:
         self._learn(outcome)

@@ -118,6 +118,7 @@ class Outcome:
     rows: int = 1  # that a fold learns from, on average
     learnt: dict[str, Any] = field(default_factory=dict)
     answers: dict[str, Any] = field(default_factory=dict)  # of the final model: how it is calibrated and says labels
+    ended: float = 0.0  # seconds from the start of the search until it came in
 
     @property
     def predict_ms(self) -> float | None:

@@ -1,4 +1,4 @@
-"""The commands of `everfit`, in the order of a first day: author, run, govern, operate.
+"""The commands of `everfit`, in the order of a first day: author, run, look, govern, operate.
 
 Each command imports what it needs when it runs, so that `--help` answers at once.
 """
@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from everfit.threads import use_one_thread
-from flows.cli import author, govern, operate, run
+from flows.cli import author, govern, look, operate, run
 
 UsageError: Any = typer.BadParameter.__base__  # click's, or that of the click inside a newer typer
 
@@ -33,6 +33,7 @@ def _common(debug: Annotated[bool, typer.Option("--debug", help="Show the traceb
 COMMANDS: tuple[Callable[..., None], ...] = (
     *(author.new, author.check, author.schema),
     *(run.train, run.stop, run.predict, run.monitor),
+    look.leaderboard,
     *(govern.promote, govern.rollback, govern.history),
     *(operate.deploy, operate.up, operate.demo),
 )

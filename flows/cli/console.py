@@ -5,7 +5,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TextIO
@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from everfit.errors import EverfitError
+from flows.cli.live import Live
 
 UNBROKEN = 1_000  # columns of a line in a file or a pipe, where nothing should be wrapped
 
@@ -35,11 +36,14 @@ RUN_LOGGERS = ("prefect.flow_runs", "prefect.task_runs")
 
 
 class _Lines(logging.Handler):
-    """Print each step's line; a line that says `passing` only moves the spinner's text."""
+    """Print each step's line; a line that says `passing` only moves the spinner's text.
 
-    def __init__(self, status: Any) -> None:
+    On a terminal, the lines of a search that runs are one view that changes, which goes when it is over.
+    """
+
+    def __init__(self, status: Any, title: str) -> None:
         super().__init__(logging.INFO)
-        self.status = status
+        self.status, self.title, self.live = status, title, Live()
 
     def listen_to(self, loggers: list[logging.Logger]) -> None:
         """Print what these loggers say."""
@@ -49,10 +53,14 @@ class _Lines(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Show one record; Prefect's own bookkeeping lines stay in its UI."""
         text, step = record.getMessage(), getattr(record, "step", "")
-        if getattr(record, "passing", False):
+        seen = getattr(record, "seen", None)
+        if seen is not None and err.is_terminal:
+            self.status.update(self.live.view(text, seen))
+        elif getattr(record, "passing", False):
             self.status.update(text)
         elif record.levelno < logging.ERROR and (step or record.levelno == logging.WARNING):  # errors come at the end
             style = "yellow" if record.levelno == logging.WARNING else ""
+            self.status.update(self.title)
             err.print(f"[dim]{step:>14}[/]  {escape(text)}", style=style, soft_wrap=True)
 
 
@@ -66,7 +74,7 @@ def progress(title: str) -> Iterator[Callable[[], None]]:
     with err.status(title) as status:
         if not err.is_terminal:
             err.print(title, style="dim")  # a log has no spinner
-        lines = _Lines(status)
+        lines = _Lines(status, title.partition(":")[0])
         try:
             yield lambda: lines.listen_to(loggers)
         finally:
@@ -106,11 +114,11 @@ def print_error(error: EverfitError) -> None:
         err.print(line, markup=False, soft_wrap=True)
 
 
-def table(title: str, columns: list[str], rows: list[list[str]]) -> None:
-    """Print a plain table to stdout."""
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], numbers: Collection[int] = ()) -> None:
+    """Print a plain table to stdout; `numbers` are the columns that end at the right."""
     shown = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        shown.add_column(column)
+    for at, column in enumerate(columns):
+        shown.add_column(column, justify="right" if at in numbers else "left", no_wrap=at in numbers)
     for row in rows:
         shown.add_row(*map(escape, row))
     out.print(title, style="italic", markup=False, soft_wrap=True)
@@ -139,8 +147,25 @@ def _show_train(result: Mapping[str, Any]) -> None:
     rows = [
         [who, *(f"{score[key]:.4g}" for key in ("value", "low", "high"))] for who, score in result["scores"].items()
     ]
-    table(f"{result['metric']} on {result['rows']:,} rows that neither model saw", ["", "score", "low", "high"], rows)
+    title = f"{result['metric']} on {result['rows']:,} rows that neither model saw"
+    table(title, ["", "score", "low", "high"], rows, (1, 2, 3))
+    if told := result.get("search"):
+        _show_search(told)
     _where(result)
+
+
+def _show_search(told: Mapping[str, Any]) -> None:
+    """Print the best ten of a search, then what failed, and where there is more."""
+    out.print(f"[bold]The search: {escape(told['headline'])}[/]", soft_wrap=True)
+    for line in (*told["lines"], *told["notes"]):
+        out.print(f"  {line}", markup=False, soft_wrap=True)
+    if told["blend"]:
+        out.print(f"  The blend: {', '.join(told['blend'])}", markup=False, soft_wrap=True)
+    more = f", of {len(told['rows']) + told['more']} that were ranked" if told["more"] > 0 else ""
+    table(f"Leaderboard{more}", told["columns"], told["rows"], (0, 2, 3, 4, 5))
+    for why in told["failures"]:
+        out.print(f"  {why}", style="yellow", markup=False, soft_wrap=True)
+    _where({"report": told["page"]})
 
 
 def _show_predict(result: Mapping[str, Any]) -> None:
@@ -214,6 +239,7 @@ def _show_change(result: Mapping[str, Any]) -> None:
 
 SHOW: dict[str, Callable[[Mapping[str, Any]], None]] = {
     "train": _show_train,
+    "leaderboard": _show_search,
     "predict": _show_predict,
     "monitor": _show_monitor,
     "promote": _show_change,

@@ -56,7 +56,11 @@ def die_at(step, settings, candidate):
 
 
 def test_one_run_holds_what_a_training_was(settings, candidate, client, tmp_path):
-    version = registry.register(settings, candidate)
+    pages = tmp_path / "search-1"
+    (pages / "plots").mkdir(parents=True)
+    (pages / "report.html").write_text("the page")
+    (pages / "plots" / "history.png").write_bytes(b"png")
+    version = registry.register(settings, replace(candidate, pages=pages))
     run = client.get_run(version.run)
     assert run.info.status == "FINISHED"
     assert 4_900 < run.info.end_time - run.info.start_time < 60_000  # dated back to when the training began
@@ -79,11 +83,8 @@ def test_one_run_holds_what_a_training_was(settings, candidate, client, tmp_path
     files = client.download_artifacts(version.run, "", str(tmp_path / "got"))
     pd.testing.assert_frame_equal(pd.read_parquet(f"{files}/trials.parquet"), candidate.trials)
     assert pd.read_csv(f"{files}/leaderboard.csv")["family"].tolist() == ["linear", "dummy", "lightgbm"]
-    assert sorted(path.name for path in Path(files, "plots").iterdir()) == [
-        "answers.png",
-        "leaderboard.png",
-        "search.png",
-    ]
+    assert sorted(path.name for path in Path(files, "plots").iterdir()) == ["held_out.png", "history.png"]
+    assert Path(files, "report.html").read_text() == "the page"
 
 
 def test_the_run_names_the_rows_that_it_saw(settings, candidate, client):
