@@ -29,6 +29,7 @@ class Teller:
         self._resumed = 0
 
     def __call__(self, seen: engine.Progress) -> None:
+        """Say how far it is; raise what went wrong with the registry, which is made ready meanwhile."""
         if self._registry_ready.done():
             self._registry_ready.result()
         if seen.resumed > self._resumed:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 import pandas as pd
 
-from everfit.report.words import Scale, few_digits, happened, named, titled
+from everfit.report.words import Scale, cost, happened, named, titled
 from everfit.search.records import Row
 
 FAILED = ("failed", "timed out")
@@ -22,7 +22,7 @@ def columns(metric: str) -> list[str]:
 
 def cells(row: Row, scale: Scale) -> list[str]:
     """Write one row for a screen."""
-    costs = [few_digits(cost) for cost in (row.fit_seconds, row.predict_ms, row.size_mb)]
+    costs = [cost(row.fit_seconds, 2), cost(row.predict_ms, 1), cost(row.size_mb, 2)]
     return [str(row.rank or "–"), titled(row), scale.interval(row), *costs, happened(row)]
 
 

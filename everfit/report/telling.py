@@ -82,10 +82,10 @@ def _ahead(found: Searched, won: Row, metric: Metric, scale: Scale) -> list[str]
     rival, what = (next(singles, None), "best single model") if members(won) else (next(others, None), "next family")
     said = []
     if baseline is not None and baseline.score is not None:
-        said.append(f"A constant guess has {scale.score(baseline.score)}: {_by(won, baseline, metric, scale)}.")
+        said.append(f"{_by(won, baseline, metric, scale)} a constant guess, which has {scale.score(baseline.score)}.")
     if rival is not None:
-        said.append(f"The {what}, {named(rival.family)}, has {scale.interval(rival)}: {_by(won, rival, metric, scale)}"
-                    f"{_sure(won, rival, metric)}.")  # fmt: skip
+        who = f"the {what}, {named(rival.family)} with {scale.interval(rival)}"
+        said.append(f"{_by(won, rival, metric, scale)} {who}{_sure(won, rival, metric)}.")
     return said
 
 
@@ -94,8 +94,9 @@ def _by(won: Row, other: Row, metric: Metric, scale: Scale) -> str:
     assert other.score is not None
     gain = (won.score - other.score) * (1 if metric.greater else -1)
     if scale.gain(abs(gain)) == scale.gain(0.0):
-        return "no difference to speak of"
-    return f"it is {scale.gain(abs(gain))} {'better' if gain > 0 else 'worse, but keeps within the limits'}"
+        return "It is as good as"
+    better = "better than" if gain > 0 else "worse, but within the limits, than"
+    return f"It is {scale.gain(abs(gain))} {better}"
 
 
 def _sure(won: Row, other: Row, metric: Metric) -> str:

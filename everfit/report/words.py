@@ -84,11 +84,12 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
-def few_digits(value: float | None) -> str:
-    """Write a cost with two or three digits that matter; a dash for none."""
+def cost(value: float | None, decimals: int) -> str:
+    """Write a cost with as many decimals as all of its kind; a dash for none."""
     if value is None or not isfinite(value):
         return "–"
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}" if value >= 0.01 or value == 0 else "< 0.01"
+    least = 10.0**-decimals
+    return f"{value:,.{decimals}f}" if value >= least or value == 0 else f"< {least:g}"
 
 
 def happened(row: Row) -> str:

@@ -14,7 +14,7 @@ from everfit.search.estimators.base import Family, Job, Params
 from everfit.search.portfolio import portfolio
 from everfit.search.spaces import Narrowed, check, grid
 from everfit.search.tasks import Outcome, Task
-from everfit.spec import Search
+from everfit.spec import Method, Range, Search
 
 BATCH = 4  # trials asked for together when the search must be repeatable, whatever the number of workers
 SHARES = (4, 3, 2, 1)  # how the best four families share the time after the portfolio: a blend wants unlike models

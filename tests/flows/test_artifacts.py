@@ -47,6 +47,18 @@ def test_each_kind_arrives_under_its_models_key(prefect_api, in_a_run, name):
     assert "[MLflow run](http://127.0.0.1:5000/x)" in latest(prefect_api, f"{name}-mlflow-run")["data"]
 
 
+def test_a_live_table_is_one_artifact_that_shows_what_was_said_last(prefect_api, in_a_run, name):
+    def work():
+        live = artifacts.LiveTable(name, "leaderboard")
+        live.show([{"Model": "CatBoost", "Best": float("nan")}], "so far")
+        live.show([{"Model": "LightGBM", "Best": 0.5}], "at last")
+
+    in_a_run(work)
+    (only,) = call(f"{prefect_api}/artifacts/filter", {"artifacts": {"key": {"any_": [f"{name}-leaderboard"]}}})
+    assert json.loads(only["data"]) == [{"Model": "LightGBM", "Best": 0.5}]
+    assert only["description"] == "at last"
+
+
 def test_what_json_cannot_hold_and_a_screen_cannot_show_is_left_out(prefect_api, in_a_run, name):
     row = {"nan": float("nan"), "inf": np.inf, "np": np.float64(0.123456789), "n": np.int64(3), "yes": np.bool_(True),
            "none": None, "when": pd.Timestamp("2026-01-01"), "long": "x" * 1000}  # fmt: skip

@@ -1,8 +1,13 @@
+import json
 import signal
 
 import pytest
+from rich.console import Console
 
-from flows.cli import console
+from everfit.errors import InputError
+from everfit.search import Progress, Standing
+from flows.cli import console, look
+from flows.cli.live import Live
 
 
 @pytest.mark.parametrize(("verdict", "shown"), [("fine", False), ("watch", False), ("retrain", True)])
@@ -37,3 +42,49 @@ def test_ctrl_c_is_answered_and_still_ends_the_command(capsys):
         signal.raise_signal(signal.SIGINT)
     assert "because of Ctrl-C" in capsys.readouterr().err
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def told():
+    """What is kept of a search."""
+    columns = ["Rank", "Model", "mae ± 95 %", "Fit s", "Row ms", "MB", "What happened"]
+    rows = [
+        ["1", "Blend of 2", "9.12 ± 0.30", "1.20", "4.1", "2.00", ""],
+        ["2", "CatBoost", "10.00 ± 0.30", *"–––", ""],
+    ]
+    said = {"headline": "Blend of 2 won with mae 9.12 ± 0.30", "lines": ["It took 38 s."], "notes": []}
+    board = {"columns": columns, "rows": rows, "more": 7, "failures": ["MLP failed: x"]}
+    return {"model": "bike", "blend": ["60% CatBoost (trial 1)"], "page": "bike/search-1/report.html", **said, **board}
+
+
+def test_the_leaderboard_of_the_last_search_can_be_looked_at_again(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("EVERFIT_HOME", str(tmp_path))
+    monkeypatch.setenv("EVERFIT_WORKSPACE", str(tmp_path))
+    (tmp_path / "deployments" / "models").mkdir(parents=True)
+    (tmp_path / "deployments" / "models" / "bike.yaml").write_text("name: bike\ndata: {source: d.csv, target: y}\n")
+    with pytest.raises(InputError, match="no search has ended"):
+        look.leaderboard("bike")
+    (tmp_path / "reports" / "bike" / "search-1").mkdir(parents=True)
+    (tmp_path / "reports" / "bike" / "search-1" / "search.json").write_text(json.dumps(told()))
+    look.leaderboard("bike")
+    shown = capsys.readouterr().out
+    assert "Blend of 2   9.12 ± 0.30" in shown
+    assert "CatBoost    10.00 ± 0.30" in shown
+    assert "of 9 that were ranked" in shown
+    assert "MLP failed: x" in shown
+    assert "report: bike/search-1/report.html" in shown
+    look.leaderboard("bike", as_json=True)
+    assert json.loads(capsys.readouterr().out) == told()
+
+
+def test_a_search_that_runs_is_one_view_with_the_way_to_the_best_score():
+    live, screen = Live(), Console(width=100)
+    families = (Standing("catboost", 3, 1, 1, 0.4), Standing("mlp", 0, 0, 1))
+    for seconds, best in ((1.0, 0.9), (5.0, 0.6), (10.0, 0.4)):
+        view = live.view(f"best {best}", Progress(3, 1, best, "catboost", seconds, 60.0, families))
+    with screen.capture() as caught:
+        screen.print(view)
+    first, *lines = caught.get().splitlines()
+    assert first.startswith("best 0.4  ▁")
+    assert first.endswith("█")
+    assert any("CatBoost" in line and "0.4" in line and "●" in line for line in lines)
+    assert any("Neural network" in line for line in lines)

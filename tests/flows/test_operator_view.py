@@ -99,7 +99,8 @@ def test_an_operator_sees_what_happened_why_and_what_to_do(chromium, prefect_api
     shown = {
         "data-report": "next.parquet",
         "search-progress": "Progress: 100%",
-        "leaderboard": "dummy",
+        "leaderboard": "Constant guess",
+        "search-report": "Full report",
         "promotion-verdict": "constant guess",
         "mlflow-run": "MLflow run",
         "drift-verdict": "of temp, ",

@@ -88,7 +88,7 @@ def test_a_family_with_too_few_trials_has_no_importance_and_the_page_says_so(one
 
 
 def test_what_the_winner_said_is_of_rows_that_judged_it(one):
-    task, found, metric, _, _ = one
+    _, found, metric, _, _ = one
     judged = found.out_of_fold
     assert len(judged.y) == len(judged.predicted)
     worst = next(row for row in found.leaderboard if row.status == "baseline").score
@@ -127,8 +127,10 @@ def test_a_quick_fit_that_nothing_judged_still_has_a_report(tmp_path, one):
     _, found, metric, _, _ = one
     row = Row(None, "lightgbm", None, None, None, 1.0, None, None, "done", "a quick fit on few rows")
     rest = tuple(row for row in found.leaderboard if row.status == "baseline")
-    quick = replace(found, leaderboard=(*rest, row), score=None, out_of_fold=None, asked=(), trials=found.trials.head(0),
-                    family="lightgbm", params={}, spent={}, stopped_by="budget", note="a quick fit on few rows")  # fmt: skip
+    quick = replace(
+        found, leaderboard=(*rest, row), score=None, out_of_fold=None, asked=(), trials=found.trials.head(0), spent={},
+        family="lightgbm", params={}, stopped_by="budget", note="a quick fit on few rows",
+    )  # fmt: skip
     path = report.write(tmp_path / "page.html", quick, model="bike", metric=metric)
     assert "is all there was time for" in path.read_text()
     assert "A quick fit on few rows." in path.read_text()
