@@ -68,6 +68,7 @@ def confusion(y: np.ndarray, said: np.ndarray, on: str) -> Picture:
     labels, counts = np.unique(np.concatenate([y, said]), return_counts=True)
     kept = np.sort(labels[np.argsort(-counts, kind="stable")[:CLASSES]])
     table = np.array([[np.sum((y == true) & (said == guess)) for guess in kept] for true in kept])
+    part = "" if len(kept) == len(labels) else f" (the {CLASSES} most frequent of {len(labels)} classes)"
     share = table / np.maximum(1, table.sum(axis=1, keepdims=True))
 
     def paint(figure: Figure) -> None:
@@ -78,7 +79,7 @@ def confusion(y: np.ndarray, said: np.ndarray, on: str) -> Picture:
         axes.set_xticks(range(len(kept)), ticks, rotation=45 if long else 0, ha="right" if long else "center")
         axes.set_yticks(range(len(kept)), ticks)
         axes.grid(visible=False)
-        axes.set(xlabel="it said", ylabel="it was", title=f"Confusion, {on}")
+        axes.set(xlabel=f"it said{part}", ylabel="it was", title=f"Confusion, {on}")
         _write(axes, table, share)
 
     right = float(np.mean(y == said))

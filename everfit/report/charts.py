@@ -75,11 +75,12 @@ def history(found: Searched, metric: Metric) -> Picture | None:
 
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
+        size = 5 if len(done) > 40 else 7
         ends = _ends(done["score"].to_numpy(), metric)
         axes.set_ylim(*ends)
         for family, part in done.groupby("family", sort=False):
             colour, mark = mark_of(str(family))
-            axes.plot(part["ended"] / unit, part["score"].clip(*ends), mark, color=colour, markersize=5, alpha=0.75,
+            axes.plot(part["ended"] / unit, part["score"].clip(*ends), mark, color=colour, markersize=size, alpha=0.75,
                       mew=0, clip_on=False, label=named(str(family)))  # fmt: skip
         axes.step([*done["ended"] / unit, found.seconds / unit], [*best, *best.tail(1)], where="post", color=INK,
                   label="best so far")  # fmt: skip
@@ -177,4 +178,5 @@ def too_few(found: Searched) -> str:
     """Say that no family had enough trials for a word on its parameters."""
     done = found.trials[found.trials["status"] == "done"] if len(found.trials) else found.trials
     most = done["family"].value_counts().max() if len(done) else 0
-    return f"No family has finished enough trials to tell which of its parameters matter: {most} at most, of {ENOUGH}."
+    needed = f"{most} at most, where {ENOUGH} are needed"
+    return f"No family has finished enough trials to tell which of its parameters matter: {needed}."

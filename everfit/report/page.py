@@ -73,7 +73,7 @@ def _page(path: Path, found: Searched, told: Told, metric: Metric, pictures: Seq
         won=won,
         members=members(won) if won else [],
         named=named,
-        colour=lambda family: mark_of(family)[0],
+        colour=_colour,
         pictures={name: _embedded(picture) for name, picture in shown_pictures.items()},
         too_few="" if "importance" in shown_pictures else charts.too_few(found),
         width=WIDTH,
@@ -109,9 +109,14 @@ def intervals(rows: Sequence[Row]) -> list[Drawn | None]:
         if row.score is None or not low <= row.score <= high:
             return None
         half = half_of(row)
-        return Drawn(place(row.score - half), place(row.score), place(row.score + half), mark_of(row.family)[0])
+        return Drawn(place(row.score - half), place(row.score), place(row.score + half), _colour(row.family))
 
     return [drawn(row) for row in rows]
+
+
+def _colour(family: str) -> str:
+    """Return a family's colour on the page, where ink is light when the page is dark."""
+    return "var(--ink)" if family == "blend" else mark_of(family)[0]
 
 
 def _embedded(picture: Picture) -> dict[str, str]:

@@ -70,13 +70,14 @@ def regressor():
     return automl().fit(*table())
 
 
-def test_a_frame_of_every_type_is_learnt_from(regressor):
+def test_a_frame_of_every_type_is_learnt_from(regressor, tmp_path):
     new, worth = table(seed=1)
     assert regressor.task_ == "regression"
     assert regressor.metric_ == "mae"
     assert np.abs(regressor.predict(new) - worth).mean() < 0.3
     assert regressor.score(new, worth) == pytest.approx(-np.abs(regressor.predict(new) - worth).mean())
     assert {"dummy", "linear"} <= set(regressor.leaderboard_["family"])
+    assert "Linear model won" in regressor.report(tmp_path / "search.html").read_text()
     assert "fold(s)" in regressor.how_
 
 
