@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from everfit import search
 from everfit.report.board import FAILED, firsts
-from everfit.report.look import INK, SOFT, Picture, drawn, mark_of, only_x, plain
+from everfit.report.look import BAD, INK, SOFT, Picture, drawn, mark_of, only_x, plain
 from everfit.report.words import Scale, duration, half_of, named, titled
 from everfit.search.predicted import Metric
 from everfit.search.records import ENOUGH, Row, Searched
@@ -65,31 +65,20 @@ def _better(metric: Metric) -> str:
 
 def history(found: Searched, metric: Metric) -> Picture | None:
     """Show each trial's score when it came in, the best so far, and when trials failed."""
-    trials = found.trials
-    if trials.empty or trials["score"].isna().all():
+    trials = found.trials.sort_values("ended", kind="stable") if len(found.trials) else found.trials
+    done = trials[(trials["status"] == "done") & trials["score"].notna()] if len(trials) else trials
+    if done.empty:
         return None
-    trials = trials.sort_values("ended", kind="stable")
-    done = trials[(trials["status"] == "done") & trials["score"].notna()]
     best = done["score"].cummax() if metric.greater else done["score"].cummin()
     unit, word = (60.0, "minutes") if found.seconds > 300 else (1.0, "seconds")
 
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
-        size = 5 if len(done) > 40 else 7
-        ends = _ends(done["score"].to_numpy(), metric)
-        axes.set_ylim(*ends)
-        for family, part in done.groupby("family", sort=False):
-            colour, mark = mark_of(str(family))
-            axes.plot(part["ended"] / unit, part["score"].clip(*ends), mark, color=colour, markersize=size, alpha=0.75,
-                      mew=0, clip_on=False, label=named(str(family)))  # fmt: skip
+        _dots(axes, done, _ends(done["score"].to_numpy(), metric), unit)
         axes.step([*done["ended"] / unit, found.seconds / unit], [*best, *best.tail(1)], where="post", color=INK,
                   label="best so far")  # fmt: skip
-        lost = trials[trials["status"].isin(FAILED)]
-        axes.plot(lost["ended"] / unit, np.zeros(len(lost)), "x", color="#b3261e", markersize=6, clip_on=False,
-                  transform=axes.get_xaxis_transform(), label="failed or too late" if len(lost) else None)  # fmt: skip
-        given_up = trials[trials["status"] == "pruned"]
-        axes.plot(given_up["ended"] / unit, np.zeros(len(given_up)), "|", color=SOFT, markersize=7, clip_on=False,
-                  transform=axes.get_xaxis_transform(), label="given up early" if len(given_up) else None)  # fmt: skip
+        _marks(axes, trials[trials["status"].isin(FAILED)], unit, "x", BAD, "failed or too late")
+        _marks(axes, trials[trials["status"] == "pruned"], unit, "|", SOFT, "given up early")
         _winner(axes, found, unit)
         plain(axes)
         axes.set(xlabel=f"{word} since the start", ylabel=f"{metric.name} ({_better(metric)})", title="How it went")
@@ -99,6 +88,22 @@ def history(found: Searched, metric: Metric) -> Picture | None:
     way = f"the best so far went from {best.iloc[0]:.4g} to {best.iloc[-1]:.4g}"
     alt = f"{len(done)} trials over {duration(found.seconds)}; {way}"
     return Picture("history", alt, drawn(paint, FULL, 4.2))
+
+
+def _dots(axes: Axes, done: pd.DataFrame, ends: tuple[float, float], unit: float) -> None:
+    """Draw each trial in its family's colour; those beyond an end stand at it."""
+    axes.set_ylim(*ends)
+    for family, part in done.groupby("family", sort=False):
+        colour, mark = mark_of(str(family))
+        axes.plot(part["ended"] / unit, part["score"].clip(*ends), mark, color=colour, alpha=0.75, mew=0, clip_on=False,
+                  markersize=5 if len(done) > 40 else 7, label=named(str(family)))  # fmt: skip
+
+
+def _marks(axes: Axes, trials: pd.DataFrame, unit: float, mark: str, colour: str, label: str) -> None:
+    """Mark along the bottom when something came to nothing."""
+    if len(trials):
+        axes.plot(trials["ended"] / unit, np.zeros(len(trials)), mark, color=colour, markersize=6.5, clip_on=False,
+                  transform=axes.get_xaxis_transform(), label=label)  # fmt: skip
 
 
 def _ends(scores: np.ndarray, metric: Metric) -> tuple[float, float]:

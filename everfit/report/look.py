@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
-INK, SOFT, LINE, WASH, CALM = "#1b2230", "#5a6475", "#d5dae2", "#f0f2f6", "#2f5fb3"
+INK, SOFT, LINE, WASH, CALM, BAD = "#1b2230", "#5a6475", "#d5dae2", "#f0f2f6", "#2f5fb3", "#b3261e"
 DPI = 120
 LARGE = 10_000
 STYLE: dict[Any, Any] = {
