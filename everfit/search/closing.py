@@ -180,7 +180,7 @@ class Closing:
         reasons = [f"{each.family}: {each.reason}" for each in found.outcomes if each.status == "failed"]
         family = self.problem.families[0]
         task = Task(REFIT, "quick", family.name, family.quick(self.problem.job), rows=QUICK_ROWS)
-        outcome = self._all([task], max(clock.monotonic(), self.deadline) + RESCUE)[0]
+        outcome = self._all([task], max(clock.monotonic() + 1.0, self.deadline + RESCUE))[0]
         if outcome.status == "done":
             why = f"every trial failed, such as {reasons[0]}" if reasons else "no trial was finished in time"
             found.outcomes.append(replace(outcome, reason=f"a quick fit on few rows: {why}"))

@@ -17,6 +17,7 @@ import joblib
 import numpy as np
 import pandas as pd
 
+from everfit.errors import BudgetSpent
 from everfit.features import Plan
 from everfit.search import board, memory, pool, shelf
 from everfit.search.bench import BASE, PROBLEM, WHOLE, baseline
@@ -36,6 +37,7 @@ from everfit.spec import Search
 LEFT = 0.25  # of the budget at least, for the rest of a search that was killed when it had used more
 A_FIT = 0.3  # of the budget, for one trial whose fits can stop early
 SCOUT_CELLS = 300_000
+LATE = 2.5  # seconds after the budget at which workers may come to life, for a quick model
 
 Ended = Literal["budget", "trials", "asked"]
 
@@ -146,6 +148,11 @@ def _working(
         study = _study(problem, spec, here, shared, start)
         if spec.trials is None:
             began -= min(study.used() if shared else here.used(), (1 - LEFT) * allowed)
+        if not pool.ready(began + allowed + LATE - clock.monotonic()):
+            raise BudgetSpent(
+                f"The {allowed:g} seconds allowed ended before the libraries of the search were imported.",
+                do="Give search.budget more time, or this machine less to do.",
+            )
         hands = pool.Pool(share, here)
         try:
             errands = _Errands(here.folder, given, problem)

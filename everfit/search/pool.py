@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 import time
 import types
 from collections.abc import Iterator
@@ -35,6 +36,17 @@ def warm_up() -> None:
     multiprocessing.get_context("forkserver").set_forkserver_preload([PRELOAD, METRICS, IF_THERE])
     with _environment(ONE_THREAD):
         ensure_running()
+
+
+def ready(seconds: float) -> bool:
+    """Wait until workers can be forked, at most so long; return whether they can."""
+    warm_up()
+    first = multiprocessing.get_context("forkserver").Process(target=int, daemon=True)
+    starting = threading.Thread(target=first.start, daemon=True)
+    with _environment(ONE_THREAD), _nameless_main():
+        starting.start()  # which is answered when everything is imported
+        starting.join(max(0.0, seconds))
+    return not starting.is_alive()
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 from everfit import evaluation, features, search
+from everfit.search import pool
 from everfit.spec import Data, Search
 
 search.warm_up()  # the imports begin while other tests are collected
@@ -28,8 +29,14 @@ def table(task="regression", n=N, seed=0):
     return frame.assign(y=pd.qcut(signal, len(names), labels=names).astype(str))
 
 
+@pytest.fixture(scope="session")
+def imported():
+    """Wait for the workers' imports, which budgets of tests are too short for."""
+    assert pool.ready(240)
+
+
 @pytest.fixture
-def run(tmp_path):
+def run(tmp_path, imported):
     """Search on a small table; every fact of the call can be changed."""
 
     def call(frame=None, *, task="regression", metric=None, spec=None, **more):

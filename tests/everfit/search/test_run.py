@@ -103,7 +103,7 @@ def test_whatever_trials_do_the_budget_is_kept_and_nothing_is_left(run):
 
 
 def test_workers_are_forked_from_a_process_that_has_imported_the_metrics():
-    pool.warm_up()
+    assert pool.ready(60)
     known = "import sys; sys.exit(not {'lightgbm', 'everfit.evaluation.metrics'} <= set(sys.modules))"
     process = multiprocessing.get_context("forkserver").Process(target=exec, args=(known,))
     process.start()
