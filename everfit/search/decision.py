@@ -9,7 +9,7 @@ them along powers of their shares.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,7 @@ PARTS = 20  # of the rows
 BAGS = 40  # half of the parts each; the factors are the mean of what is best for each of them
 GROUPS = 10  # of parts, which judge what was chosen on the others
 LEVEL = 0.1  # of the paired test
-STEPS = 81
+Finish = Callable[[np.ndarray], np.ndarray]
 POWERS = {"balanced_accuracy": 1.0, "f1_macro": 0.5}
 
 
@@ -70,30 +70,25 @@ def choose(seen: Said, proba: np.ndarray, costs: np.ndarray | None = None) -> np
     best for many halves of them, as a metric of labels goes up and down in steps. It is kept when, chosen on other
     parts of the rows, it is better than the beginning in a paired test.
     """
-    table = _Table.of(seen, proba, costs)
-    logs = table.begin + (table.best(np.arange(PARTS)) if table.is_better() else 0.0) * table.direction
+    line = _Steps.of(seen, proba, costs)
+    logs = line.begin + (line.best(np.arange(PARTS)) if line.is_better() else 0.0) * line.direction
     factors = np.exp(logs - logs.max())
     return None if np.allclose(factors, 1.0) else factors
 
 
 @dataclass(frozen=True)
-class _Table:
-    """For each step along the direction and each part of the rows, how much weight of a class was said to be another.
+class _Steps:
+    """What labels are worth at each step in a direction: `sums` are step × part of the rows × what `finish` wants."""
 
-    `tables` are step × part × (class · class); `cells` are the sums that the metric wants of each such pair.
-    """
-
-    tables: np.ndarray
+    sums: np.ndarray
     steps: np.ndarray
     begin: np.ndarray
     direction: np.ndarray
-    cells: np.ndarray
-    metric: Metric | None
-    """None where costs are the measure; `cells` then are those of each pair."""
+    finish: Finish
 
     @classmethod
-    def of(cls, seen: Said, proba: np.ndarray, costs: np.ndarray | None) -> _Table:
-        """Say labels for all steps."""
+    def of(cls, seen: Said, proba: np.ndarray, costs: np.ndarray | None) -> _Steps:
+        """Say labels at every step, and count for each part which class was said to be which."""
         assert seen.classes is not None
         count, rows = len(seen.classes), len(seen.y)
         codes = np.searchsorted(seen.classes, seen.y)
@@ -102,25 +97,24 @@ class _Table:
         begin = np.log(next((each for each in (costs, seen.factors) if each is not None), np.ones(count)))
         direction, steps = _line(shares)
         logs, place = logarithms(proba) + begin, (np.arange(rows) % PARTS * count + codes) * count
-        size = PARTS * count * count
-        tables = [np.bincount(place + np.argmax(logs + step * direction, axis=1), weight, size) for step in steps]
-        stacked = np.array(tables).reshape(len(steps), PARTS, count * count)
-        cells = _pairs(seen.metric, seen.classes) if costs is None else (costs[:, None] * (1 - np.eye(count))).ravel()
-        return cls(stacked, steps, begin, direction, cells, seen.metric if costs is None else None)
+        pairs, finish = _measure(seen, costs)
+        sums = [
+            np.bincount(place + np.argmax(logs + step * direction, axis=1), weight, PARTS * count**2).reshape(PARTS, -1)
+            @ pairs
+            for step in steps
+        ]
+        return cls(np.array(sums), steps, begin, direction, finish)
 
-    def gains(self, tables: np.ndarray) -> np.ndarray:
-        """Return what tables are worth, of which more is better."""
-        if self.metric is None:
-            return np.asarray(-(tables @ self.cells) / tables.sum(axis=-1))
+    def gains(self, sums: np.ndarray) -> np.ndarray:
+        """Return what sums are worth, of which more is better."""
         with np.errstate(all="ignore"):
-            scores = self.metric.finish(tables @ self.cells)
-        return scores if self.metric.greater else -scores
+            return self.finish(sums)
 
     def best(self, parts: np.ndarray) -> float:
         """Return the mean of the steps that are best for random halves of some parts."""
         chance = np.random.default_rng(0)
         halves = [chance.choice(parts, len(parts) // 2, replace=False) for _ in range(BAGS)]
-        gains = np.nan_to_num(self.gains(np.stack([self.tables[:, half].sum(axis=1) for half in halves])), nan=-np.inf)
+        gains = np.nan_to_num(self.gains(np.stack([self.sums[:, half].sum(axis=1) for half in halves])), nan=-np.inf)
         highest = gains >= gains.max(axis=1, keepdims=True) - 1e-12
         return float(np.mean((highest * self.steps).sum(axis=1) / highest.sum(axis=1)))
 
@@ -128,8 +122,8 @@ class _Table:
         """Whether steps that are chosen without a group of parts are better for it than the start."""
         group = np.arange(PARTS) % GROUPS
         chosen = [self._nearest(self.best(np.flatnonzero(group != each))) for each in range(GROUPS)]
-        said = np.array([self.tables[at, group == each].sum(axis=0) for each, at in enumerate(chosen)])
-        plain = np.array([self.tables[self._nearest(0.0), group == each].sum(axis=0) for each in range(GROUPS)])
+        said = np.array([self.sums[at, group == each].sum(axis=0) for each, at in enumerate(chosen)])
+        plain = np.array([self.sums[self._nearest(0.0), group == each].sum(axis=0) for each in range(GROUPS)])
         differences = self.gains(said) - self.gains(plain)
         known = differences[np.isfinite(differences)]
         if len(known) < 3 or np.std(known) == 0:
@@ -142,12 +136,22 @@ class _Table:
 
 def _line(shares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the direction in which logarithms of factors are moved, and steps, of which the middle one is none."""
-    direction = np.array([0.0, 1.0]) if len(shares) == 2 else -np.log(shares)
-    return direction, np.linspace(-3, 3, STEPS) if len(shares) == 2 else np.linspace(-1, 1, STEPS)
+    if len(shares) == 2:
+        return np.array([0.0, 1.0]), np.linspace(-3, 3, 81)
+    return -np.log(shares), np.linspace(-1, 1, 41)
 
 
-def _pairs(metric: Metric, classes: np.ndarray) -> np.ndarray:
-    """Return the sums that a metric wants of each pair of a true class and one that was said."""
-    truth, said = np.repeat(classes, len(classes)), np.tile(classes, len(classes))
-    proba = np.tile(np.eye(len(classes)), (len(classes), 1))
-    return metric.parts(truth, Predicted(said, proba, classes), np.ones(len(truth)))
+def _measure(seen: Said, costs: np.ndarray | None) -> tuple[np.ndarray, Finish]:
+    """Return what a measure sums of each pair of a true class and one that was said, and what it makes of the sums.
+
+    More of it is better.
+    """
+    assert seen.classes is not None
+    same, measure = np.eye(len(seen.classes)), seen.metric
+    if costs is not None:
+        missed = (costs[:, None] * (1 - same)).ravel()
+        return np.column_stack([missed, np.ones(missed.size)]), lambda sums: -sums[..., 0] / sums[..., 1]
+    truth, said = np.repeat(seen.classes, len(same)), np.tile(seen.classes, len(same))
+    predicted = Predicted(said, np.tile(same, (len(same), 1)), seen.classes)
+    pairs = measure.parts(truth, predicted, np.ones(len(truth)))
+    return pairs, measure.finish if measure.greater else lambda sums: -measure.finish(sums)
