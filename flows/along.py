@@ -6,10 +6,7 @@ from prefect import flow
 from prefect.states import Completed
 
 from everfit.search import warm_up
-from everfit.search.shared import job_of
-from everfit.settings import Settings
-from everfit.spec import ModelSpec
-from tasks import along as step
+from tasks import along as work
 from tasks.states import plainly
 
 
@@ -18,6 +15,5 @@ from tasks.states import plainly
 def along(search: str) -> Any:
     """Work for a search until its leader ends it, or is silent."""
     warm_up()
-    spec = ModelSpec.model_validate(job_of(Settings().search_storage, search)["spec"])
-    done = step.along(spec, search)
+    done = work.along(search)
     return Completed(message=f"{done} trials done for {search}", data={"done": done})

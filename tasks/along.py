@@ -11,17 +11,17 @@ from everfit.settings import Settings
 from everfit.spec import ModelSpec
 from tasks.build_features import prepared_of, read_rows
 from tasks.given import given, identity
-from tasks.steps import say, step
+from tasks.steps import say
 
 
-@step
-def along(spec: ModelSpec, search: str) -> int:
+def along(search: str) -> int:
     """Read the same rows as the leader, and try what is to be tried until it ends; return how many trials that was.
 
     What the search is about is in its study, so a helper needs no model file.
     """
     settings = Settings()
     job = studies.job_of(settings.search_storage, search)
+    spec = ModelSpec.model_validate(job["spec"])
     snapshot = Snapshot(**job["snapshot"] | {"batches": tuple(job["snapshot"]["batches"])})
     rows = read_rows(spec, snapshot)
     prepared = prepared_of(spec, snapshot, rows)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict
 
+from prefect import task
 from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
 
@@ -40,7 +41,7 @@ def helpers(settings: Settings, spec: ModelSpec, prepared: Prepared, shared: Sha
     engine, _, where = settings.search_on.partition(":")
     if engine:
         say(f"{settings.search_helpers} helper(s) asked for on {settings.search_on}")
-    with _on_dask(spec, shared, where, settings.search_helpers) if engine == "dask" else nullcontext():
+    with _on_dask(shared, where, settings.search_helpers) if engine == "dask" else nullcontext():
         if engine == "pool":
             _on_pool(shared, settings.search_helpers)
         yield
@@ -66,18 +67,24 @@ def _on_pool(shared: Shared, count: int) -> None:
 
 
 @contextmanager
-def _on_dask(spec: ModelSpec, shared: Shared, address: str, count: int) -> Iterator[None]:
+def _on_dask(shared: Shared, address: str, count: int) -> Iterator[None]:
     """Have helpers run as Prefect tasks on a Dask cluster, for as long as the block lasts."""
     from prefect_dask.task_runners import DaskTaskRunner
-
-    from tasks.along import along
 
     with ExitStack() as held:
         try:
             runner = held.enter_context(DaskTaskRunner(address=address))
-            futures = [runner.submit(along, {"spec": spec, "search": shared.name}) for _ in range(count)]
+            futures = [runner.submit(_help, {"search": shared.name}) for _ in range(count)]
         except OSError as cause:
             raise Unavailable.at("The Dask scheduler", address, cause) from cause
         yield
         for future in futures:
             future.wait(timeout=10)  # each is told when the search ends
+
+
+@task(name="along", task_run_name="along {search}")
+def _help(search: str) -> int:
+    """Work for a search. A task goes to Dask with all that it names, of which not everything could travel."""
+    from tasks.along import along
+
+    return along(search)

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 
-from everfit.errors import EverfitError, SpecError, Unavailable
+from everfit.errors import EverfitError, InputError, SpecError, Unavailable
 from everfit.settings import Settings
 from flows import automations, deploy, events, runner
 from flows.runner import drop_missed, report_failures
@@ -66,6 +66,17 @@ def test_a_schedule_that_is_no_cron_line_names_the_file(add_model, deployed):
     add_model("bike", "retrain: {schedule: 0 3 * * weekends}")
     with pytest.raises(SpecError, match=r"bike\.yaml: retrain.schedule: '0 3 \* \* weekends'"):
         deployed()
+
+
+def test_helpers_of_a_search_are_deployed_to_the_work_pool_that_the_settings_name(workspace, deployed, prefect_api):
+    more = {"prefect_api": prefect_api, "search_on": "pool:searchers", "search_storage": "sqlite://"}
+    here = Settings(workspace=workspace.workspace, **more)
+    with pytest.raises(InputError, match="cannot be deployed to the work pool 'searchers'"):
+        deploy.deploy(here, entrypoints=TOYS)
+    call(f"{prefect_api}/work_pools/", {"name": "searchers", "type": "process"})
+    deploy.deploy(here, entrypoints=TOYS)
+    (made,) = (item for item in found(prefect_api, "deployments", "search") if item["name"] == "search")
+    assert (made["entrypoint"], made["work_pool_name"]) == ("flows.along.along", "searchers")
 
 
 def test_deploying_twice_changes_nothing_and_a_changed_file_changes_what_follows_from_it(
