@@ -106,7 +106,7 @@ class Study:
         fixed = FixedTrial({f"{name}.{key}": value for key, value in params.items()})
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("error")  # Optuna only warns of a number out of range
+                warnings.simplefilter("error", UserWarning)  # all that Optuna does about a number out of range
                 return family, self._params(fixed, name)
         except (ValueError, UserWarning):
             return None
