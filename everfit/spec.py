@@ -227,6 +227,7 @@ class Search(_Part):
     space: dict[Family, dict[str, Within]] = Field(
         {}, description="Parameters by family, as a list or as {low, high}; a grid then varies nothing else."
     )
+    derive: bool = Field(True, description="Make columns of others (ratios, intervals, crosses), if they pay.")
     max_latency_ms: float | None = Field(
         None, gt=0, description="One row may take so long, features included. Default: 10, unless trials is set."
     )

@@ -33,6 +33,11 @@ def along(search: str) -> int:
         )
     shared = Shared(settings.search_storage, search, job["files"])
     say(f"working for {search} as {shared.host}")
-    done = engine.along(**given(spec, prepared, rows.train), shared=shared, folder=settings.folder("search", spec.name))
+    done = engine.along(
+        **given(spec, prepared, rows.train),
+        shared=shared,
+        budget=job["budget"],
+        folder=settings.folder("search", spec.name),
+    )
     say(f"{done} trials done for {search}")
     return done

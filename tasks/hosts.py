@@ -28,14 +28,21 @@ def meeting(settings: Settings, model: str, identity: str) -> Shared | None:
 
 
 @contextmanager
-def helpers(settings: Settings, spec: ModelSpec, prepared: Prepared, shared: Shared | None) -> Iterator[None]:
+def helpers(
+    settings: Settings, spec: ModelSpec, prepared: Prepared, shared: Shared | None, budget: float
+) -> Iterator[None]:
     """Write down what the search is about, and ask for helpers; each ends by itself when the search does."""
     if shared is None:
         yield
         return
     from everfit.search import shared as studies  # imports Optuna
 
-    job = {"spec": spec.model_dump(mode="json"), "snapshot": asdict(prepared.snapshot), "files": shared.files}
+    job = {
+        "budget": budget,
+        "spec": spec.model_dump(mode="json"),
+        "snapshot": asdict(prepared.snapshot),
+        "files": shared.files,
+    }
     greater = evaluation.metric(prepared.metric, prepared.task).greater
     studies.announce(shared, job, greater=greater)
     engine, _, where = settings.search_on.partition(":")

@@ -54,8 +54,8 @@ def _candidate(
         positive=prepared.positive,
         schema=Schema.of(learnt).to_dict(),
         blank=[str(name) for name in learnt if learnt[name].isna().all()],
-        inputs=prepared.plan.inputs,
-        plan=prepared.plan.to_dict(),
+        inputs=found.plan.inputs,
+        plan=found.plan.to_dict(),
         snapshot=asdict(prepared.snapshot),
         split={
             "how": rows.split.how,

@@ -33,7 +33,11 @@ def search(spec: ModelSpec, prepared: Prepared, *, repeats: bool = False) -> eng
     shared, ledger = meeting(settings, spec.name, name), Ledger.of(settings)
     metric = evaluation.metric(prepared.metric, prepared.task)
     start = ledger.winners(spec.name, before=prepared.snapshot.version if repeats else None)
-    with charged(spec) as bill, ThreadPoolExecutor(1) as beside, helpers(settings, spec, prepared, shared):
+    with (
+        charged(spec) as bill,
+        ThreadPoolExecutor(1) as beside,
+        helpers(settings, spec, prepared, shared, bill.seconds),
+    ):
         tell = Teller(spec.name, metric, beside, beside.submit(registry.prepare, settings))
         found = engine.run(
             **given(spec, prepared, rows),

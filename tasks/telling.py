@@ -9,7 +9,7 @@ from typing import Any
 
 from everfit import evaluation, report
 from everfit import search as engine
-from tasks.artifacts import LiveTable, Progress, publish_report
+from tasks.artifacts import LiveTable, Progress, publish_report, publish_table
 from tasks.steps import say
 
 PAUSE = 10.0  # seconds between two lines of the log
@@ -51,6 +51,9 @@ class Teller:
         """Fill the bar, and say what came out of it, in the log and where operators look; see `say_how`."""
         say_how(found, earlier)
         self._table.show(report.table(found.leaderboard, self._metric.name), f"{self._model}: {told.headline}")
+        publish_table(self._model, "lineage", found.plan.lineage(), f"{self._model}: what the columns are made of")
+        if found.plan.derived:
+            say(f"made of other columns: {', '.join(each.name for each in found.plan.derived)}")
         publish_report(self._model, "search-report", told.headline, report.markdown(told), told.page)
         self._bar.end(told.headline)
         after = f"after {len(found.trials)} trials in {report.duration(found.seconds)}"

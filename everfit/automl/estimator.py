@@ -44,12 +44,13 @@ class AutoML(BaseEstimator):  # type: ignore[misc]
     same seed gives the same model. A frame may hold text, dates, categories and gaps; `roles` override what a column
     is taken for. `method` is `tpe`, which is the advice, or `random` or `grid`; `space` says for some families where
     parameters are searched, as {"lightgbm": {"num_leaves": [15, 63], "subsample": {"low": 0.5, "high": 1}}}.
-    `positive` is the class that scores of a binary task are about; `workers` are processes, by default one for each
-    core.
+    `positive` is the class that scores of a binary task are about; `costs` are those of missing a row of each class,
+    such as {"no": 1, "yes": 10}, and labels follow them. Without `derive`, no columns are made of others. `workers` are
+    processes, by default one for each core, which together with this one hold at most `max_memory_gb`.
 
     After `fit`, `best_` is the fitted pipeline, which reads frames with the columns `names_`; `leaderboard_` and
     `trials_` are frames of what was tried, and `report(path)` writes a page about it; `plan_` says what each column is
-    taken for, `task_`, `metric_`, `score_` and `how_` what was judged and how.
+    taken for and which were made of others, `task_`, `metric_`, `score_` and `how_` what was judged and how.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class AutoML(BaseEstimator):  # type: ignore[misc]
         trials: int | None = None, costs: Mapping[Any, float] | None = None,
         estimators: Sequence[str] | None = None, roles: Mapping[str, str] | None = None,
         method: str = "tpe", space: Mapping[str, Any] | None = None, positive: Any = None, seed: int = 0,
-        workers: int | None = None, max_memory_gb: float | None = None,
+        workers: int | None = None, max_memory_gb: float | None = None, derive: bool = True,
     ) -> None:  # fmt: skip
         self.task = task
         self.metric = metric
@@ -72,6 +73,7 @@ class AutoML(BaseEstimator):  # type: ignore[misc]
         self.seed = seed
         self.workers = workers
         self.max_memory_gb = max_memory_gb
+        self.derive = derive
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, *, time: Any = None, groups: Any = None) -> Self:
         """Search, and keep the best. Rows without an answer are left aside.
@@ -93,9 +95,9 @@ class AutoML(BaseEstimator):  # type: ignore[misc]
             metric = evaluation.metric(
                 str(self.metric) if self.metric is not None else evaluation.default_metric(self.task_), self.task_
             )
-            self.plan_ = features.plan(frame, self._columns())
+            plan = features.plan(frame, self._columns())
             found = search.run(
-                frame, answers, plan=self.plan_, task=self.task_, metric=metric, spec=spec, workers=self.workers,
+                frame, answers, plan=plan, task=self.task_, metric=metric, spec=spec, workers=self.workers,
                 time=evaluation.times_of(rows["time"]) if data.time else None,
                 group=rows["groups"].to_numpy() if data.group else None,
                 weight=rows["sample_weight"].to_numpy(dtype="float64") if data.weight else None,
@@ -107,7 +109,7 @@ class AutoML(BaseEstimator):  # type: ignore[misc]
     def _keep(self, found: search.Searched, metric: str, answers: pd.Series) -> Self:
         self.metric_, self.best_, self.score_, self.how_ = metric, found.best, found.score, found.how
         self.leaderboard_ = report.frame(found.leaderboard)
-        self.trials_, self.searched_ = found.trials, found
+        self.trials_, self.plan_, self.searched_ = found.trials, found.plan, found
         if self.task_ != "regression":
             self.classes_ = given.labels(np.asarray(found.best.classes_), answers)
         if found.note:
@@ -183,7 +185,7 @@ class AutoML(BaseEstimator):  # type: ignore[misc]
         metric = self.metric if self.metric in LABELLED else None  # which costs do not go with
         return made(Search, budget=budget, trials=self.trials, seed=self.seed, metric=metric, costs=self.costs,
                     estimators=names and tuple(names), method=self.method, space=self.space,
-                    max_memory_gb=self.max_memory_gb)  # fmt: skip
+                    max_memory_gb=self.max_memory_gb, derive=self.derive)  # fmt: skip
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from everfit.features.lineage import Derived
 from everfit.features.roles import ColumnPlan, Plan, Wanted, plan
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 Style = Literal["tree", "native", "linear", "network"]
 Part = Literal["all", "plain", "learnt"]
 
-__all__ = ["ColumnPlan", "Part", "Plan", "Style", "Wanted", "build", "codes", "conformer", "encoder", "plan"]
+__all__ = ["ColumnPlan", "Derived", "Part", "Plan", "Style", "Wanted", "build", "codes", "conformer", "encoder", "plan"]
 
 
 def conformer(plan: Plan) -> Conform:

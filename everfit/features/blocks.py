@@ -6,10 +6,13 @@ from typing import Any
 
 from sklearn.pipeline import Pipeline
 
+from everfit.features.arithmetic import Arithmetic
 from everfit.features.assemble import Assemble, Step
 from everfit.features.averages import Averages
 from everfit.features.calendar import Calendar
+from everfit.features.crosses import Crosses
 from everfit.features.levels import Levels, OneHot
+from everfit.features.lineage import Derived
 from everfit.features.numbers import Numbers
 from everfit.features.roles import Plan
 from everfit.features.squash import Squash
@@ -34,17 +37,19 @@ def encoder(plan: Plan, style: str, task: str, part: str = "all") -> Assemble:
 
 def codes(plan: Plan, style: str) -> int:
     """Return how many columns of a style are codes of categories."""
-    return 0 if style == "linear" else len(_coded(plan, style))
+    return 0 if style == "linear" else len(_coded(plan, style)) + len(_coded_crosses(plan, style))
 
 
 def _plain(plan: Plan, style: str) -> list[Step]:
     scaled = style in ("linear", "network")
     steps: list[Step] = [
         ("levels", _levels(style), _coded(plan, style)),
+        _crossed("crosses", _coded_crosses(plan, style), _levels(style)),
         ("numbers", Squash() if scaled else Numbers(), plan.of("numeric", "boolean")),
         ("calendar", Calendar(cyclic=scaled, trend=False), plan.of("date", order=True)),
         ("dates", Calendar(cyclic=scaled, trend=True), plan.of("date")),
         ("text", _scaled(Text(), scaled), plan.of("text")),
+        _computed(plan.made_by("ratio", "difference", "product"), Squash() if scaled else Numbers()),
     ]
     return [step for step in steps if step[2]]
 
@@ -58,9 +63,40 @@ def _levels(style: str) -> Levels:
     return known.get(style, Levels())
 
 
+def _coded_crosses(plan: Plan, style: str) -> list[Derived]:
+    return plan.made_by("cross") if style in ALL_CODED else []
+
+
 def _learnt(plan: Plan, style: str, task: str) -> list[Step]:
-    columns = [] if style in ALL_CODED else plan.of("high_cardinality")
-    return [("averages", _scaled(Averages(task), style == "linear"), columns)] if columns else []
+    if style in ALL_CODED:
+        return []
+    averages = _scaled(Averages(task), style == "linear")
+    columns = [*plan.of("high_cardinality"), *(each.columns[0] for each in plan.made_by("mean"))]
+    steps = [("averages", averages, columns), _crossed("crossed averages", plan.made_by("cross"), averages)]
+    return [step for step in steps if step[2]]
+
+
+def _computed(derived: list[Derived], encode: Any) -> Step:
+    """Return the step that computes numbers, which then are numbers like any other."""
+    columns = _parents(derived)
+    pairs = [(each.operation, *_places(each, columns)) for each in derived]
+    return "computed", Pipeline([("compute", Arithmetic(pairs)), ("encode", encode)]), columns
+
+
+def _crossed(name: str, derived: list[Derived], encode: Any) -> Step:
+    """Return the step that joins levels, which then are levels like any other."""
+    columns = _parents(derived)
+    pairs = [_places(each, columns) for each in derived]
+    return name, Pipeline([("cross", Crosses(pairs)), ("encode", encode)]), columns
+
+
+def _parents(derived: list[Derived]) -> list[str]:
+    return list(dict.fromkeys(name for each in derived for name in each.columns))
+
+
+def _places(derived: Derived, columns: list[str]) -> tuple[int, int]:
+    one, two = derived.columns
+    return columns.index(one), columns.index(two)
 
 
 def _scaled(step: Any, linear: bool) -> Any:

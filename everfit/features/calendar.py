@@ -34,17 +34,17 @@ class Calendar(ByColumn):
         self.scale_: list[float] = []
         self.known_: list[bool] = []
         for column in self._columns(X):
-            days = _days(column)
-            known = days[~np.isnan(days)]
+            moments = days(column)
+            known = moments[~np.isnan(moments)]
             self.parts_.append(self._useful(known))
             self.known_.append(len(known) > 0)
             self.center_.append(float(known.mean()) if len(known) else 0.0)
             self.scale_.append(float(known.std()) or 1.0 if len(known) else 1.0)
         return self
 
-    def _useful(self, days: np.ndarray) -> list[str]:
-        span = float(np.ptp(days)) if len(days) else 0.0
-        parts = _parts(days)
+    def _useful(self, moments: np.ndarray) -> list[str]:
+        span = float(np.ptp(moments)) if len(moments) else 0.0
+        parts = _parts(moments)
         return [
             name
             for name, values in parts.items()
@@ -55,15 +55,15 @@ class Calendar(ByColumn):
         """Return the chosen parts of every column side by side."""
         out: list[np.ndarray] = []
         for at, column in enumerate(self._columns(X)):
-            days = _days(column)
-            parts = _parts(days)
+            moments = days(column)
+            parts = _parts(moments)
             for name in self.parts_[at]:
                 out += _waves(parts[name], name) if self.cyclic else [parts[name]]
             if self.trend and not self.known_[at]:
-                out.append(np.zeros(len(days)))
+                out.append(np.zeros(len(moments)))
             elif self.trend:
-                scaled = np.nan_to_num((days - self.center_[at]) / self.scale_[at])
-                out.append(np.clip(scaled, -3, 3) if self.cyclic else days)
+                scaled = np.nan_to_num((moments - self.center_[at]) / self.scale_[at])
+                out.append(np.clip(scaled, -3, 3) if self.cyclic else moments)
         return np.column_stack(out) if out else np.empty((X.shape[0], 0))
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
@@ -78,17 +78,17 @@ class Calendar(ByColumn):
         return np.asarray(out, dtype=object)
 
 
-def _days(column: np.ndarray) -> np.ndarray:
+def days(column: np.ndarray) -> np.ndarray:
     """Return days since 1970 with their fraction; missing dates are NaN."""
     stamps = np.asarray(column, dtype="datetime64[us]")
     return np.where(np.isnat(stamps), np.nan, stamps.astype("int64") / DAY)
 
 
-def _parts(days: np.ndarray) -> dict[str, np.ndarray]:
-    whole = np.floor(days)
-    dates = pd.DatetimeIndex(np.where(np.isnan(days), np.nan, whole).astype("datetime64[D]").astype("datetime64[s]"))
+def _parts(moments: np.ndarray) -> dict[str, np.ndarray]:
+    whole = np.floor(moments)
+    dates = pd.DatetimeIndex(np.where(np.isnan(moments), np.nan, whole).astype("datetime64[D]").astype("datetime64[s]"))
     return {
-        "hour": (days - whole) * 24,
+        "hour": (moments - whole) * 24,
         "weekday": (whole + 3) % 7,  # the first of January 1970 was a Thursday
         "day": np.asarray(dates.day, dtype="float64"),
         "year_day": np.asarray(dates.dayofyear, dtype="float64"),

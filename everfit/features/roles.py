@@ -10,12 +10,14 @@ import numpy as np
 import pandas as pd
 
 from everfit.features import casts
+from everfit.features.lineage import Derived, Operation
 
 Role = Literal["numeric", "categorical", "high_cardinality", "text", "date", "boolean", "dropped"]
 
 SAMPLE = 100_000  # rows looked at; evenly spaced, so that a sorted file shows all of itself
 FEW_LEVELS = 50  # more levels than this are averaged over the target instead of listed
 NEARLY = 0.95  # share of values that must agree before a column is read as something else than it says
+SAID = "the model file says so"
 BOOKKEEPING = ("_batch", "_row")
 
 
@@ -50,12 +52,19 @@ class ColumnPlan:
     format: str = ""  # how its dates are written; empty for real timestamps
     order: bool = False  # the time column: its calendar counts, the time itself never
 
+    @property
+    def said(self) -> bool:
+        """Whether a person gave it its role."""
+        return self.reason == SAID
+
 
 @dataclass(frozen=True)
 class Plan:
-    """Every column of the training data, in order."""
+    """Every column of the training data, in order, and what is made of them; `warnings` are for people."""
 
     columns: tuple[ColumnPlan, ...]
+    derived: tuple[Derived, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def used(self) -> tuple[ColumnPlan, ...]:
@@ -76,9 +85,25 @@ class Plan:
         """Return the names of the columns in these roles; the time column only when asked for."""
         return [column.name for column in self.used if column.role in roles and column.order == order]
 
+    def made_by(self, *operations: Operation) -> list[Derived]:
+        """Return the columns that are made in one of these ways."""
+        return [each for each in self.derived if each.operation in operations]
+
+    def lineage(self) -> list[dict[str, Any]]:
+        """Return a row for each column that a model can read, raw or made: what it is made of, how, and why."""
+        raw = [{"column": c.name, "made of": c.name, "operation": c.role, "because": c.reason} for c in self.columns]
+        return raw + [
+            {"column": each.name, "made of": ", ".join(each.columns), "operation": each.operation,
+             "because": each.reason} for each in self.derived
+        ]  # fmt: skip
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON."""
-        return {"columns": [asdict(column) for column in self.columns]}
+        return {
+            "columns": [asdict(column) for column in self.columns],
+            "derived": [{"name": each.name, **asdict(each), "columns": list(each.columns)} for each in self.derived],
+            "warnings": list(self.warnings),
+        }
 
 
 def plan(frame: pd.DataFrame, data: Wanted) -> Plan:
@@ -108,16 +133,15 @@ def _time(name: str, values: pd.Series, kind: casts.Kind) -> ColumnPlan:
 
 
 def _forced(name: str, values: pd.Series, said: str) -> ColumnPlan:
-    why = "the model file says so"
     if said == "numeric":
-        return ColumnPlan(name, "numeric", "number", why)
+        return ColumnPlan(name, "numeric", "number", SAID)
     if said == "date":
         known = casts.kind_of(values) == "timestamp"
-        return ColumnPlan(name, "date", "timestamp", why, "" if known else casts.date_format(values) or "ISO8601")
+        return ColumnPlan(name, "date", "timestamp", SAID, "" if known else casts.date_format(values) or "ISO8601")
     if said == "text":
-        return ColumnPlan(name, "text", "string", why)
+        return ColumnPlan(name, "text", "string", SAID)
     levels = casts.as_text(values).dropna().nunique()
-    return ColumnPlan(name, "categorical" if levels <= FEW_LEVELS else "high_cardinality", "string", why)
+    return ColumnPlan(name, "categorical" if levels <= FEW_LEVELS else "high_cardinality", "string", SAID)
 
 
 def _inferred(name: str, values: pd.Series, kind: casts.Kind) -> ColumnPlan:

@@ -11,6 +11,7 @@ from everfit.search.predicted import Metric, Predicted, predict
 from everfit.search.records import OutOfFold, Progress, Row, Searched, Standing
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import pandas as pd
@@ -32,11 +33,15 @@ def warm_up() -> None:
     pool.warm_up()
 
 
-def run(frame: pd.DataFrame, y: Any, *, plan: Plan, task: str, metric: Metric, spec: Search, **more: Any) -> Searched:
-    """Search for the best pipeline; see `everfit.search.engine.run` for everything that may be said."""
+def run(
+    frame: pd.DataFrame, y: Any, *, plan: Plan, task: str, metric: Metric, spec: Search,
+    on_progress: Callable[[Progress], None] | None = None, stop: Callable[[], bool] | None = None, **more: Any,
+) -> Searched:  # fmt: skip
+    """Search for the best pipeline; see `everfit.search.engine.run`, and its `Order` for what may be said."""
     from everfit.search import engine
+    from everfit.search.order import Order
 
-    return engine.run(frame, y, plan=plan, task=task, metric=metric, spec=spec, **more)
+    return engine.run(Order.of(frame, y, plan=plan, task=task, metric=metric, spec=spec, **more), on_progress, stop)
 
 
 def forget(folder: Path) -> None:
@@ -57,8 +62,9 @@ def reach(storage: str) -> None:
 def along(frame: pd.DataFrame, y: Any, *, shared: Shared, **more: Any) -> int:
     """Work for a search that another host leads; see `everfit.search.engine.along`."""
     from everfit.search import engine
+    from everfit.search.order import Order
 
-    return engine.along(frame, y, shared=shared, **more)
+    return engine.along(Order.of(frame, y, shared=shared, **more))
 
 
 def check_space(spec: Search, y: pd.Series[Any], *, task: str, metric: str) -> None:

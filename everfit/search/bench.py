@@ -19,6 +19,7 @@ from everfit.models.answers import shares, values
 from everfit.models.blend import Blend
 from everfit.search import memory, shelf
 from everfit.search.estimators import BASELINE, Family, Job, Params, Rows, scales
+from everfit.search.evidence import weigh
 from everfit.search.matrices import Matrices
 from everfit.search.memory import Share
 from everfit.search.predicted import Predicted, of_array, predict, to_array
@@ -44,7 +45,8 @@ class Bench:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                outcome = {"score": self._score, "fit": self._fit, "quick": self._quick}[task.kind](task)
+                kinds = {"score": self._score, "fit": self._fit, "quick": self._quick, "weigh": self._weigh}
+                outcome = kinds[task.kind](task)
         except (Exception, MemoryError) as cause:  # noqa: BLE001  # a failed trial is a line of the leaderboard
             reason = type(cause).__name__ + (f": {first_line(cause)}" if str(cause) else "")
             reason = self.share.passed if memory.ran_out(cause) else reason
@@ -141,6 +143,11 @@ class Bench:
         blend = Blend({"all": features}, [(["all"], model, 1.0)], problem.classes)
         joblib.dump(Pipeline([("conform", conformer(problem.plan)), ("model", blend)]), path)
         return Outcome(task.number, family.name, task.params, "done", model=str(path))
+
+    def _weigh(self, task: Task) -> Outcome:
+        """Judge columns, rather than parameters, on one fold."""
+        weighed = weigh(self.matrices, task.folds[0], **task.params)
+        return Outcome(task.number, task.family, task.params, "done", learnt={"weighed": weighed})
 
     def _job(self, family: Family, rows: int, seconds: float) -> Job:
         categories = codes(self.problem.plan, family.style)

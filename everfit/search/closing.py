@@ -12,7 +12,7 @@ import joblib
 
 from everfit.errors import BudgetSpent, DataError, Unavailable, is_full
 from everfit.search.candidates import Candidates
-from everfit.search.pool import Pool
+from everfit.search.pool import TICK, Pool
 from everfit.search.records import OutOfFold
 from everfit.search.tasks import MEMBERS, Limits, Outcome, Problem, Task
 
@@ -27,7 +27,6 @@ RESCUE = 4.0  # seconds for a quick model when the budget ended without one
 CHOICES = 3  # of members, until one row takes no longer than it may
 QUICK_ROWS = 2000
 REFIT = -2  # the number of a final fit, which is no trial
-TICK = 0.25
 
 
 class Closing:
@@ -169,7 +168,7 @@ class Closing:
         tasks = [Task(each.number, "fit", each.family,
                       finish.grown(self.problem, each, (rows or self.rows) / each.rows), rows=rows, seconds=seconds)
                  for each in sorted(members, key=lambda each: -(each.fit_seconds or 0.0))]  # fmt: skip
-        outcomes = self._all(tasks, clock.monotonic() + left)
+        outcomes = self.hands.all(tasks, clock.monotonic() + left)
         notes = [f"fitted on {rows:,} of {self.rows:,} rows, for lack of time"] if rows else []
         notes += [f"{each.family} fitted on the rows of one fold, as the final fit did not succeed: {each.reason}"
                   for each in outcomes if each.status != "done"]  # fmt: skip
@@ -180,7 +179,7 @@ class Closing:
         reasons = [f"{each.family}: {each.reason}" for each in found.outcomes if each.status == "failed"]
         family = self.problem.families[0]
         task = Task(REFIT, "quick", family.name, family.quick(self.problem.job), rows=QUICK_ROWS)
-        outcome = self._all([task], max(clock.monotonic() + 1.0, self.deadline + RESCUE))[0]
+        outcome = self.hands.all([task], max(clock.monotonic() + 1.0, self.deadline + RESCUE))[0]
         if outcome.status == "done":
             why = f"every trial failed, such as {reasons[0]}" if reasons else "no trial was finished in time"
             found.outcomes.append(replace(outcome, reason=f"a quick fit on few rows: {why}"))
@@ -195,12 +194,3 @@ class Closing:
             why=f"{self.rows:,} rows and {len(self.problem.plan.used)} columns need more.",
             do="Give search.budget more time.",
         )
-
-    def _all(self, tasks: list[Task], until: float) -> list[Outcome]:
-        """Have tasks done by whoever is idle; return what became of them by `until`."""
-        waiting, done = list(tasks), list[Outcome]()
-        while len(done) < len(tasks):
-            while waiting and self.hands.idle:
-                self.hands.give(waiting.pop(0), until)
-            done += self.hands.results(TICK)
-        return done

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time as clock
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,9 +12,11 @@ from uuid import uuid4
 
 import fsspec
 
+from everfit.errors import Unavailable
 from everfit.files import replacing
 
 LEADER = "leader"
+PAUSE = 1.0  # seconds between two looks
 
 
 def _me() -> str:
@@ -52,6 +55,23 @@ class Shared:
             if not (folder / name).exists():
                 with replacing(folder / name) as half:
                     system.get_file(f"{root}/{name}", str(half))
+
+    def settle(self, folder: Path, name: str) -> None:
+        """Let a file of the leader be that of one that was killed before, if there is one; otherwise send it."""
+        try:
+            system, root = fsspec.core.url_to_fs(f"{self.files}/{self.host}")
+            system.get_file(f"{root}/{name}", str(folder / name))
+        except FileNotFoundError:
+            self.send(folder, [name])
+
+    def wait_for(self, folder: Path, name: str, until: float) -> None:
+        """Bring a file of the leader as soon as it is there; raise Unavailable after `until` (monotonic seconds)."""
+        while clock.monotonic() < until:
+            try:
+                return self.fetch(LEADER, folder, [name])
+            except FileNotFoundError:
+                clock.sleep(PAUSE)
+        raise Unavailable(f"The machine that leads {self.name} has said nothing.", do="See whether it still runs.")
 
     def clear(self) -> None:
         """Remove all files of the search."""

@@ -128,6 +128,12 @@ def keep(folder: Path, name: str, made: tuple[Any, float]) -> None:
     part.replace(folder / f"{name}.joblib")
 
 
+def clear(folder: Path) -> None:
+    """Remove what was made of rows that are not those of the search."""
+    for file in (*folder.glob("*.npy"), *folder.glob("*.joblib")):
+        file.unlink()
+
+
 def _read(path: Path) -> np.ndarray:
     made: np.ndarray = np.load(path, mmap_mode="r")
     return made

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import inf
 from multiprocessing import connection
@@ -24,6 +24,7 @@ from everfit.search.tasks import Outcome, Task
 from everfit.threads import ONE_THREAD
 
 PRELOAD = "everfit.search.preload"
+TICK = 0.25  # seconds
 METRICS = "everfit.evaluation.metrics"  # lies above, hence only its name; every problem that a worker reads holds one
 IF_THERE = "everfit.search.estimators.training"  # needs torch; what cannot be imported is left out without a word
 
@@ -171,6 +172,15 @@ class Pool:
         self.workers[at] = self._hire()
         seconds = time.monotonic() - worker.began
         return Outcome(task.number, task.family, task.params, status, reason, seconds=seconds)
+
+    def all(self, tasks: Sequence[Task], until: float) -> list[Outcome]:
+        """Have tasks done by whoever is idle; return what became of them by `until`, in any order."""
+        waiting, done = list(tasks), list[Outcome]()
+        while len(done) < len(tasks):
+            while waiting and self.idle:
+                self.give(waiting.pop(0), until)
+            done += self.results(TICK)
+        return done
 
     def drop(self) -> list[Task]:
         """End all running tasks, and return them; their workers are replaced."""

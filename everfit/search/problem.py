@@ -80,7 +80,7 @@ def prepare(
     whole = conformed(part, plan, task)
     folds = folds_of(
         effort.rows, whole.y if job.classifies else None, min(effort.folds, WINDOWS) if ordered else effort.parts,
-        time=_as_number(part.time), group=part.group, gap=part.gap, seed=seed,
+        time=as_number(part.time), group=part.group, gap=part.gap, seed=seed,
     )  # fmt: skip
     first = tuple(range(len(folds) if ordered else min(effort.folds, len(folds))))
     factors = None if classes is None else decision.usual(metric, y, given.weight, classes)
@@ -99,7 +99,8 @@ def conformed(given: Given, plan: Plan, task: str) -> Whole:
     return Whole(frame, answers(given.y, task), weight)
 
 
-def _as_number(time: np.ndarray | None) -> np.ndarray | None:
+def as_number(time: np.ndarray | None) -> np.ndarray | None:
+    """Return times as numbers that can be compared; microseconds for timestamps, NaN for those unknown."""
     if time is None:
         return None
     if np.asarray(time).dtype.kind in "iuf":

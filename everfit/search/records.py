@@ -9,9 +9,11 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    from everfit.features import Plan
     from everfit.search.predicted import Predicted
 
 ENOUGH = 12  # finished trials of a family, for a word on which of its parameters matter
+
 Status = Literal["done", "pruned", "failed", "timed out", "baseline"]
 
 
@@ -77,6 +79,7 @@ class Searched:
     `stopped_by` is `budget`, `trials` (or a grid's end) or `asked`; only a search that was stopped by `trials` can be
     `repeatable`, and `how` says whether it is. `resumed` counts the trials that were done before it was killed and
     gone on with.
+    `plan` says what each column was taken for, and which ones were made of others and why.
     `spent` are the seconds of one core that went to each family, and `cores` what the search had for its `seconds`.
     `note` says in words when the pipeline is not what it should be, such as fitted on fewer rows for lack of time.
     `winners` are the family and the parameters of each model that answers, without what stopping early learnt;
@@ -94,6 +97,7 @@ class Searched:
     seconds: float
     stopped_by: Literal["budget", "trials", "asked"]
     how: str
+    plan: Plan
     note: str = ""
     spent: dict[str, float] = field(default_factory=dict)
     repeatable: bool = False

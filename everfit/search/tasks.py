@@ -74,14 +74,15 @@ class Whole:
 
 @dataclass(frozen=True)
 class Task:
-    """One piece of work: `score` parameters on some folds, `fit` them on all rows, or be `quick`, on few of them.
+    """One piece of work: `score` parameters on some folds, `fit` them on all rows, be `quick`, on few of them, or
+    `weigh` the columns that the parameters name.
 
     With `rows`, only so many rows are learnt from; those that score stay the same. A fit that can stop early ends
     after `seconds` with what it has.
     """
 
     number: int
-    kind: Literal["score", "fit", "quick"]
+    kind: Literal["score", "fit", "quick", "weigh"]
     family: str
     params: Params
     folds: tuple[int, ...] = ()

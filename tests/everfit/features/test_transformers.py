@@ -8,13 +8,16 @@ import pandas as pd
 import pytest
 import skops.io
 from sklearn.base import clone
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from everfit import features
+from everfit.features.arithmetic import Arithmetic
 from everfit.features.assemble import Assemble
 from everfit.features.averages import Averages
 from everfit.features.calendar import Calendar
 from everfit.features.conform import Conform
+from everfit.features.crosses import Crosses
 from everfit.features.levels import Levels, OneHot
 from everfit.features.numbers import Numbers
 from everfit.features.squash import Squash
@@ -30,6 +33,9 @@ OURS = [
     (Calendar(), ["day"]),
     (Calendar(cyclic=True, trend=False), ["day"]),
     (Text(parts=4), ["title"]),
+    (Arithmetic([("ratio", 0, 1), ("product", 1, 0), ("difference", 0, 1)]), ["number", "whole"]),
+    (Arithmetic([("difference", 1, 0)]), ["day", "dawn"]),
+    (Pipeline([("cross", Crosses([(0, 1)])), ("levels", Levels())]), ["colour", "town"]),
     (Assemble([("codes", Levels(), ["colour"]), ("numbers", Numbers(), ["number"])]), ["colour", "number"]),
     (Conform({"colour": "string", "number": "number"}), ["colour", "number"]),
 ]
@@ -38,7 +44,7 @@ OURS = [
 @pytest.fixture(params=OURS, ids=lambda pair: type(pair[0]).__name__)
 def case(request, rows):
     made, names = request.param
-    return clone(made), rows[names], rows["y"]
+    return clone(made), rows.assign(dawn=rows["day"].dt.normalize())[names], rows["y"]
 
 
 class TestEveryTransformer:

@@ -13,7 +13,7 @@ import pytest
 
 from everfit import search
 from everfit.errors import InputError, Unavailable
-from everfit.search import engine, shared
+from everfit.search import shared
 from everfit.search.hosts import Shared
 from everfit.spec import Search
 from tests.everfit.search.conftest import table
@@ -36,7 +36,7 @@ go_along(Path({str(place)!r}), Shared({url!r}, "toy", {str(place.parent / "lake"
 
 
 def go_along(folder, meeting):
-    return look(folder, Search(trials=TRIALS), shared=meeting, of=engine.along, workers=1)
+    return look(folder, Search(trials=TRIALS), shared=meeting, of=search.along, workers=1)
 
 
 @pytest.fixture(scope="module")
