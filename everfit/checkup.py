@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from everfit import evaluation, search, sources, validation
+from everfit import evaluation, features, search, sources, validation
 from everfit.errors import NoFiles, first_line
 from everfit.schema import Schema
 from everfit.settings import Settings
@@ -51,10 +51,13 @@ def check(settings: Settings, name: str) -> Checkup:
     search.check_space(model.search, frame[model.data.target], task=task, metric=metric.name)
     suites = validation.load_suites(model.suites, settings.expectations, Schema.of(frame))
     report = validation.run(suites, frame, model=name, origin=str(model.data.source))
+    plan = features.plan(frame, model.data)
+    time = evaluation.times_of(frame[model.data.time]) if model.data.time else None
     lines = (
         *_files(settings, model, len(suites)),
         f"data: {len(frame):,} rows and {frame.shape[1]} columns read; {task} of {model.data.target}",
         f"sample: {report.headline}",
+        *evaluation.leaks(frame, frame[model.data.target], plan, task, time=time),
     )
     return Checkup(name, lines, report)
 

@@ -1,6 +1,7 @@
 """Decide what each column is to a model, from the rows that the search may see."""
 
-from dataclasses import asdict, dataclass
+import logging
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -45,16 +46,21 @@ def build_features(spec: ModelSpec, snapshot: Snapshot) -> Prepared:
     publish_table(
         spec.name, "features", [asdict(column) for column in plan.columns], f"{spec.name}: what each column is"
     )
+    for each in plan.warnings:
+        say(each, level=logging.WARNING)
     return prepared
 
 
 def prepared_of(spec: ModelSpec, snapshot: Snapshot, rows: Rows) -> Prepared:
-    """Infer task and roles from rows; the same rows give the same on any machine."""
+    """Infer task and roles from rows, and name columns that know too much; the same rows give the same anywhere."""
     target = rows.train[spec.data.target]
     task = evaluation.infer_task(target, spec.data)
     metric = spec.search.metric or evaluation.default_metric(task)
     positive = evaluation.positive_class(target, spec.data) if task == "binary" else None
-    return Prepared(snapshot, features.plan(rows.train, spec.data), task, metric, positive)
+    plan = features.plan(rows.train, spec.data)
+    time = evaluation.times_of(rows.train[spec.data.time]) if spec.data.time else None
+    plan = replace(plan, warnings=evaluation.leaks(rows.train, target, plan, task, time=time))
+    return Prepared(snapshot, plan, task, metric, positive)
 
 
 def read_rows(spec: ModelSpec, snapshot: Snapshot) -> Rows:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self
@@ -22,6 +23,7 @@ from everfit.automl.wording import as_data_error, as_parameters, made
 from everfit.errors import DataError, SpecError, did_you_mean
 from everfit.spec import LABELLED, Data, Search
 
+LEFT_OUT = "If it is known only after the fact, leave it out of X."
 FOR_EVER = 1e9  # seconds; what is more is no budget
 
 
@@ -81,7 +83,7 @@ class AutoML(BaseEstimator):  # type: ignore[misc]
         With `time`, later rows judge earlier ones; rows of one of the `groups` stay together. Ctrl-C ends the search
         with the best so far, and pressed again without. Raise DataError when nothing can be learnt from the rows,
         SpecError when a parameter says what cannot be, and BudgetSpent when there was no time for even a quick model;
-        warn when the model is less than it should be.
+        warn when the model is less than it should be, or a column of X knows too much about y to be true.
         """
         search.warm_up()
         beside = {"time": time, "groups": groups, "sample_weight": sample_weight}
@@ -95,10 +97,12 @@ class AutoML(BaseEstimator):  # type: ignore[misc]
             metric = evaluation.metric(
                 str(self.metric) if self.metric is not None else evaluation.default_metric(self.task_), self.task_
             )
+            times = evaluation.times_of(rows["time"]) if data.time else None
             plan = features.plan(frame, self._columns())
+            plan = replace(plan, warnings=evaluation.leaks(frame, answers, plan, self.task_, time=times, do=LEFT_OUT))
             found = search.run(
                 frame, answers, plan=plan, task=self.task_, metric=metric, spec=spec, workers=self.workers,
-                time=evaluation.times_of(rows["time"]) if data.time else None,
+                time=times,
                 group=rows["groups"].to_numpy() if data.group else None,
                 weight=rows["sample_weight"].to_numpy(dtype="float64") if data.weight else None,
                 positive=evaluation.positive_class(answers, data), stop=stop,
@@ -112,8 +116,8 @@ class AutoML(BaseEstimator):  # type: ignore[misc]
         self.trials_, self.plan_, self.searched_ = found.trials, found.plan, found
         if self.task_ != "regression":
             self.classes_ = given.labels(np.asarray(found.best.classes_), answers)
-        if found.note:
-            warnings.warn(f"AutoML: {found.note}", stacklevel=3)
+        for text in filter(None, (found.note, *found.plan.warnings)):
+            warnings.warn(f"AutoML: {text}", stacklevel=3)
         return self
 
     def report(self, path: str | Path) -> Path:

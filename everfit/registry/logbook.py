@@ -117,6 +117,7 @@ def _write_files(candidate: Candidate, folder: Path) -> Path:
     candidate.trials.to_parquet(folder / "trials.parquet", index=False)
     board = pd.DataFrame([_flat(row) for row in candidate.leaderboard])
     board.to_csv(folder / "leaderboard.csv", index=False)
+    (folder / "plan.json").write_text(json.dumps(dict(candidate.plan), indent=1), encoding="utf-8")
     plots.draw(candidate, folder / "plots")
     return folder
 
