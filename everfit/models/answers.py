@@ -13,12 +13,15 @@ import numpy as np
 from everfit.models.bent import Bent
 from everfit.models.coded import Coded, coded
 from everfit.models.named import Named
+from everfit.models.reduced import Reduced
 
 
 def values(model: Any, X: np.ndarray) -> np.ndarray:
     """Return the number that a regressor predicts for each row."""
     if isinstance(model, Bent):
         return model.back(values(model.model, X))
+    if isinstance(model, Reduced):
+        return values(model.model, model.reduce(X))
     if isinstance(model, Coded):
         return values(model.model, coded(X, model.count))
     if booster := _booster(model):
@@ -32,6 +35,8 @@ def shares(model: Any, X: np.ndarray) -> np.ndarray:
     """Return a classifier's probability of each of its classes for each row."""
     if isinstance(model, Named):
         return shares(model.model, X)
+    if isinstance(model, Reduced):
+        return shares(model.model, model.reduce(X))
     if isinstance(model, Coded):
         return shares(model.model, coded(X, model.count))
     if booster := _booster(model):

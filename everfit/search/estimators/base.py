@@ -58,6 +58,7 @@ class Family(ABC):
     - `bags` says that the mean of models that each left one fold out is as good as one model of all rows.
     - `divides` says that a part of each such model is enough, so that all parts together cost what one model costs.
     - `scales` says that a regressor may gain from learning the root or the logarithm of amounts.
+    - `reduces` says that it may gain from reading the principal components of many columns.
     - `defaults(job)` are good values for every parameter of `space`; they are always tried first.
     - `portfolio(job)` are more such values, each good on some kind of data, tried before anything is searched.
     - `space(trial, job)` asks an Optuna trial for each parameter, by names that need no prefix, and returns them.
@@ -74,6 +75,7 @@ class Family(ABC):
     bags: ClassVar[bool] = False
     divides: ClassVar[bool] = False
     scales: ClassVar[bool] = False
+    reduces: ClassVar[bool] = False
 
     @abstractmethod
     def defaults(self, job: Job) -> Params:

@@ -16,6 +16,7 @@ class Linear(Family):
     name = "linear"
     style = "linear"
     bags = True
+    reduces = True
 
     def defaults(self, job: Job) -> Params:
         """Return a mild penalty."""

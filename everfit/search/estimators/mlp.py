@@ -25,6 +25,7 @@ class MLP(Trained):
 
     name = "mlp"
     style: ClassVar[Style] = "linear"
+    reduces: ClassVar[bool] = True
 
     def defaults(self, job: Job) -> Params:
         """Return two layers of equal width."""

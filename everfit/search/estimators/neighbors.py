@@ -24,6 +24,7 @@ class Neighbors(Family):
 
     name = "neighbors"
     style = "linear"
+    reduces = True
 
     def defaults(self, job: Job) -> Params:
         """Return some twenty neighbours, the nearer ones counting more."""

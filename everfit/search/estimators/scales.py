@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from everfit.models.bent import Bent
+from everfit.search.estimators import reductions
 from everfit.search.estimators.base import Family, Job, Params, Rows
 
 if TYPE_CHECKING:
@@ -17,13 +18,13 @@ SCALE = "scale"
 
 def defaults(family: Family, job: Job) -> Params:
     """Return the family's defaults, on the plain scale."""
-    return family.defaults(job) | ({SCALE: "plain"} if _applies(family, job) else {})
+    return reductions.defaults(family, job) | ({SCALE: "plain"} if _applies(family, job) else {})
 
 
 def portfolio(family: Family, job: Job) -> list[Params]:
     """Return what the family offers; the defaults on the scale of roots come first where that is one."""
     if not _applies(family, job):
-        return family.portfolio(job)
+        return reductions.portfolio(family, job)
     start = family.defaults(job)
     first, *others = [{SCALE: "plain"} | params for params in family.portfolio(job)] or [{}]
     bent = [start | {SCALE: "root"}, start | {SCALE: "log"}]
@@ -32,24 +33,24 @@ def portfolio(family: Family, job: Job) -> list[Params]:
 
 def space(family: Family, trial: Trial, job: Job) -> Params:
     """Ask for the family's parameters and, where there is a choice, the scale."""
-    params = family.space(trial, job)
+    params = reductions.space(family, trial, job)
     return params | ({SCALE: trial.suggest_categorical(SCALE, SCALES)} if _applies(family, job) else {})
 
 
 def build(family: Family, params: Params, job: Job) -> Any:
     """Return an unfitted model that learns on the scale that the parameters say."""
     scale = params.get(SCALE, "plain")
-    model = family.build(_own(params), job)
+    model = reductions.build(family, _own(params), job)
     return model if scale == "plain" else Bent(model, scale)
 
 
 def fit(family: Family, model: Any, params: Params, train: Rows, job: Job, valid: Rows | None = None) -> Params:
     """Fit in place; return what early stopping learnt."""
     if not isinstance(model, Bent):
-        return family.fit(model, _own(params), train, job, valid)
+        return reductions.fit(family, model, _own(params), train, job, valid)
     bent = replace(train, y=model.there(train.y))
     judge = None if valid is None else replace(valid, y=model.there(valid.y))
-    return family.fit(model.model, _own(params), bent, job, judge)
+    return reductions.fit(family, model.model, _own(params), bent, job, judge)
 
 
 def _applies(family: Family, job: Job) -> bool:
