@@ -53,7 +53,7 @@ def test_the_suite_of_the_readme_is_right(tmp_path):
 def test_the_notebook_of_the_readme_runs(tmp_path, monkeypatch, capsys):
     (code,) = [text for kind, text in BLOCKS if kind == "python"]
     hours = pd.date_range("2026", periods=200, freq="h")
-    frame = pd.DataFrame({"datetime": hours, "temp": hours.hour / 2.0, "cnt": 3.5 * hours.hour + hours.dayofweek})
+    frame = pd.DataFrame({"datetime": hours, "temp": hours.hour / 2.0, "cnt": 3.5 * hours.hour + 4 * hours.dayofweek})
     frame.to_parquet(tmp_path / "rentals.parquet")
     monkeypatch.chdir(tmp_path)
     exec(code, {})

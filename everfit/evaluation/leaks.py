@@ -31,7 +31,8 @@ def leaks(
     """Return a warning for each column that copies the target, predicts it alone, or comes after the fact.
 
     A column predicts alone when a tree on it is nearly always right about rows that it did not learn from; it comes
-    after the fact when its gaps tell the target, or when its dates lie after the row's own `time`. Text is not read.
+    after the fact when its gaps tell the target, or when its dates lie after the row's own `time`. Texts and dates are
+    not tried alone.
     """
     known = np.flatnonzero(pd.notna(y).to_numpy())
     some = known[:: -(-len(known) // SAMPLE)] if len(known) else known
@@ -58,7 +59,7 @@ def _seen(column: ColumnPlan, rows: pd.DataFrame, y: np.ndarray, plan: Plan, tas
         return said
     if 0.01 < gaps.mean() < 0.99 and (score := _score(gaps[:, None], y, task)) >= GAPS[task]:
         return f"whether it has a value nearly tells the target ({WORDS[task]} {score:.3f})"
-    if column.role == "text":
+    if column.role in ("text", "date"):  # what is smooth in time is told by the rows just before and after
         return ""
     alone = encoder(replace(plan, columns=(column,), derived=()), "tree", task).fit_transform(rows, y)
     score = _score(np.nan_to_num(alone, nan=-1e30), y, task)
