@@ -112,7 +112,7 @@ def refined(order: Order, share: Share, place: Place) -> Plan:
 def _rows(given: Given, plan: Plan, outputs: int, budget: float) -> int:
     """Return how many rows the evidence may read; 0 when it is not worth its time."""
     fit = SHARE * budget / (FITS * FOLDS)
-    rows = int(min(MOST, len(given.frame), fit / (COST * (len(plan.used) + 10) * max(1, outputs / 4))))
+    rows = int(min(MOST, len(given.frame), fit / (COST * (len(plan.used) + 10) * max(1, outputs / 2))))
     return rows if plan.used and rows >= FEWEST else 0
 
 
