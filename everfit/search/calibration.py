@@ -18,6 +18,7 @@ NONE, DOUBT = "none", "doubt"
 DOUBTS = (0.0, 1e-4, 1e-3, 1e-2)
 SCALES = (0.1, 10.0)
 LEVEL = 0.1  # of the paired test
+HARMLESS = 1e-6  # loss of a metric, such as by two probabilities that became equal near one
 LEAST_GAIN = 2e-3  # of the loss; less is nothing
 CELLS = 100_000  # rows times classes that are judged by; more cost time and change little
 MANY = 1000  # rows of each class that steps are learnt from
@@ -62,10 +63,14 @@ def choose(seen: Said, proba: np.ndarray) -> tuple[str, Any]:
     chosen, said, fitted = NONE, facts.proba, None
     for name, fit in _kinds(seen, facts).items():
         bent = _out_of_part(fit, facts, parts)
-        better = _is_better(facts.losses(bent), facts.losses(said), parts)
-        if better and not (seen.metric.probabilities and seen.gain(bent) < seen.gain(facts.proba) - 1e-9):
+        if _is_better(facts.losses(bent), facts.losses(said), parts) and _is_harmless(seen, facts.proba, fit(facts)):
             chosen, said, fitted = name, bent, fit(facts)
     return chosen, fitted
+
+
+def _is_harmless(seen: Said, proba: np.ndarray, made: Any) -> bool:
+    """Whether a metric that reads probabilities is as good as before; what comes of labels is decided later."""
+    return not seen.metric.probabilities or seen.gain(made.transform(proba)) >= seen.gain(proba) - HARMLESS
 
 
 def _kinds(seen: Said, facts: Facts) -> dict[str, Fit]:
