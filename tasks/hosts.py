@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
+from contextvars import Context
 from dataclasses import asdict
 
 from prefect import task
@@ -81,7 +82,8 @@ def _on_dask(shared: Shared, address: str, count: int) -> Iterator[None]:
     with ExitStack() as held:
         try:
             runner = held.enter_context(DaskTaskRunner(address=address))
-            futures = [runner.submit(_help, {"search": shared.name}) for _ in range(count)]
+            apart = Context()  # what this run knows of itself would travel as well, and cannot
+            futures = [apart.run(runner.submit, _help, {"search": shared.name}) for _ in range(count)]
         except OSError as cause:
             raise Unavailable.at("The Dask scheduler", address, cause) from cause
         yield
