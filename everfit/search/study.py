@@ -1,4 +1,4 @@
-"""What to try next. The only door to Optuna."""
+"""What to try next, as Optuna sees it."""
 
 from __future__ import annotations
 
