@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from everfit.search.predicted import Metric, Predicted, predict
@@ -38,10 +39,12 @@ def run(
     on_progress: Callable[[Progress], None] | None = None, stop: Callable[[], bool] | None = None, **more: Any,
 ) -> Searched:  # fmt: skip
     """Search for the best pipeline; see `everfit.search.engine.run`, and its `Order` for what may be said."""
+    began = monotonic()  # the imports are part of the budget
     from everfit.search import engine
     from everfit.search.order import Order
 
-    return engine.run(Order.of(frame, y, plan=plan, task=task, metric=metric, spec=spec, **more), on_progress, stop)
+    order = Order.of(frame, y, plan=plan, task=task, metric=metric, spec=spec, began=began, **more)
+    return engine.run(order, on_progress, stop)
 
 
 def forget(folder: Path) -> None:

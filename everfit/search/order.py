@@ -44,8 +44,7 @@ class Order:
         weight: np.ndarray | None = None, gap: float = 0.0, **more: Any,
     ) -> Order:  # fmt: skip
         """Return an order for the rows whose answer is known."""
-        began = clock.monotonic()
-        return cls(Given(frame, y, time, group, weight, gap).answered(), began=began, **more)
+        return cls(Given(frame, y, time, group, weight, gap).answered(), **more)
 
     @property
     def allowed(self) -> float:
