@@ -1,11 +1,14 @@
+import json
 import time
 
 import numpy as np
 import pandas as pd
 import pytest
+import skops.io
 
 from everfit import evaluation, features
 from everfit.features import Derived
+from everfit.registry import trust
 from everfit.search import deriving, pool
 from everfit.search.problem import Given
 from everfit.search.proposals import proposals
@@ -109,6 +112,8 @@ def test_derived_columns_survive_what_was_never_seen_and_cost_little_for_one_row
     made = features.build(plan, style, "regression").fit(frame, frame["y"])
     batch = made.transform(frame)
     np.testing.assert_array_equal(made.transform(frame.iloc[[5]])[0], batch[5])
+    restored = trust.read(skops.io.dumps(made), "model")
+    np.testing.assert_array_equal(restored.transform(frame), batch)
     names = list(made[-1].get_feature_names_out())
     assert len(names) == batch.shape[1] == len(set(names))
     assert "price / area" in names
@@ -119,20 +124,21 @@ def test_derived_columns_survive_what_was_never_seen_and_cost_little_for_one_row
     assert not np.isinf(finite).any()
     assert features.codes(plan, style) == {"tree": 2, "native": 3, "linear": 0, "network": 3}[style]
     plain = features.build(features.plan(frame, DATA), style, "regression").fit(frame, frame["y"])
-    assert _seconds(made, frame) < _seconds(plain, frame) + 0.02
+    assert _seconds(made, frame) < _seconds(plain, frame) + 0.01
 
 
 def _seconds(made, frame):
     one, times = frame.iloc[[0]], []
     for _ in range(20):
-        began = time.perf_counter()
+        began = time.thread_time()
         made.transform(one)
-        times.append(time.perf_counter() - began)
+        times.append(time.thread_time() - began)
     return min(times)
 
 
 def test_lineage_names_parents_operation_and_reason():
     plan = features.Plan(features.plan(table("noise"), DATA).columns, ALL)
+    assert json.loads(json.dumps(plan.to_dict())) == plan.to_dict()
     last = plan.lineage()[-5]
     assert (last["column"], last["made of"], last["operation"]) == ("price / area", "price, area", "ratio")
     assert plan.to_dict()["derived"][3] | {"columns": []} == {
