@@ -82,10 +82,10 @@ def check_space(spec: Search, y: pd.Series[Any], *, task: str, metric: str) -> N
 
 
 def importance(found: Searched, *, greater: bool) -> dict[str, pd.DataFrame]:
-    """Return for each family which of its parameters mattered; see `everfit.search.importance`."""
-    from everfit.search import importance
+    """Return for each family which of its parameters mattered; see `everfit.search.fanova`."""
+    from everfit.search import fanova
 
-    return importance.importance(found.asked, greater=greater)
+    return fanova.importance(found.asked, greater=greater)
 
 
 def constant_guess(y: Any, *, task: str, metric: str, weight: Any = None) -> Any:

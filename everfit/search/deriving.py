@@ -21,7 +21,7 @@ from everfit.search.matrices import ROWS, clear
 from everfit.search.memory import Share
 from everfit.search.order import Order
 from everfit.search.places import Place
-from everfit.search.pool import Pool
+from everfit.search.pool import Pool, ready
 from everfit.search.problem import Given, as_number, conformed
 from everfit.search.proposals import proposals
 from everfit.search.tasks import Problem, Task
@@ -96,11 +96,14 @@ def refined(order: Order, share: Share, place: Place) -> Plan:
     if not (spec.derive and rows) or (spec.trials or inf) < FEWEST_TRIALS:
         return plan
     problem, frame = _problem(order, given.take(_sample(given, rows, spec.seed)))
+    until = inf if spec.trials else clock.monotonic() + PATIENCE * order.allowed
+    if not ready(min(order.allowed, until - clock.monotonic())):
+        return plan
+    clear(place.folder)  # of what was there when the search was killed
     joblib.dump(problem, place.folder / PROBLEM)
     joblib.dump(frame, place.folder / ROWS)
     hands = Pool(share, place)
     try:
-        until = inf if spec.trials else clock.monotonic() + PATIENCE * order.allowed
         return refine(plan, Judges(problem, hands, until), whole=rows == len(given.frame))
     except Late as late:
         return replace(plan, warnings=(*plan.warnings, f"No columns were derived: {late}."))

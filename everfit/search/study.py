@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain, zip_longest
 from typing import Any
 
 import optuna
@@ -91,11 +92,14 @@ class Study:
         return self.most is not None and self.asked >= self.most
 
     def _opening(self) -> list[tuple[Family, Params]]:
-        """Return what TPE begins with, each once: the first of the portfolio, the given start, the portfolio's rest."""
+        """Return what TPE begins with, each once: the first of the portfolio, then the start and the rest in turn.
+
+        Earlier winners are alike, and a blend wants unlike models.
+        """
         first, *others = portfolio(list(self.families.values()), self.job)
         once: list[tuple[Family, Params]] = []
-        for each in (first, *self.start, *others):
-            once += [each] if each not in once else []
+        for each in (first, *chain.from_iterable(zip_longest(self.start, others))):
+            once += [each] if each is not None and each not in once else []
         return once
 
     def _inside(self, name: str, params: Params) -> tuple[Family, Params] | None:

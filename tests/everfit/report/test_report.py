@@ -41,7 +41,7 @@ def one(request, tmp_path_factory):
 
 def planted():
     """Return what a study asked for whose scores follow one parameter alone."""
-    study = Study([family("lightgbm")], Job("regression", "mae", 300, 3), (0,), greater=False, most=None)
+    study = Study([family("lightgbm")], Job("regression", "mae", 300, 3), (0,), greater=False, spec=Search())
     for _ in range(20):
         task = study.next(())
         score = task.params["subsample"]

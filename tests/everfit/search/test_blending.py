@@ -80,7 +80,14 @@ def test_weights_of_rows_count():
 
 def test_of_many_rows_no_more_are_read_than_are_needed(tmp_path):
     parts = np.array_split(np.arange(N), 4)
-    facts = {"y": TRUTH, "weight": None, "metric": evaluation.metric("rmse"), "classes": None, "positive": None}
+    facts = {
+        "y": TRUTH,
+        "weight": None,
+        "metric": evaluation.metric("rmse"),
+        "classes": None,
+        "positive": None,
+        "factors": None,
+    }
     problem = SimpleNamespace(folds=[folds.Fold(np.arange(N), part) for part in parts], **facts)
     for at, part in enumerate(parts):
         shelf.put(tmp_path, 7, at, None, TRUTH[part])

@@ -9,8 +9,9 @@ import skops.io
 from everfit import evaluation, features
 from everfit.features import Derived
 from everfit.registry import trust
-from everfit.search import deriving, pool
-from everfit.search.problem import Given
+from everfit.search import deriving, memory, pool
+from everfit.search.order import Order
+from everfit.search.places import Place
 from everfit.search.proposals import proposals
 from everfit.spec import Data, Search
 
@@ -44,10 +45,9 @@ def table(kind, seed=0, n=N):
 
 def refined(frame, place, workers=2, budget=120, **spec):
     spec, plan = Search(**{"trials": 20} | spec), features.plan(frame, DATA)
-    metric, rows = evaluation.metric("mae"), Given(frame, frame["y"])
-    return deriving.refined(
-        plan, rows, "regression", metric, None, spec=spec, budget=budget, crew=workers, place=place
-    )  # fmt: skip
+    order = Order.of(frame, frame["y"], plan=plan, task="regression", metric=evaluation.metric("mae"), spec=spec,
+                     budget=budget)  # fmt: skip
+    return deriving.refined(order, memory.shared(None, 0.0, workers), Place(place))
 
 
 @pytest.fixture(scope="module")

@@ -87,7 +87,7 @@ def test_neighbours_are_a_bounded_number_of_rows_from_everywhere():
     neighbors = family("neighbors")
     model = neighbors.build(neighbors.defaults(job), job)
     neighbors.fit(model, neighbors.defaults(job), Rows(X, np.arange(len(X), dtype=float)), job)
-    assert model.n_samples_fit_ == KEPT
+    assert model.model.n_samples_fit_ == KEPT
     assert model.predict(X[[0]])[0] == pytest.approx(0, abs=1)
     assert model.predict(X[[-1]])[0] == pytest.approx(len(X) - 1)
     began = time.process_time()
