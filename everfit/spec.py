@@ -307,7 +307,7 @@ class Retrain(_Part):
     max_per_week: int = Field(3, ge=0, description="Retrainings by drift in any seven days.")
 
 
-class Costs(_Part):
+class Spending(_Part):
     """What the searches of a calendar month (UTC) may cost; a search costs its time on each core that it has."""
 
     cpu_hours_per_month: float | None = Field(None, gt=0, description="So many hours of one core.")
@@ -332,7 +332,7 @@ class ModelSpec(_Part):
     promotion: Promotion = Field(Promotion())
     monitor: Monitor = Field(Monitor())
     retrain: Retrain = Field(Retrain())
-    costs: Costs = Field(Costs())
+    spending: Spending = Field(Spending())
 
     @model_validator(mode="after")
     def _agree(self) -> Self:

@@ -11,7 +11,7 @@ from everfit.spec import ModelSpec
 from flows import events
 from flows.train import train
 from tasks.claim import run_key
-from tasks.costs import month_spent
+from tasks.spending import month_spent
 from tasks.steps import say
 
 ARRIVES = timedelta(minutes=2)  # an event that started nothing in this time has started nothing

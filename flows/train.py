@@ -12,7 +12,6 @@ from everfit.settings import Settings
 from everfit.spec import ModelSpec, load_spec
 from tasks.build_features import build_features
 from tasks.claim import claim
-from tasks.costs import check_month
 from tasks.evaluate import evaluate
 from tasks.ingest import ingest
 from tasks.keep import keep
@@ -21,6 +20,7 @@ from tasks.promote import promote
 from tasks.register import register
 from tasks.revisit import revisit
 from tasks.search import folder_of, forget, search
+from tasks.spending import check_month
 from tasks.states import plainly
 from tasks.steps import rename_run, stopwatch
 from tasks.validate import validate

@@ -13,9 +13,9 @@ from everfit.settings import Settings
 from everfit.spec import ModelSpec
 from tasks.build_features import Prepared, read_rows
 from tasks.claim import run_key
-from tasks.costs import charged
 from tasks.given import given, identity
 from tasks.hosts import helpers, meeting, part
+from tasks.spending import charged
 from tasks.steps import say, step
 from tasks.telling import Teller
 

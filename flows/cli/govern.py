@@ -62,10 +62,10 @@ def history(
     if cut_off := ledger.cut_off:
         warning = "Rows of the ledger are missing: this is not all that was decided. everfit audit verify says more."
         console.err.print(warning, style="bold red")
-    costs = _costs(name, when) if name else None
+    spent = _spending(name, when) if name else None
     if as_json:
         rows = [{**entry.to_dict(), "summary": told[entry.seq]} for entry in entries]
-        facts = {"model": name, "champion": champion, "costs": costs, "whole": not cut_off, "entries": rows}
+        facts = {"model": name, "champion": champion, "spending": spent, "whole": not cut_off, "entries": rows}
         console.print_json(facts)
         return
     about = "" if name else "model"
@@ -73,23 +73,23 @@ def history(
     console.table("Decisions, oldest first (UTC)", ["when", *([about] if about else []), "by", "what and why"], lines)
     if name:
         console.out.print(f"champion: {f'v{champion}' if champion else 'none'}")
-    if costs and costs["cpu_seconds"]:
-        console.out.print(f"searches of {costs['told']}", markup=False)
+    if spent and spent["cpu_seconds"]:
+        console.out.print(f"searches of {spent['told']}", markup=False)
 
 
-def _costs(name: str, at: datetime | None) -> dict[str, Any]:
+def _spending(name: str, at: datetime | None) -> dict[str, Any]:
     """Return what a model's searches have cost in the month, and may cost, where its file says so."""
-    from everfit import costs
+    from everfit import spending
     from everfit.errors import InputError
     from everfit.ledger import Ledger
-    from everfit.spec import Costs, load_spec
+    from everfit.spec import Spending, load_spec
 
     here = settings()
-    month = costs.month(Ledger.of(here), name, at or datetime.now(UTC))
+    month = spending.month(Ledger.of(here), name, at or datetime.now(UTC))
     try:
-        most = load_spec(name, here.models).costs
+        most = load_spec(name, here.models).spending
     except InputError:  # its history is shown all the same
-        most = Costs()
+        most = Spending()
     known = {"month": f"{month.begins:%Y-%m}", "cpu_seconds": month.seconds, "money": month.money}
     return {**known, "families": month.families, "told": month.told(most, here.currency)}
 

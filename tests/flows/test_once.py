@@ -107,7 +107,7 @@ def test_when_the_month_is_spent_a_retraining_waits_and_a_training_by_hand_is_re
 
     path = here.settings.models / f"{MODEL}.yaml"
     text = path.read_text()
-    path.write_text(text + "costs: {cpu_hours_per_month: 0.0001}\n")
+    path.write_text(text + "spending: {cpu_hours_per_month: 0.0001}\n")
     here.ledger.once("retrain_wanted", MODEL, "dear", actor="a run", reason="the world changed")
     with pytest.raises(MonthSpent):
         train(MODEL, reason="by event", decision="dear")

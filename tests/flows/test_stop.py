@@ -27,7 +27,7 @@ def test_a_person_ends_a_search_whose_training_goes_on(tmp_path, prefect_api, mo
         (tmp_path / "out.txt").open("w") as out,
         subprocess.Popen(command, stdout=out, stderr=out, env=env) as training,
     ):
-        while training.poll() is None and not list((settings.home / "search").glob("*/said-2-*.npy")):
+        while training.poll() is None and not list((settings.home / "search").rglob("said-2-*.npy")):
             time.sleep(0.1)
         codes = [_code()]
         training.wait(200)

@@ -14,7 +14,7 @@ from math import inf
 from everfit.errors import InputError, MonthSpent
 from everfit.ledger import Entry, Ledger
 from everfit.settings import Settings
-from everfit.spec import Costs, ModelSpec
+from everfit.spec import ModelSpec, Spending
 
 HOUR = 3600.0
 LEAST = 5.0  # seconds of wall time, in which no search finds a model that is worth it
@@ -29,10 +29,10 @@ class Month:
     money: float = 0.0
     families: dict[str, float] = field(default_factory=dict)
 
-    def told(self, most: Costs, currency: str) -> str:
+    def told(self, most: Spending, currency: str) -> str:
         """Say it in one line, with the limits that there are.
 
-        >>> Month(datetime(2026, 11, 1), 4500, 0.06).told(Costs(cpu_hours_per_month=20), "EUR")
+        >>> Month(datetime(2026, 11, 1), 4500, 0.06).told(Spending(cpu_hours_per_month=20), "EUR")
         'November 2026: 1.25 of 20 CPU-hours, 0.06 EUR'
         """
         hours = f"{self.seconds / HOUR:.2f}{_of(most.cpu_hours_per_month)} CPU-hours"
@@ -61,13 +61,13 @@ def _last_words(entries: Iterable[Entry]) -> Iterable[Entry]:
 
 def left(spec: ModelSpec, settings: Settings, spent: Month) -> float:
     """Return the seconds of one core that are left; infinite without a limit. Raise InputError without a price."""
-    most = spec.costs
+    most = spec.spending
     seconds = inf if most.cpu_hours_per_month is None else most.cpu_hours_per_month * HOUR - spent.seconds
     if most.money_per_month is None:
         return seconds
     if not settings.cpu_hour_price:
         raise InputError(
-            f"{spec.name}: costs.money_per_month is {most.money_per_month:g}, and nobody said what a CPU-hour costs.",
+            f"{spec.name}: spending.money_per_month is {most.money_per_month:g}, and nobody said what a CPU-hour costs.",
             do="Set EVERFIT_CPU_HOUR_PRICE, in the environment or in .env.",
         )
     return min(seconds, (most.money_per_month - spent.money) / settings.cpu_hour_price * HOUR)
@@ -80,9 +80,9 @@ def allowed(spec: ModelSpec, settings: Settings, ledger: Ledger, cores: int, now
     if seconds < min(LEAST, wanted):
         raise MonthSpent(
             f"{spec.name}: what its searches may cost in a month is spent. "
-            f"{spent.told(spec.costs, settings.currency)}.",
+            f"{spent.told(spec.spending, settings.currency)}.",
             why="Nothing was searched. A retraining that is wanted stays wanted, and starts when the next month does.",
-            do="Wait for it, or raise what costs in the model file says, and train again.",
+            do="Wait for it, or raise what spending in the model file says, and train again.",
         )
     return seconds
 

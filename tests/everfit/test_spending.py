@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from everfit import costs
+from everfit import spending
 from everfit.errors import InputError, MonthSpent
 from everfit.ledger import Ledger
 from everfit.settings import Settings
@@ -15,7 +15,7 @@ NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 def bike(**limits):
     return ModelSpec.model_validate(
-        {"name": "bike", "data": {"source": "x", "target": "y"}, "search": {"budget": "10m"}, "costs": limits}
+        {"name": "bike", "data": {"source": "x", "target": "y"}, "search": {"budget": "10m"}, "spending": limits}
     )
 
 
@@ -38,18 +38,18 @@ def ledger(tmp_path):
 
 
 def test_the_month_is_what_its_searches_took_at_the_price_of_the_day(ledger):
-    november = costs.month(ledger, "bike", NOW)
+    november = spending.month(ledger, "bike", NOW)
     assert november.seconds == 1_800
     assert november.families == {"lightgbm": 1_400, "linear": 100}
     assert november.money == pytest.approx(0.05 / 3 + 0.1 / 6)
     said = november.told(Costs(cpu_hours_per_month=2, money_per_month=5), "EUR")
     assert said == "November 2026: 0.50 of 2 CPU-hours, 0.03 of 5 EUR"
-    assert costs.month(ledger, "bike", NOW - timedelta(days=20)).seconds == 9_000
+    assert spending.month(ledger, "bike", NOW - timedelta(days=20)).seconds == 9_000
 
 
 def test_a_search_that_was_killed_has_cost_all_that_it_was_allowed(ledger):
     search(ledger, 0.0, killed=True)
-    assert costs.month(ledger, "bike", NOW).seconds == 1_800 + 3_600
+    assert spending.month(ledger, "bike", NOW).seconds == 1_800 + 3_600
 
 
 @pytest.mark.parametrize(
@@ -64,17 +64,17 @@ def test_a_search_that_was_killed_has_cost_all_that_it_was_allowed(ledger):
 )
 def test_a_search_is_given_what_the_month_has_left(ledger, tmp_path, limits, seconds):
     settings = Settings(workspace=tmp_path, cpu_hour_price=0.1)
-    assert costs.allowed(bike(**limits), settings, ledger, 4, NOW) == pytest.approx(seconds)
+    assert spending.allowed(bike(**limits), settings, ledger, 4, NOW) == pytest.approx(seconds)
 
 
 def test_when_too_little_is_left_the_training_ends_with_what_was_spent(ledger, tmp_path):
     here = Settings(workspace=tmp_path, currency="EUR")
     with pytest.raises(MonthSpent, match=r"bike: .* is spent. November 2026: 0.50 of 0.501 CPU-hours, 0.03 EUR."):
-        costs.allowed(bike(cpu_hours_per_month=0.501), here, ledger, 4, NOW)
-    assert costs.allowed(bike(cpu_hours_per_month=0.501), here, ledger, 4, NOW + timedelta(days=11)) == 450.9
+        spending.allowed(bike(cpu_hours_per_month=0.501), here, ledger, 4, NOW)
+    assert spending.allowed(bike(cpu_hours_per_month=0.501), here, ledger, 4, NOW + timedelta(days=11)) == 450.9
 
 
 def test_money_without_a_price_is_a_mistake_that_is_told(ledger, tmp_path):
     with pytest.raises(InputError, match="nobody said what a CPU-hour costs") as told:
-        costs.allowed(bike(money_per_month=5), Settings(workspace=tmp_path), ledger, 4, NOW)
+        spending.allowed(bike(money_per_month=5), Settings(workspace=tmp_path), ledger, 4, NOW)
     assert "EVERFIT_CPU_HOUR_PRICE" in told.value.do

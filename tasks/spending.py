@@ -9,7 +9,7 @@ from time import monotonic
 from typing import Any
 from uuid import uuid4
 
-from everfit import costs
+from everfit import spending
 from everfit.errors import MonthSpent, first_line
 from everfit.ledger import Ledger
 from everfit.search import Searched
@@ -50,7 +50,7 @@ def charged(spec: ModelSpec) -> Iterator[Bill]:
     settings, began = Settings(), monotonic()
     ledger, bill = Ledger.of(settings), _bill(spec, settings)
     known = {"search": uuid4().hex, "training": run_key(), "price": settings.cpu_hour_price}
-    if spec.costs.limited:
+    if spec.spending.limited:
         facts = known | {"cpu_seconds": round(bill.seconds * bill.cores, 1)}
         ledger.record("search_started", spec.name, actor=settings.actor, reason=bill.cut, facts=facts)
     try:
@@ -75,7 +75,7 @@ def month_spent(spec: ModelSpec) -> str:
 
 def _bill(spec: ModelSpec, settings: Settings) -> Bill:
     cores = len(os.sched_getaffinity(0))
-    seconds = costs.allowed(spec, settings, Ledger.of(settings), cores, datetime.now(UTC))
+    seconds = spending.allowed(spec, settings, Ledger.of(settings), cores, datetime.now(UTC))
     wanted = spec.search.budget
     cut = f"{seconds:.0f} s instead of {write_duration(wanted)}, which is what the month has left for searches"
     return Bill(seconds, cores, cut if seconds < wanted.total_seconds() else "")

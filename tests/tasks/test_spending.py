@@ -7,19 +7,19 @@ from datetime import UTC, datetime
 import pandas as pd
 import pytest
 
-from everfit import costs
+from everfit import spending
 from everfit.ledger import Ledger
 from everfit.search import Searched
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
-from tasks.costs import charged, month_spent
+from tasks.spending import charged, month_spent
 
 CORES = len(os.sched_getaffinity(0))
 
 
 def spec(**limits):
     return ModelSpec.model_validate(
-        {"name": "m", "data": {"source": "x", "target": "y"}, "search": {"budget": "10m"}, "costs": limits}
+        {"name": "m", "data": {"source": "x", "target": "y"}, "search": {"budget": "10m"}, "spending": limits}
     )
 
 
@@ -52,4 +52,4 @@ def test_a_month_that_is_spent_is_told_with_what_it_was_spent_on(ledger):
     ledger.record("searched", "m", actor="ann", facts=facts)
     assert month_spent(spec(cpu_hours_per_month=1)).startswith("m: what its searches may cost in a month is spent")
     assert month_spent(spec(cpu_hours_per_month=2)) == ""
-    assert costs.month(ledger, "m", datetime.now(UTC)).seconds == 3600
+    assert spending.month(ledger, "m", datetime.now(UTC)).seconds == 3600
