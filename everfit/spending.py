@@ -67,7 +67,7 @@ def left(spec: ModelSpec, settings: Settings, spent: Month) -> float:
         return seconds
     if not settings.cpu_hour_price:
         raise InputError(
-            f"{spec.name}: spending.money_per_month is {most.money_per_month:g}, and nobody said what a CPU-hour costs.",
+            f"{spec.name}: spending.money_per_month is {most.money_per_month:g}, and a CPU-hour has no price.",
             do="Set EVERFIT_CPU_HOUR_PRICE, in the environment or in .env.",
         )
     return min(seconds, (most.money_per_month - spent.money) / settings.cpu_hour_price * HOUR)

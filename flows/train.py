@@ -50,8 +50,8 @@ def train(model: str, reason: str = "asked by hand", decision: str = "", data_ve
         found = search(spec, prepared, repeats=data_version is not None)
         judged = evaluate(spec, prepared, found, decision)
         version = register(spec, prepared, found, judged, reason=reason)
-        forget(spec, prepared)
         outcome = promote(spec, version, judged, prepared, decision)
+        forget(spec, prepared)
     facts = outcome.to_dict(seconds) | {"search": latest(folder_of(spec.name))}
     return Completed(name=outcome.state, message=outcome.sentence, data=facts)
 

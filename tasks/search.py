@@ -50,15 +50,23 @@ def search(spec: ModelSpec, prepared: Prepared, *, repeats: bool = False) -> eng
             start=start,
         )
         found = bill.settle(found)
+    for each in set(found.plan.warnings) - set(prepared.plan.warnings):
+        say(each, level=logging.WARNING)
     tell.end(found, _report(spec.name, found, metric), len(start) if spec.search.method == "tpe" else 0)
     return found
 
 
 def forget(spec: ModelSpec, prepared: Prepared) -> None:
-    """Remove what the search left to be gone on with, now that its result is in the registry."""
+    """Remove what the search left to be gone on with, now that its result is in the registry.
+
+    What cannot be removed is a warning: the training has done its work.
+    """
     settings = Settings()
-    engine.forget(settings.folder("search", spec.name))
-    part(meeting(settings, spec.name, identity(spec, prepared)))
+    try:
+        engine.forget(settings.folder("search", spec.name))
+        part(meeting(settings, spec.name, identity(spec, prepared)))
+    except Exception as problem:  # noqa: BLE001 - see above
+        say(f"the files of the search could not be removed: {first_line(problem)}", level=logging.WARNING)
 
 
 def folder_of(model: str) -> Path:

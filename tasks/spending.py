@@ -35,9 +35,13 @@ class Bill:
     def took(self, elapsed: float) -> dict[str, Any]:
         """Return the facts for the ledger: CPU-seconds, those of each family's trials and the rest."""
         found = self.found
-        whole = elapsed * self.cores if found is None else found.seconds * found.cores
+        whole = elapsed * (self.cores if found is None else found.cores)
         families = {} if found is None else {name: round(seconds, 1) for name, seconds in found.spent.items()}
-        return {"cpu_seconds": round(whole, 1), "families": families, "rest": round(whole - sum(families.values()), 1)}
+        return {
+            "cpu_seconds": round(whole, 1),
+            "families": families,
+            "rest": round(max(0.0, whole - sum(families.values())), 1),
+        }
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, clone
 
 from everfit.models.answers import shares, values
+from everfit.models.calibrated import Rescaled
 
 Member = tuple[Sequence[str], Any, float]
 
@@ -31,6 +32,11 @@ class Blend(BaseEstimator):  # type: ignore[misc]
         self.classes = classes
         self.calibrator = calibrator
         self.factors = factors
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take the state of a blend that was saved before it had a calibrator, and knew only `doubt`, as well."""
+        before = Rescaled(state["doubt"]) if state.get("doubt") else None
+        super().__setstate__({"calibrator": before, "factors": None} | state)
 
     @property
     def classes_(self) -> np.ndarray:

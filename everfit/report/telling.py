@@ -71,7 +71,7 @@ def lines(found: Searched, metric: Metric, scale: Scale) -> list[str]:
     won = winner(found)
     said = [*_ahead(found, won, metric, scale), _ended(found)] if won and won.score is not None else [_ended(found)]
     judged = [f"Judged on {found.how}."] if found.how else []
-    return [*said, *judged, _repeats(found)]
+    return [*said, *judged]
 
 
 def _ahead(found: Searched, won: Row, metric: Metric, scale: Scale) -> list[str]:
@@ -115,12 +115,6 @@ def _ended(found: Searched) -> str:
     parts = [f"{failed} failed"] * bool(failed) + [f"{late} ran out of time"] * bool(late)
     lost = f", of which {' and '.join(parts)}" if parts else ""
     return f"It took {duration(found.seconds)} for {tried}{lost}; {ENDED[found.stopped_by]}."
-
-
-def _repeats(found: Searched) -> str:
-    if found.stopped_by == "trials":
-        return "The same rows, seed and number of trials give the same trials again."
-    return "A clock ended it, so that another run may try other things; say search.trials for one that repeats."
 
 
 def notes(found: Searched) -> list[str]:

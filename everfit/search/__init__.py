@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from everfit.spec import Search
 
 __all__ = [
-    "Metric", "OutOfFold", "Predicted", "Progress", "Row", "Searched", "Standing", "along", "check_space",
+    "Metric", "OutOfFold", "Predicted", "Progress", "Row", "Searched", "Standing", "along", "check",
     "constant_guess", "forget", "importance", "predict", "reach", "run", "warm_up",
 ]  # fmt: skip
 
@@ -70,15 +70,12 @@ def along(frame: pd.DataFrame, y: Any, *, shared: Shared, **more: Any) -> int:
     return engine.along(Order.of(frame, y, shared=shared, **more))
 
 
-def check_space(spec: Search, y: pd.Series[Any], *, task: str, metric: str) -> None:
-    """Raise SpecError when `search.space` names unknown parameters or impossible values; a search checks it as well."""
-    if not spec.space:
-        return
-    from everfit.search import spaces
-    from everfit.search.estimators import FAMILIES, Job
+def check(spec: Search, y: pd.Series[Any], *, task: str, metric: str) -> None:
+    """Raise SpecError when `search.space` or `search.costs` name what is not there; a search checks it as well."""
+    if spec.space or spec.costs:
+        from everfit.search import engine
 
-    amounts = task == "regression" and bool(y.min() >= 0)
-    spaces.check(FAMILIES, spec.space, Job(task, metric, rows=len(y), columns=1, amounts=amounts))
+        engine.check(spec, y, task, metric)
 
 
 def importance(found: Searched, *, greater: bool) -> dict[str, pd.DataFrame]:

@@ -19,7 +19,7 @@ from everfit.models.answers import shares, values
 from everfit.models.blend import Blend
 from everfit.search import memory, shelf
 from everfit.search.estimators import BASELINE, Family, Job, Params, Rows, scales
-from everfit.search.evidence import weigh
+from everfit.search.evidence import known, weigh
 from everfit.search.matrices import Matrices
 from everfit.search.memory import Share
 from everfit.search.predicted import Predicted, of_array, predict, to_array
@@ -69,7 +69,7 @@ class Bench:
             began = time.perf_counter()
             job = self._job(family, len(train.y), task.seconds / len(task.folds))
             model = scales.build(family, task.params, job)
-            learnt.append(scales.fit(family, model, task.params, train, job, _seen(valid, train, job.classifies)))
+            learnt.append(scales.fit(family, model, task.params, train, job, known(valid, train, job.classifies)))
             seconds.append(time.perf_counter() - began)
             predicted = _labelled(problem, predict(model, valid.X, job.task, problem.positive))
             scores.append(problem.metric.score(valid.y, predicted, valid.weight))
@@ -140,7 +140,7 @@ class Bench:
         model = scales.build(family, task.params, job)
         scales.fit(family, model, task.params, Rows(X, problem.y[rows], weight), job)
         path = self.folder / f"quick-{task.number}.joblib"
-        blend = Blend({"all": features}, [(["all"], model, 1.0)], problem.classes)
+        blend = Blend({"all": features}, [(["all"], model, 1.0)], problem.classes, factors=problem.costs)
         joblib.dump(Pipeline([("conform", conformer(problem.plan)), ("model", blend)]), path)
         return Outcome(task.number, family.name, task.params, "done", model=str(path))
 
@@ -200,16 +200,6 @@ def _few(y: np.ndarray, wanted: int, classifies: bool) -> np.ndarray:
 def _some(count: int, wanted: int) -> np.ndarray:
     """Return evenly spaced positions, all of them when none are asked for."""
     return np.linspace(0, count - 1, wanted).astype(int) if 0 < wanted < count else np.arange(count)
-
-
-def _seen(valid: Rows, train: Rows, classifies: bool) -> Rows | None:
-    """Return the validation rows that early stopping can use: those of classes that were learnt."""
-    if not classifies:
-        return valid
-    known = np.isin(valid.y, np.unique(train.y))
-    if known.all():
-        return valid
-    return valid.take(known) if known.any() else None
 
 
 def _middle(learnt: Sequence[Params]) -> Params:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time as clock
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 
@@ -36,6 +36,7 @@ FITS = 6  # of 300 rounds, which all fits of a fold together cost
 SHADOWS = 3  # columns of noise that a column has to stand out from
 PAYS, SURE, STEADY = 0.003, 2.5, 0.8  # share of the loss, standard errors, share of the folds
 NO_WORSE = -0.0005
+UNKNOWN = "No columns were made of others"
 JUDGED = ("numeric", "boolean", "categorical", "high_cardinality")
 
 
@@ -70,43 +71,45 @@ class Late(Exception):
 class Judges:
     """The folds of a sample, asked side by side about the same columns."""
 
-    def __init__(self, problem: Problem, hands: Pool, until: float) -> None:
-        self.problem, self.hands, self.until = problem, hands, until
+    def __init__(self, problem: Problem, hands: Pool, until: float, stop: Callable[[], bool] | None) -> None:
+        self.problem, self.hands, self.until, self.stop = problem, hands, until, stop
 
     def weigh(self, derived: Sequence[Derived] = (), without: Sequence[str] = (), noise: int = 0) -> list[Weighed]:
         """Return what each fold says; raise Late when one of them says nothing."""
         params = {"derived": tuple(derived), "without": tuple(without), "noise": noise}
         tasks = [Task(at, "weigh", LightGBM.name, params, (at,)) for at in range(len(self.problem.folds))]
-        outcomes = sorted(self.hands.all(tasks, self.until), key=lambda each: each.number)
+        outcomes = sorted(self.hands.all(tasks, self.until, self.stop), key=lambda each: each.number)
+        if len(outcomes) < len(tasks):
+            raise Late("the search was asked to stop")
         for each in outcomes:
             if each.status != "done":
                 raise Late(each.reason)
         return [each.learnt["weighed"] for each in outcomes]
 
 
-def refined(order: Order, share: Share, place: Place) -> Plan:
-    """Return the plan with the derived columns that pay, or as it was where there is no time to find out.
+def refined(order: Order, share: Share, place: Place, stop: Callable[[], bool] | None = None) -> Plan:
+    """Return the plan with the derived columns that pay, or as it was, with a warning, when that was not found out.
 
     What is decided follows from rows, budget and seed, never from the clock, but that without `spec.trials` it is
     given up when it takes too long.
     """
     plan, given, spec = order.plan, order.given, order.spec
     outputs = 1 if order.task == "regression" else pd.Series(given.y).nunique()
-    rows = _rows(given, plan, outputs, order.allowed)
+    rows = _rows(given, plan, outputs, order.size)
     if not (spec.derive and rows) or (spec.trials or inf) < FEWEST_TRIALS:
         return plan
     problem, frame = _problem(order, given.take(_sample(given, rows, spec.seed)))
-    until = inf if spec.trials else clock.monotonic() + PATIENCE * order.allowed
-    if not ready(min(order.allowed, until - clock.monotonic())):
-        return plan
+    until = order.began + order.allowed if spec.trials else clock.monotonic() + PATIENCE * order.allowed
+    if not ready(until - clock.monotonic()):
+        return replace(plan, warnings=(*plan.warnings, f"{UNKNOWN}: the workers were not there in time."))
     clear(place.folder)  # of what was there when the search was killed
     joblib.dump(problem, place.folder / PROBLEM)
     joblib.dump(frame, place.folder / ROWS)
-    hands = Pool(share, place)
+    hands = Pool(replace(share, workers=min(share.workers, FOLDS)), place)
     try:
-        return refine(plan, Judges(problem, hands, until), whole=rows == len(given.frame))
+        return refine(plan, Judges(problem, hands, until, stop), whole=rows == len(given.frame))
     except Late as late:
-        return replace(plan, warnings=(*plan.warnings, f"No columns were derived: {late}."))
+        return replace(plan, warnings=(*plan.warnings, f"{UNKNOWN}: {late}."))
     finally:
         hands.close()
         clear(place.folder)

@@ -5,25 +5,28 @@ from __future__ import annotations
 import contextlib
 import os
 import time as clock
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from math import inf
+from typing import Any
 
 import joblib
+import numpy as np
 
 from everfit.errors import BudgetSpent
 from everfit.features import Plan
 from everfit.files import replacing
-from everfit.search import deriving, memory, pool, shelf
+from everfit.search import decision, deriving, memory, pool, shelf, spaces
 from everfit.search.bench import PROBLEM
 from everfit.search.candidates import Candidates
 from everfit.search.closing import MOST_MS, Closing
+from everfit.search.estimators import FAMILIES, Family, Job
 from everfit.search.loop import Errands, Loop
 from everfit.search.matrices import ROWS
 from everfit.search.memory import Share
 from everfit.search.order import Order
 from everfit.search.places import Place, place
-from everfit.search.problem import how_judged, prepare
+from everfit.search.problem import answers, how_judged, prepare
 from everfit.search.records import Progress, Searched
 from everfit.search.study import Study
 from everfit.search.tasks import Limits, Problem
@@ -75,8 +78,9 @@ def _working(
     pool.warm_up()
     rows = float(order.given.frame.memory_usage(deep=True).sum())
     share = memory.shared(order.spec.max_memory_gb, rows, order.workers or len(os.sched_getaffinity(0)))
-    with place(order.folder, order.name) as here:
-        problem = _problem(order, share, here)
+    check(order.spec, order.given.y, order.task, order.metric.name, order.chosen)
+    with place(order.folder, "" if order.shared else order.identity) as here:
+        problem = _problem(order, share, here, stop)
         study, spec, began = _study(order, problem, here), order.spec, order.began
         if spec.trials is None:
             began -= min(study.used() if order.shared else here.used(), (1 - LEFT) * order.allowed)
@@ -92,23 +96,32 @@ def _working(
             hands.close()
 
 
-def _problem(order: Order, share: Share, here: Place) -> Problem:
+def check(spec: Search, y: Any, task: str, metric: str, families: Sequence[Family] = FAMILIES) -> None:
+    """Raise SpecError for a space or costs that name what is not there."""
+    classes = None if task == "regression" else np.unique(answers(y, task))
+    amounts = classes is None and bool(np.min(y) >= 0)
+    spaces.check(families, spec.space, Job(task, metric, rows=len(y), columns=1, amounts=amounts))
+    if spec.costs:
+        decision.costs_of(spec.costs, classes)
+
+
+def _problem(order: Order, share: Share, here: Place, stop: Callable[[], bool] | None) -> Problem:
     """Lay down what workers read, and return the problem; its rows are read by whoever needs them."""
-    plan = _plan(order, share, here)
+    plan = _plan(order, share, here, stop)
     problem, rows = prepare(order.given, plan, order.task, order.metric, order.positive, order.chosen,
-                            budget=order.allowed, seed=order.spec.seed, costs=order.spec.costs)  # fmt: skip
+                            budget=order.size, seed=order.spec.seed, costs=order.spec.costs)  # fmt: skip
     joblib.dump(problem, here.folder / PROBLEM)
     joblib.dump(rows, here.folder / ROWS)
     return problem
 
 
-def _plan(order: Order, share: Share, here: Place) -> Plan:
+def _plan(order: Order, share: Share, here: Place, stop: Callable[[], bool] | None) -> Plan:
     """Return the columns that are made of others, as they were decided where this search began."""
     shared, file = order.shared, here.folder / PLAN
     if shared and not shared.leads:
         shared.wait_for(here.folder, PLAN, order.began + order.allowed)
     elif not file.exists():
-        made = deriving.refined(order, share, here)
+        made = deriving.refined(order, share, here, stop)
         with replacing(file) as half:
             joblib.dump(made, half)
         if shared:
@@ -146,8 +159,8 @@ def _labelled(found: Searched, order: Order, loop: Loop) -> Searched:
     ended = {"budget": "it ended by time", "asked": "it was stopped by hand", "trials": ""}[found.stopped_by]
     timed = "the time of one row is measured" if spec.max_latency_ms else ""
     late = "a trial ran out of time" if any(row.status == "timed out" for row in found.leaderboard) else ""
-    others = "other machines had a part in it" if found.hosts else ""
-    why = ended or timed or late or others
+    open_end = "" if spec.trials else "no number of trials is said"
+    why = ended or open_end or timed or late
     label = f"not repeatable, as {why}" if why else "repeatable with the same seed"
     fewer = share.fewer_than(order.workers or len(os.sched_getaffinity(0)))
     return replace(found, how=f"{how_judged(loop.problem, order.given)}; {label}", repeatable=not why,

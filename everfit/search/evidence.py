@@ -70,7 +70,7 @@ def _fitted(problem: Problem, train: Rows, valid: Rows, owners: list[str]) -> We
     family, job = LightGBM(), replace(problem.job, rows=len(train.y), rounds=ROUNDS)
     params = family.defaults(job) | {"learning_rate": 0.1, "importance_type": "gain"}
     model = family.build(params, job)
-    family.fit(model, params, train, job, _known(valid, train, problem))
+    family.fit(model, params, train, job, known(valid, train, job.classifies))
     gains = dict.fromkeys(owners, 0.0)
     for name, gain in zip(owners, model.feature_importances_, strict=True):
         gains[name] = max(gains[name], float(gain)) if name == NOISE else gains[name] + float(gain)
@@ -78,12 +78,14 @@ def _fitted(problem: Problem, train: Rows, valid: Rows, owners: list[str]) -> We
     return Weighed(gains, _losses(problem, said, valid))
 
 
-def _known(valid: Rows, train: Rows, problem: Problem) -> Rows | None:
-    """Return the rows by which the fit can stop early: those of classes that were learnt."""
-    if not problem.job.classifies:
+def known(valid: Rows, train: Rows, classifies: bool) -> Rows | None:
+    """Return the validation rows that early stopping can use: those of classes that were learnt."""
+    if not classifies:
         return valid
-    known = np.isin(valid.y, np.unique(train.y))
-    return valid.take(known) if known.any() else None
+    learnt = np.isin(valid.y, np.unique(train.y))
+    if learnt.all():
+        return valid
+    return valid.take(learnt) if learnt.any() else None
 
 
 def _losses(problem: Problem, said: np.ndarray, rows: Rows) -> np.ndarray:

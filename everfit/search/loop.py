@@ -66,6 +66,7 @@ class Loop:
         self.closing, self.found, self.on_progress, self.stop = closing, found, on_progress, stop
         self.here, self.resumed = here, 0
         self.hosts: dict[str, int] = {}
+        self.elsewhere: set[int] = set()  # trials that this process has not done itself
         self.allowed, self.deadline = closing.allowed, closing.deadline
         self.began = self.deadline - self.allowed
 
@@ -86,11 +87,12 @@ class Loop:
         self.study.end()
         self.errands.wait()
         made, chosen, note = self.closing.make(self.found, extends=ended == "budget")
+        own = [each for each in self.found.outcomes if each.number not in self.elsewhere]
         return Searched(
             made, chosen.family, chosen.params | chosen.learnt | chosen.answers, chosen.score,
             board.leaderboard(self.found.outcomes, greater=self.problem.metric.greater),
             board.trials([each for each in self.found.outcomes if each.number >= 0]),
-            clock.monotonic() - self.began, ended, "", self.problem.plan, note, board.spent(self.found.outcomes),
+            clock.monotonic() - self.began, ended, "", self.problem.plan, note, board.spent(own),
             resumed=self.resumed, hosts=self.hosts, winners=board.winners(chosen, self.found.outcomes),
             warmed=len(self.study.start), out_of_fold=self.closing.judged, asked=self.study.trials(),
         )  # fmt: skip
@@ -111,7 +113,8 @@ class Loop:
                 self.resumed += 1
             else:
                 self.hosts[host] = self.hosts.get(host, 0) + 1
-            self.found.add(outcome)
+            self.found.add(replace(outcome, ended=clock.monotonic() - self.began))
+            self.elsewhere.add(outcome.number)
         self._say()
         self._hand_out()
 
@@ -131,6 +134,7 @@ class Loop:
                 return
             if outcome := self.study.recall(task):
                 self.resumed += 1
+                self.elsewhere.add(outcome.number)
                 self._note(outcome)
                 continue
             now, last = clock.monotonic(), self._last_call()

@@ -130,8 +130,9 @@ def keep(folder: Path, name: str, made: tuple[Any, float]) -> None:
 
 def clear(folder: Path) -> None:
     """Remove what was made of rows that are not those of the search."""
-    for file in (*folder.glob("*.npy"), *folder.glob("*.joblib")):
-        file.unlink()
+    for pattern in ("*.npy", "*.joblib", "*.part"):
+        for file in folder.glob(pattern):
+            file.unlink()
 
 
 def _read(path: Path) -> np.ndarray:

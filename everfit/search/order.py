@@ -21,7 +21,11 @@ from everfit.spec import Search
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be searched, on which rows and with what; `began` (monotonic seconds) is when its budget began."""
+    """What is to be searched, on which rows and with what; `began` (monotonic seconds) is when its budget began.
+
+    `sizing` are the seconds that decide how large a trial is, where that must not depend on how many are left, which is
+    the `budget`.
+    """
 
     given: Given
     plan: Plan
@@ -30,6 +34,7 @@ class Order:
     spec: Search
     positive: Any = None
     budget: float | None = None
+    sizing: float | None = None
     workers: int | None = None
     families: Sequence[Family] | None = None
     folder: Path | None = None
@@ -52,11 +57,11 @@ class Order:
         return self.budget if self.budget is not None else self.spec.budget.total_seconds()
 
     @property
+    def size(self) -> float:
+        """Seconds that decide how large a trial is."""
+        return self.allowed if self.sizing is None else self.sizing
+
+    @property
     def chosen(self) -> tuple[Family, ...]:
         """The families that may be tried, those that are usually best first."""
         return tuple(self.families or (family for family in FAMILIES if family.name in self.spec.estimators))
-
-    @property
-    def name(self) -> str:
-        """What decides which trials this search has: only those of the same budget are as large."""
-        return f"{self.identity}-{self.allowed:.0f}" if self.identity and not self.shared else ""

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import types
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import inf
 from multiprocessing import connection
@@ -173,10 +173,13 @@ class Pool:
         seconds = time.monotonic() - worker.began
         return Outcome(task.number, task.family, task.params, status, reason, seconds=seconds)
 
-    def all(self, tasks: Sequence[Task], until: float) -> list[Outcome]:
-        """Have tasks done by whoever is idle; return what became of them by `until`, in any order."""
+    def all(self, tasks: Sequence[Task], until: float, stop: Callable[[], bool] | None = None) -> list[Outcome]:
+        """Have tasks done by whoever is idle; return what became of them by `until`, in any order.
+
+        When somebody wants it to `stop`, what is not done by then is left out.
+        """
         waiting, done = list(tasks), list[Outcome]()
-        while len(done) < len(tasks):
+        while len(done) < len(tasks) and not (stop and stop()):
             while waiting and self.idle:
                 self.give(waiting.pop(0), until)
             done += self.results(TICK)

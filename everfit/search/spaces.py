@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 from everfit.errors import SpecError, did_you_mean
 from everfit.search.estimators import scales
 from everfit.search.estimators.base import Family, Job, Params
+from everfit.search.estimators.reductions import MANY
 from everfit.spec import Range
 
 THIRDS = (1 / 6, 1 / 2, 5 / 6)  # where a grid cuts a range: the middle of each third, as its ends are extremes
@@ -125,7 +126,11 @@ def parameters(family: Family, job: Job) -> dict[str, Numbers | Choices]:
 
 
 def check(families: Sequence[Family], space: Space, job: Job) -> None:
-    """Raise SpecError, with every mistake, when a space names unknown parameters or values that cannot be."""
+    """Raise SpecError, with every mistake, when a space names unknown parameters or values that cannot be.
+
+    Parameters that only tables of many columns have are known for every table, and left alone where they do not apply.
+    """
+    job = replace(job, columns=MANY)
     problems = [
         f"search.space.{family.name}.{name}: {mistake}"
         for family in families

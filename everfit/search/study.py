@@ -13,7 +13,7 @@ from optuna.trial import FixedTrial, FrozenTrial, Trial, TrialState
 from everfit.search.estimators import scales
 from everfit.search.estimators.base import Family, Job, Params
 from everfit.search.portfolio import portfolio
-from everfit.search.spaces import Narrowed, check, grid
+from everfit.search.spaces import Narrowed, grid
 from everfit.search.tasks import Outcome, Task
 from everfit.spec import Method, Range, Search
 
@@ -56,7 +56,6 @@ class Study:
         self.reached: dict[str, float] = {}  # the best score of each family
         self.spent = dict.fromkeys(self.families, 0.0)
         self.study = self._open(job.seed)
-        check(families, spec.space, job)
         self.start = [found for each in start if (found := self._inside(*each))] if self.method == "tpe" else []
         opening = self._opening() if self.method == "tpe" else []
         self.first = len(opening)

@@ -8,7 +8,7 @@ from everfit import spending
 from everfit.errors import InputError, MonthSpent
 from everfit.ledger import Ledger
 from everfit.settings import Settings
-from everfit.spec import Costs, ModelSpec
+from everfit.spec import ModelSpec, Spending
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -42,7 +42,7 @@ def test_the_month_is_what_its_searches_took_at_the_price_of_the_day(ledger):
     assert november.seconds == 1_800
     assert november.families == {"lightgbm": 1_400, "linear": 100}
     assert november.money == pytest.approx(0.05 / 3 + 0.1 / 6)
-    said = november.told(Costs(cpu_hours_per_month=2, money_per_month=5), "EUR")
+    said = november.told(Spending(cpu_hours_per_month=2, money_per_month=5), "EUR")
     assert said == "November 2026: 0.50 of 2 CPU-hours, 0.03 of 5 EUR"
     assert spending.month(ledger, "bike", NOW - timedelta(days=20)).seconds == 9_000
 
@@ -75,6 +75,6 @@ def test_when_too_little_is_left_the_training_ends_with_what_was_spent(ledger, t
 
 
 def test_money_without_a_price_is_a_mistake_that_is_told(ledger, tmp_path):
-    with pytest.raises(InputError, match="nobody said what a CPU-hour costs") as told:
+    with pytest.raises(InputError, match="a CPU-hour has no price") as told:
         spending.allowed(bike(money_per_month=5), Settings(workspace=tmp_path), ledger, 4, NOW)
     assert "EVERFIT_CPU_HOUR_PRICE" in told.value.do

@@ -34,7 +34,7 @@ def test_a_person_ends_a_search_whose_training_goes_on(tmp_path, prefect_api, mo
     codes.append(_code())
     told = [entry.kind for entry in Ledger.of(settings).entries("bike")]
     assert (training.returncode, codes) == (0, [None, 2]), (tmp_path / "out.txt").read_text()
-    assert told[-3:] == ["stop_wanted", "registered", "promoted"]
+    assert told[-4:] == ["stop_wanted", "searched", "registered", "promoted"]
     assert Ledger.of(settings).champion("bike") == 1
     said = capsys.readouterr()
     assert "bike: the search was asked to end with the best so far: good enough" in said.out

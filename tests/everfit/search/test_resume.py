@@ -54,8 +54,8 @@ def story(tmp_path_factory):
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as process:
         assert any(int(line) >= 5 for line in process.stdout), "it ended before it could be killed"
         process.kill()
-    done = shelf.recorded(folder / "same-300")
-    spoilt = folder / "same-300" / f"said-{min(done)}-0.npy"
+    done = shelf.recorded(folder / "same")
+    spoilt = folder / "same" / f"said-{min(done)}-0.npy"
     spoilt.write_bytes(spoilt.read_bytes()[:-1])
     resumed, undisturbed = look(folder), look(top / "whole")
     return SimpleNamespace(folder=folder, top=top, done=done, spoilt=min(done), resumed=resumed, whole=undisturbed)
@@ -77,7 +77,7 @@ def test_no_trial_that_was_done_is_done_again_unless_its_files_are_broken(story)
 
 
 def test_what_is_kept_leaves_when_it_is_forgotten_or_when_another_search_begins(story):
-    assert (story.folder / "same-300").is_dir()
+    assert (story.folder / "same").is_dir()
     with place(story.folder, "another"), place(story.folder, "another") as second:
         assert {each.name for each in story.folder.iterdir()} == {"lock", "another", second.folder.name}
         search.forget(story.folder)
@@ -95,9 +95,9 @@ def test_the_seconds_before_the_kill_are_part_of_the_budget_and_what_time_ends_i
 
     with pytest.raises(KeyboardInterrupt):
         look(folder, Search(), budget=20, on_progress=stop)
-    done = shelf.recorded(folder / "same-20")
-    assert float((folder / "same-20" / USED).read_text()) > 0
-    (folder / "same-20" / USED).write_text("1000")
+    done = shelf.recorded(folder / "same")
+    assert float((folder / "same" / USED).read_text()) > 0
+    (folder / "same" / USED).write_text("1000")
     found = look(folder, Search(), budget=20)
     assert found.resumed == len(done) >= 3
     assert found.trials["params"][0] == json.dumps(done[0].params | done[0].learnt)
