@@ -176,6 +176,6 @@ class Loop:
         best, running = self.found.best, [worker.task.family for worker in self.hands.workers if worker.task]
         self.on_progress(
             Progress(len(trials) - failed, failed, best.score if best else None, best.family if best else "",
-                     clock.monotonic() - self.began, self.allowed, self.resumed,
-                     board.standings(trials, running, greater=self.problem.metric.greater))
+                     clock.monotonic() - self.began, self.allowed,
+                     board.standings(trials, running, greater=self.problem.metric.greater), self.resumed)
         )  # fmt: skip

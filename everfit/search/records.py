@@ -38,8 +38,8 @@ class Progress:
     best_family: str
     seconds: float
     allowed: float
-    resumed: int = 0  # trials that were done before the search was killed
     families: tuple[Standing, ...] = ()
+    resumed: int = 0  # trials that were done before the search was killed
 
 
 @dataclass(frozen=True)

@@ -101,28 +101,6 @@ def test_a_run_that_is_started_twice_for_one_decision_trains_once(here):
     assert kinds(here.ledger, "doubled") == ["retrain_wanted", "retrain_started", "retrain_finished"]
 
 
-def test_when_the_month_is_spent_a_retraining_waits_and_a_training_by_hand_is_refused(here):
-    from flows.monitor import monitor
-    from flows.train import train
-
-    path = here.settings.models / f"{MODEL}.yaml"
-    text = path.read_text()
-    path.write_text(text + "spending: {cpu_hours_per_month: 0.0001}\n")
-    here.ledger.once("retrain_wanted", MODEL, "dear", actor="a run", reason="the world changed")
-    with pytest.raises(MonthSpent):
-        train(MODEL, reason="by event", decision="dear")
-    rentals(66, 1).to_parquet("day.parquet", index=False)
-    waiting = monitor(MODEL, "day.parquet")["retraining"]
-    assert (waiting["decision"], waiting["started"]) == ("dear", "")
-    assert waiting["sentence"].startswith(f"it waits: {MODEL}: what its searches may cost in a month is spent")
-    assert kinds(here.ledger, "dear") == ["retrain_wanted", "retrain_started", "retrain_released"]
-    with pytest.raises(MonthSpent):
-        train(MODEL)
-    assert here.ledger.entries(MODEL)[-1].summary.startswith(f"training failed: {MODEL}: what its searches may cost")
-    path.write_text(text)
-    here.ledger.finish(MODEL, "dear", outcome="failed", reason="the test is over")
-
-
 def test_drift_that_brings_nothing_new_to_learn_from_trains_nothing(here):
     from flows.train import train
 
@@ -245,3 +223,25 @@ def test_a_retraining_whose_run_ended_before_its_claim_is_started_again_by_each_
         call(f"{here.api}/flow_runs/{new['id']}/set_state", {"state": {"type": "CANCELLED"}, "force": True})
         ids.append(new["id"])
     here.ledger.finish(other, "cancelled", outcome="failed", reason="the test is over")
+
+
+def test_when_the_month_is_spent_a_retraining_waits_and_a_training_by_hand_is_refused(here):
+    from flows.monitor import monitor
+    from flows.train import train
+
+    path = here.settings.models / f"{MODEL}.yaml"
+    text = path.read_text()
+    path.write_text(text + "spending: {cpu_hours_per_month: 0.0001}\n")
+    here.ledger.once("retrain_wanted", MODEL, "dear", actor="a run", reason="the world changed")
+    with pytest.raises(MonthSpent):
+        train(MODEL, reason="by event", decision="dear")
+    rentals(66, 1).to_parquet("day.parquet", index=False)
+    waiting = monitor(MODEL, "day.parquet")["retraining"]
+    assert (waiting["decision"], waiting["started"]) == ("dear", "")
+    assert waiting["sentence"].startswith(f"it waits: {MODEL}: what its searches may cost in a month is spent")
+    assert kinds(here.ledger, "dear") == ["retrain_wanted", "retrain_started", "retrain_released"]
+    with pytest.raises(MonthSpent):
+        train(MODEL)
+    assert here.ledger.entries(MODEL)[-1].summary.startswith(f"training failed: {MODEL}: what its searches may cost")
+    path.write_text(text)
+    here.ledger.finish(MODEL, "dear", outcome="failed", reason="the test is over")

@@ -27,10 +27,13 @@ def test_a_person_ends_a_search_whose_training_goes_on(tmp_path, prefect_api, mo
         (tmp_path / "out.txt").open("w") as out,
         subprocess.Popen(command, stdout=out, stderr=out, env=env) as training,
     ):
-        while training.poll() is None and not list((settings.home / "search").rglob("said-2-*.npy")):
-            time.sleep(0.1)
-        codes = [_code()]
-        training.wait(200)
+        try:
+            while training.poll() is None and not list((settings.home / "search").rglob("said-2-*.npy")):
+                time.sleep(0.1)
+            codes = [_code()]
+            training.wait(200)
+        finally:
+            training.kill()
     codes.append(_code())
     told = [entry.kind for entry in Ledger.of(settings).entries("bike")]
     assert (training.returncode, codes) == (0, [None, 2]), (tmp_path / "out.txt").read_text()
