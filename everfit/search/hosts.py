@@ -13,7 +13,6 @@ from uuid import uuid4
 import fsspec
 
 from everfit.errors import Unavailable
-from everfit.files import replacing
 
 LEADER = "leader"
 PAUSE = 1.0  # seconds between two looks
@@ -51,10 +50,14 @@ class Shared:
     def fetch(self, host: str, folder: Path, names: Iterable[str]) -> None:
         """Bring the files of another host, unless there is one of that name already; raise OSError when one is gone."""
         system, root = fsspec.core.url_to_fs(f"{self.files}/{host}")
-        for name in names:
-            if not (folder / name).exists():
-                with replacing(folder / name) as half:
+        half = folder / f".{uuid4().hex}.half"
+        try:
+            for name in names:
+                if not (folder / name).exists():
                     system.get_file(f"{root}/{name}", str(half))
+                    half.replace(folder / name)
+        finally:
+            half.unlink(missing_ok=True)
 
     def settle(self, folder: Path, name: str) -> None:
         """Let a file of the leader be that of one that was killed before, if there is one; otherwise send it."""

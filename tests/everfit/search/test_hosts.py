@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from everfit import search
 from everfit.errors import InputError, Unavailable
-from everfit.search import shared
+from everfit.search import hosts, shared
 from everfit.search.hosts import Shared
 from everfit.spec import Search
 from tests.everfit.search.conftest import table
@@ -39,6 +40,10 @@ def go_along(folder, meeting):
     return look(folder, Search(trials=TRIALS), shared=meeting, of=search.along, workers=1)
 
 
+def number(file):
+    return int(file.name.split("-")[1])
+
+
 @pytest.fixture(scope="module")
 def story(tmp_path_factory, postgres_url):
     """Lead a search that another process goes along with until it has done three trials, and lead it again."""
@@ -58,9 +63,11 @@ def story(tmp_path_factory, postgres_url):
 
         with pytest.raises(KeyboardInterrupt):
             look(top / "leader", Search(trials=TRIALS), shared=meeting, workers=1, on_progress=watch)
+    lost = min((top / "lake").glob("*-*/said-*-0.npy"), key=number)
+    lost.unlink()
     found = look(top / "leader", Search(trials=TRIALS), shared=meeting, workers=1)
     patched.undo()
-    return SimpleNamespace(top=top, url=url, meeting=meeting, found=found)
+    return SimpleNamespace(top=top, url=url, meeting=meeting, found=found, lost=number(lost))
 
 
 def test_both_hosts_have_a_part_in_it_and_the_leader_takes_over_what_the_dead_one_was_at(story):
@@ -68,9 +75,15 @@ def test_both_hosts_have_a_part_in_it_and_the_leader_takes_over_what_the_dead_on
     assert 2 <= theirs < TRIALS - found.resumed  # the third may have been killed between its files and its record
     assert found.stopped_by == "trials"
     assert len(found.trials) == TRIALS
-    assert set(found.trials["status"]) <= {"done", "pruned"}
+    assert set(found.trials["status"][found.trials["number"] != story.lost]) <= {"done", "pruned"}
     assert np.isfinite(found.best.predict(table())).all()
     assert "other machines had a part in it" in found.how
+
+
+def test_a_trial_whose_files_are_gone_has_failed_and_nothing_else(story):
+    failed = story.found.trials.query("status == 'failed'")
+    assert list(failed["number"]) == [story.lost]
+    assert "its files cannot be read" in failed["reason"].item()
 
 
 def test_no_trial_is_done_on_both(story):
@@ -93,3 +106,22 @@ def test_a_database_that_cannot_be_reached_is_said_without_its_password():
     with pytest.raises(InputError, match="names no database that can be used") as told:
         search.reach("postgres:secret@nowhere")
     assert "secret" not in str(told.value)
+
+
+def test_a_helper_waits_for_what_the_leader_has_not_laid_down_yet(tmp_path, monkeypatch):
+    monkeypatch.setattr(hosts, "PAUSE", 0.02)
+    leader, its, mine = Shared("", "toy", str(tmp_path / "lake"), leads=True), tmp_path / "its", tmp_path / "mine"
+    its.mkdir()
+    mine.mkdir()
+    (its / "plan").write_text("whole")
+    meeting = Shared("", "toy", leader.files)
+    with pytest.raises(Unavailable, match="has said nothing"):
+        meeting.wait_for(mine, "plan", until=time.monotonic() + 0.1)
+    late = threading.Timer(0.2, leader.send, (its, ["plan"]))
+    late.start()
+    meeting.wait_for(mine, "plan", until=time.monotonic() + 60)
+    late.join()
+    assert [file.read_text() for file in mine.iterdir()] == ["whole"]
+    with pytest.raises(FileNotFoundError):
+        meeting.fetch("leader", mine, ["plan", "gone"])
+    assert [file.name for file in mine.iterdir()] == ["plan"]
