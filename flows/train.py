@@ -51,7 +51,7 @@ def train(model: str, reason: str = "asked by hand", decision: str = "", data_ve
         judged = evaluate(spec, prepared, found, decision)
         version = register(spec, prepared, found, judged, reason=reason)
         outcome = promote(spec, version, judged, prepared, decision)
-        forget(spec, prepared)
+        forget(spec)
     facts = outcome.to_dict(seconds) | {"search": latest(folder_of(spec.name))}
     return Completed(name=outcome.state, message=outcome.sentence, data=facts)
 

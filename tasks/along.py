@@ -10,7 +10,8 @@ from everfit.search.hosts import Shared
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
 from tasks.build_features import prepared_of, read_rows
-from tasks.given import given, identity
+from tasks.given import given
+from tasks.hosts import called
 from tasks.steps import say
 
 
@@ -25,7 +26,7 @@ def along(search: str) -> int:
     snapshot = Snapshot(**job["snapshot"] | {"batches": tuple(job["snapshot"]["batches"])})
     rows = read_rows(spec, snapshot)
     prepared = prepared_of(spec, snapshot, rows)
-    if not search.endswith(identity(spec, prepared)):
+    if search != called(spec, prepared, job["budget"]):
         raise InputError(
             f"This machine would search something else than {search}.",
             why=f"It has everfit {version('everfit')}, or other versions of its packages, than the one that leads.",

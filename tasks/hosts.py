@@ -15,29 +15,30 @@ from everfit.search.hosts import Shared
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
 from tasks.build_features import Prepared
+from tasks.given import identity
 from tasks.steps import say
 
 DEPLOYMENT = "along/search"  # the flow and the deployment of a helper on a work pool
 
 
-def meeting(settings: Settings, model: str, identity: str) -> Shared | None:
-    """Return where the hosts of a search meet; None when it is one machine's."""
-    if not settings.search_storage:
-        return None
-    files = f"{settings.lake_uri.rstrip('/')}/{model}/search/{identity}"
-    return Shared(settings.search_storage, f"{model}-{identity}", files, leads=True)
+def called(spec: ModelSpec, prepared: Prepared, budget: float) -> str:
+    """Name a search by its model and all that decides which trials it has: only those of one budget are as large."""
+    return f"{spec.name}/{identity(spec, prepared)}-{budget:.0f}"
 
 
 @contextmanager
-def helpers(
-    settings: Settings, spec: ModelSpec, prepared: Prepared, shared: Shared | None, budget: float
-) -> Iterator[None]:
-    """Write down what the search is about, and ask for helpers; each ends by itself when the search does."""
-    if shared is None:
-        yield
+def helpers(settings: Settings, spec: ModelSpec, prepared: Prepared, budget: float) -> Iterator[Shared | None]:
+    """Yield where the hosts of a search meet, or None when it is one machine's.
+
+    What it is about is written down there, and helpers are asked for; each ends by itself when the search does.
+    """
+    if not settings.search_storage:
+        yield None
         return
     from everfit.search import shared as studies  # imports Optuna
 
+    name = called(spec, prepared, budget)
+    shared = Shared(settings.search_storage, name, f"{_files(settings, spec.name)}/{name.split('/')[1]}", leads=True)
     job = {
         "budget": budget,
         "spec": spec.model_dump(mode="json"),
@@ -52,15 +53,19 @@ def helpers(
     with _on_dask(shared, where, settings.search_helpers) if engine == "dask" else nullcontext():
         if engine == "pool":
             _on_pool(shared, settings.search_helpers)
-        yield
+        yield shared
 
 
-def part(shared: Shared | None) -> None:
-    """Remove what the hosts of a search left, when its result has been used."""
-    if shared is not None:
+def part(settings: Settings, model: str) -> None:
+    """Remove what hosts left of all searches of a model, when the result of one has been used."""
+    if settings.search_storage:
         from everfit.search import shared as studies
 
-        studies.remove(shared)
+        studies.sweep(settings.search_storage, f"{model}/", _files(settings, model))
+
+
+def _files(settings: Settings, model: str) -> str:
+    return f"{settings.lake_uri.rstrip('/')}/{model}/search"
 
 
 def _on_pool(shared: Shared, count: int) -> None:

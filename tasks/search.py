@@ -14,7 +14,7 @@ from everfit.spec import ModelSpec
 from tasks.build_features import Prepared, read_rows
 from tasks.claim import run_key
 from tasks.given import given, identity
-from tasks.hosts import helpers, meeting, part
+from tasks.hosts import helpers, part
 from tasks.spending import charged
 from tasks.steps import say, step
 from tasks.telling import Teller
@@ -29,20 +29,20 @@ def search(spec: ModelSpec, prepared: Prepared, *, repeats: bool = False) -> eng
     It begins with what won in earlier trainings, as the ledger has it; one that `repeats` another with what that one
     could know. The registry is made ready beside it: one that cannot be reached ends the search at once, not after it.
     """
-    rows, settings, name = read_rows(spec, prepared.snapshot).train, Settings(), identity(spec, prepared)
-    shared, ledger = meeting(settings, spec.name, name), Ledger.of(settings)
+    rows, settings = read_rows(spec, prepared.snapshot).train, Settings()
+    ledger = Ledger.of(settings)
     metric = evaluation.metric(prepared.metric, prepared.task)
     start = ledger.winners(spec.name, before=prepared.snapshot.version if repeats else None)
     with (
         charged(spec) as bill,
         ThreadPoolExecutor(1) as beside,
-        helpers(settings, spec, prepared, shared, bill.seconds),
+        helpers(settings, spec, prepared, bill.seconds) as shared,
     ):
         tell = Teller(spec.name, metric, beside, beside.submit(registry.prepare, settings))
         found = engine.run(
             **given(spec, prepared, rows),
             folder=settings.folder("search", spec.name),
-            identity=name,
+            identity=identity(spec, prepared),
             shared=shared,
             budget=bill.seconds,
             on_progress=tell,
@@ -56,7 +56,7 @@ def search(spec: ModelSpec, prepared: Prepared, *, repeats: bool = False) -> eng
     return found
 
 
-def forget(spec: ModelSpec, prepared: Prepared) -> None:
+def forget(spec: ModelSpec) -> None:
     """Remove what the search left to be gone on with, now that its result is in the registry.
 
     What cannot be removed is a warning: the training has done its work.
@@ -64,7 +64,7 @@ def forget(spec: ModelSpec, prepared: Prepared) -> None:
     settings = Settings()
     try:
         engine.forget(settings.folder("search", spec.name))
-        part(meeting(settings, spec.name, identity(spec, prepared)))
+        part(settings, spec.name)
     except Exception as problem:  # noqa: BLE001 - see above
         say(f"the files of the search could not be removed: {first_line(problem)}", level=logging.WARNING)
 

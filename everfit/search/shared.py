@@ -221,8 +221,17 @@ def reach(storage: str) -> None:
         _storage(storage)
 
 
+def sweep(storage: str, prefix: str, files: str) -> None:
+    """Remove the studies whose names begin so, and the folders in `files` that are called like the rest of them."""
+    with reaching(storage):
+        names = optuna.get_all_study_names(storage=_storage(storage))
+    for name in names:
+        if name.startswith(prefix):
+            remove(Shared(storage, name, f"{files}/{name.removeprefix(prefix)}"))
+
+
 def remove(shared: Shared) -> None:
-    """Remove the study and the files of its trials, when the result has been used."""
+    """Remove a study and the files of its trials."""
     shared.clear()
     with reaching(shared.storage), suppress(KeyError):  # whoever led the same search has done it
         optuna.delete_study(study_name=shared.name, storage=_storage(shared.storage))
