@@ -41,11 +41,14 @@ class Shared:
         return LEADER if self.leads else self.own
 
     def send(self, folder: Path, names: Iterable[str]) -> None:
-        """Lay files where the others can read them."""
+        """Lay files where the others find them whole or not at all; what is there already stays as it is."""
         system, root = fsspec.core.url_to_fs(f"{self.files}/{self.host}")
         system.makedirs(root, exist_ok=True)
+        half = f"{root}/.{uuid4().hex}.half"
         for name in names:
-            system.put_file(str(folder / name), f"{root}/{name}")
+            if not system.exists(f"{root}/{name}"):
+                system.put_file(str(folder / name), half)
+                system.mv(half, f"{root}/{name}")
 
     def fetch(self, host: str, folder: Path, names: Iterable[str]) -> None:
         """Bring the files of another host, unless there is one of that name already; raise OSError when one is gone."""

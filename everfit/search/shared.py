@@ -162,12 +162,18 @@ class SharedStudy(Study):
         outcome = shelf.outcome_of(record)
         self.taken.add(trial.number)
         self._learn(outcome)
-        if self.shared.leads and record["files"] and wants(outcome):
-            try:
-                self.shared.fetch(host, self.folder, self._files(outcome, record))
-            except OSError as cause:
-                outcome = replace(outcome, status="failed", reason=f"its files cannot be read: {first_line(cause)}")
+        wanted = self.shared.leads and record["files"] and wants(outcome)
+        if wanted and (wrong := self._bring(host, outcome, record)):
+            outcome = replace(outcome, status="failed", reason=f"its files cannot be read: {wrong}")
         return host, outcome
+
+    def _bring(self, host: str, outcome: Outcome, record: dict[str, Any]) -> str:
+        """Fetch the files of a trial; return what is wrong with them, if anything is."""
+        try:
+            self.shared.fetch(host, self.folder, self._files(outcome, record))
+        except OSError as cause:
+            return first_line(cause)
+        return "" if shelf.whole(self.folder, record) else "they are not whole"
 
     def _offer_again(self, running: list[FrozenTrial], said: dict[str, Any]) -> None:
         """Offer what a dead host was at, with the same parameters; also what one asked for and never began."""

@@ -67,14 +67,18 @@ def recall(folder: Path, number: int, at: int = 0) -> Outcome | None:
     if not file.exists():
         return None
     said = json.loads(file.read_text())
-    sound = all((folder / name).exists() and (folder / name).stat().st_size == size for name, size in said["files"])
-    return outcome_of(said) if sound else None
+    return outcome_of(said) if whole(folder, said) else None
 
 
 def record_of(folder: Path, outcome: Outcome) -> dict[str, Any]:
     """Return the record of a trial; of one that did not come so far as to have one, a record without files."""
     file = _record(folder, outcome.number, 0)
     return json.loads(file.read_text()) if file.exists() else {"outcome": asdict(outcome), "files": []}
+
+
+def whole(folder: Path, record: dict[str, Any]) -> bool:
+    """Whether all files that belong to a record are there, and of the size that it says."""
+    return all((folder / name).exists() and (folder / name).stat().st_size == size for name, size in record["files"])
 
 
 def outcome_of(record: dict[str, Any]) -> Outcome:

@@ -125,3 +125,6 @@ def test_a_helper_waits_for_what_the_leader_has_not_laid_down_yet(tmp_path, monk
     with pytest.raises(FileNotFoundError):
         meeting.fetch("leader", mine, ["plan", "gone"])
     assert [file.name for file in mine.iterdir()] == ["plan"]
+    (its / "plan").write_text("of a leader that takes over")
+    leader.send(its, ["plan"])
+    assert [file.read_text() for file in (tmp_path / "lake" / "leader").iterdir()] == ["whole"]
