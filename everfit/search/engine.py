@@ -120,12 +120,12 @@ def _plan(order: Order, share: Share, here: Place, stop: Callable[[], bool] | No
     shared, file = order.shared, here.folder / PLAN
     if shared and not shared.leads:
         shared.wait_for(here.folder, PLAN, order.began + order.allowed)
-    elif not file.exists():
+    elif not file.exists() and not (shared and shared.has(here.folder, PLAN)):
         made = deriving.refined(order, share, here, stop)
         with replacing(file) as half:
             joblib.dump(made, half)
         if shared:
-            shared.settle(here.folder, PLAN)
+            shared.send(here.folder, [PLAN])
     plan: Plan = joblib.load(file)
     return plan
 

@@ -62,22 +62,20 @@ class Shared:
         finally:
             half.unlink(missing_ok=True)
 
-    def settle(self, folder: Path, name: str) -> None:
-        """Let a file of the leader be that of one that was killed before, if there is one; otherwise send it."""
+    def has(self, folder: Path, name: str) -> bool:
+        """Bring a file of the leader, also of one that was killed; return whether there is one."""
         try:
-            system, root = fsspec.core.url_to_fs(f"{self.files}/{self.host}")
-            system.get_file(f"{root}/{name}", str(folder / name))
+            self.fetch(LEADER, folder, [name])
         except FileNotFoundError:
-            self.send(folder, [name])
+            return False
+        return True
 
     def wait_for(self, folder: Path, name: str, until: float) -> None:
         """Bring a file of the leader as soon as it is there; raise Unavailable after `until` (monotonic seconds)."""
-        while clock.monotonic() < until:
-            try:
-                return self.fetch(LEADER, folder, [name])
-            except FileNotFoundError:
-                clock.sleep(PAUSE)
-        raise Unavailable(f"The machine that leads {self.name} has said nothing.", do="See whether it still runs.")
+        while not self.has(folder, name):
+            if clock.monotonic() > until:
+                raise Unavailable(f"The machine that leads {self.name} said nothing.", do="See whether it still runs.")
+            clock.sleep(PAUSE)
 
     def clear(self) -> None:
         """Remove all files of the search."""

@@ -150,9 +150,15 @@ class SharedStudy(Study):
                 self._offer(sum(trial.state == TrialState.WAITING for trial in trials))
                 self._offer_again([trial for trial in trials if trial.state == TrialState.RUNNING], said)
             else:
-                self.begun = bool(said.get(BEGUN))
-                self.over = bool(said.get(ENDED)) or self._silent(LEADER, said.get(BEAT + LEADER))
+                self._listen(said)
         return [self._heard(trial, wants) for trial in trials if self._is_new(trial)]
+
+    def _listen(self, said: dict[str, Any]) -> None:
+        """Hear whether the search has begun and goes on; one that is led again is prepared in silence."""
+        self.begun, ended = bool(said.get(BEGUN)), bool(said.get(ENDED))
+        if not self.begun:
+            self.beats.pop(LEADER, None)
+        self.over = ended or (self.begun and self._silent(LEADER, said.get(BEAT + LEADER)))
 
     def _is_new(self, trial: FrozenTrial) -> bool:
         return trial.number not in self.taken and trial.state.is_finished() and RECORD in trial.user_attrs
@@ -211,6 +217,7 @@ def announce(shared: Shared, job: dict[str, Any], *, greater: bool) -> None:
             study_name=shared.name, storage=_storage(shared.storage), direction=direction, load_if_exists=True
         )
         study.set_user_attr(JOB, job)
+        study.set_user_attr(BEGUN, False)
         study.set_user_attr(ENDED, False)
 
 
