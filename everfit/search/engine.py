@@ -160,7 +160,8 @@ def _labelled(found: Searched, order: Order, loop: Loop) -> Searched:
     timed = "the time of one row is measured" if spec.max_latency_ms else ""
     late = "a trial ran out of time" if any(row.status == "timed out" for row in found.leaderboard) else ""
     open_end = "" if spec.trials else "no number of trials is said"
-    why = ended or open_end or timed or late
+    others = "other machines may have a part in it" if order.shared else ""
+    why = ended or open_end or timed or late or others
     label = f"not repeatable, as {why}" if why else "repeatable with the same seed"
     fewer = share.fewer_than(order.workers or len(os.sched_getaffinity(0)))
     return replace(found, how=f"{how_judged(loop.problem, order.given)}; {label}", repeatable=not why,
