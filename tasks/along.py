@@ -5,7 +5,7 @@ from importlib.metadata import version
 from everfit import search as engine
 from everfit.errors import InputError
 from everfit.lake import Snapshot
-from everfit.search import shared as studies
+from everfit.search import studies
 from everfit.search.hosts import Shared
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
@@ -22,6 +22,9 @@ def along(search: str) -> int:
     """
     settings = Settings()
     job = studies.job_of(settings.search_storage, search)
+    if job is None:
+        say(f"{search} is over")
+        return 0
     spec = ModelSpec.model_validate(job["spec"])
     snapshot = Snapshot(**job["snapshot"] | {"batches": tuple(job["snapshot"]["batches"])})
     rows = read_rows(spec, snapshot)

@@ -35,7 +35,7 @@ def helpers(settings: Settings, spec: ModelSpec, prepared: Prepared, budget: flo
     if not settings.search_storage:
         yield None
         return
-    from everfit.search import shared as studies  # imports Optuna
+    from everfit.search import studies  # imports Optuna
 
     name = called(spec, prepared, budget)
     shared = Shared(settings.search_storage, name, f"{_files(settings, spec.name)}/{name.split('/')[1]}", leads=True)
@@ -59,7 +59,7 @@ def helpers(settings: Settings, spec: ModelSpec, prepared: Prepared, budget: flo
 def part(settings: Settings, model: str) -> None:
     """Remove what hosts left of all searches of a model, when the result of one has been used."""
     if settings.search_storage:
-        from everfit.search import shared as studies
+        from everfit.search import studies
 
         studies.sweep(settings.search_storage, f"{model}/", _files(settings, model))
 

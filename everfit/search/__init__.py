@@ -57,9 +57,9 @@ def forget(folder: Path) -> None:
 def reach(storage: str) -> None:
     """Raise Unavailable when the database in which hosts meet cannot be reached; without one there is nothing to do."""
     if storage:
-        from everfit.search import shared
+        from everfit.search import studies
 
-        shared.reach(storage)
+        studies.reach(storage)
 
 
 def along(frame: pd.DataFrame, y: Any, *, shared: Shared, **more: Any) -> int:

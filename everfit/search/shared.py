@@ -9,24 +9,22 @@ from __future__ import annotations
 
 import time as clock
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
-from functools import cache
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import optuna
-import sqlalchemy as sa
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy.exc import ArgumentError, OperationalError
 
-from everfit.errors import InputError, Unavailable, first_line
+from everfit.errors import first_line
 from everfit.search import shelf
 from everfit.search.estimators.base import Params
 from everfit.search.hosts import LEADER, Shared
 from everfit.search.matrices import names
+from everfit.search.studies import BEGUN, ENDED, reaching, storage_at
 from everfit.search.study import Study, sampler
 from everfit.search.tasks import Outcome, Problem, Task
 from everfit.spec import Search
@@ -35,7 +33,7 @@ EVERY = 1.0  # seconds between two looks at what the others did
 AHEAD = 50  # planned trials that wait in the database
 STALE = 30.0  # seconds of silence after which a host is taken for dead
 HOST, RECORD, OFFERED = "host", "record", "offered"  # of a trial
-JOB, BEGUN, ENDED, BEAT = "job", "begun", "ended", "beat "  # of the study
+BEAT = "beat "  # of the study, followed by the host
 
 
 class SharedStudy(Study):
@@ -65,7 +63,7 @@ class SharedStudy(Study):
                 self.study.set_user_attr(BEGUN, True)
 
     def _open(self, seed: int) -> optuna.Study:
-        study = optuna.load_study(study_name=self.shared.name, storage=_storage(self.shared.storage))
+        study = optuna.load_study(study_name=self.shared.name, storage=storage_at(self.shared.storage))
         study.sampler = sampler(seed + zlib.crc32(self.shared.host.encode()), self.method)
         trials = study.get_trials(deepcopy=False)
         self.offered = sum(OFFERED in trial.user_attrs for trial in trials)  # also by a leader that was killed
@@ -143,7 +141,11 @@ class SharedStudy(Study):
             return []
         self.again = clock.monotonic() + EVERY
         with reaching(self.shared.storage):
-            said = self.study.user_attrs
+            try:
+                said = self.study.user_attrs
+            except KeyError:  # the leader has ended, and forgotten it
+                self.over = True
+                return []
             self.study.set_user_attr(BEAT + self.shared.host, used)
             trials = self.study.get_trials(deepcopy=False)
             if self.shared.leads:
@@ -207,65 +209,3 @@ class SharedStudy(Study):
         """Let the other hosts stop."""
         with reaching(self.shared.storage):
             self.study.set_user_attr(ENDED, True)
-
-
-def announce(shared: Shared, job: dict[str, Any], *, greater: bool) -> None:
-    """Make the study, or find the one of a search that was killed, and write down what hosts need to know to join."""
-    with reaching(shared.storage):
-        direction: Literal["maximize", "minimize"] = "maximize" if greater else "minimize"
-        study = optuna.create_study(
-            study_name=shared.name, storage=_storage(shared.storage), direction=direction, load_if_exists=True
-        )
-        study.set_user_attr(JOB, job)
-        study.set_user_attr(BEGUN, False)
-        study.set_user_attr(ENDED, False)
-
-
-def job_of(storage: str, name: str) -> dict[str, Any]:
-    """Return what was announced of a search."""
-    with reaching(storage):
-        job: dict[str, Any] = optuna.load_study(study_name=name, storage=_storage(storage)).user_attrs[JOB]
-        return job
-
-
-def reach(storage: str) -> None:
-    """Raise Unavailable when the database cannot be reached; make its tables when they are not there."""
-    with reaching(storage):
-        _storage(storage)
-
-
-def sweep(storage: str, prefix: str, files: str) -> None:
-    """Remove the studies whose names begin so, and the folders in `files` that are called like the rest of them."""
-    with reaching(storage):
-        names = optuna.get_all_study_names(storage=_storage(storage))
-    for name in names:
-        if name.startswith(prefix):
-            remove(Shared(storage, name, f"{files}/{name.removeprefix(prefix)}"))
-
-
-def remove(shared: Shared) -> None:
-    """Remove a study and the files of its trials."""
-    shared.clear()
-    with reaching(shared.storage), suppress(KeyError):  # whoever led the same search has done it
-        optuna.delete_study(study_name=shared.name, storage=_storage(shared.storage))
-
-
-@contextmanager
-def reaching(storage: str) -> Iterator[None]:
-    """Raise Unavailable when the database does not answer, and InputError for what can be none."""
-    try:
-        yield
-    except (ImportError, ArgumentError) as cause:
-        raise InputError(
-            f"EVERFIT_SEARCH_STORAGE names no database that can be used: {first_line(cause)}.",
-            do="Write postgresql://user:password@host/database, and install everfit[postgres].",
-        ) from cause
-    except OperationalError as cause:
-        address = sa.make_url(storage).render_as_string(hide_password=True)
-        raise Unavailable.at("The database of the search", address, cause.orig or cause) from cause
-
-
-@cache
-def _storage(url: str) -> optuna.storages.RDBStorage:
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    return optuna.storages.RDBStorage(url, engine_kwargs={"pool_pre_ping": True})

@@ -1,6 +1,7 @@
 """Two processes that share nothing but PostgreSQL and a folder search together; one of them is killed half-way."""
 
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -14,7 +15,7 @@ import pytest
 
 from everfit import search
 from everfit.errors import InputError, Unavailable
-from everfit.search import hosts, shared
+from everfit.search import hosts, shared, studies
 from everfit.search.hosts import Shared
 from everfit.spec import Search
 from tests.everfit.search.conftest import table
@@ -50,7 +51,7 @@ def story(tmp_path_factory, postgres_url):
     top = tmp_path_factory.mktemp("hosts")
     url = postgres_url.replace("postgresql://", "postgresql+psycopg://")
     meeting = Shared(url, "toy", str(top / "lake"), leads=True)
-    shared.announce(meeting, {}, greater=False)
+    studies.announce(meeting, {}, greater=False)
     patched = pytest.MonkeyPatch()
     patched.setattr(shared, "STALE", 3.0)
     with helper(top / "helper", url) as process:
@@ -93,10 +94,9 @@ def test_no_trial_is_done_on_both(story):
 
 
 def test_what_they_shared_leaves_when_it_is_forgotten(story):
-    shared.remove(story.meeting)
+    studies.remove(story.meeting)
     assert not (story.top / "lake").exists()
-    with pytest.raises(KeyError):
-        shared.job_of(story.url, "toy")
+    assert studies.job_of(story.url, "toy") is None
 
 
 def test_a_database_that_cannot_be_reached_is_said_without_its_password():
@@ -106,6 +106,16 @@ def test_a_database_that_cannot_be_reached_is_said_without_its_password():
     with pytest.raises(InputError, match="names no database that can be used") as told:
         search.reach("postgres:secret@nowhere")
     assert "secret" not in str(told.value)
+
+
+def test_one_that_goes_away_during_a_search_may_come_back(tmp_path):
+    url = f"sqlite:///{tmp_path / 'search.db'}"
+    studies.announce(Shared(url, "toy", ""), {"budget": 60}, greater=False)
+    assert studies.job_of(url, "toy") == {"budget": 60}
+    with sqlite3.connect(tmp_path / "search.db") as database:
+        database.execute("drop table studies")
+    with pytest.raises(Unavailable, match=r"The database of the search at sqlite.*no such table"):
+        studies.job_of(url, "toy")
 
 
 def test_a_helper_waits_for_what_the_leader_has_not_laid_down_yet(tmp_path, monkeypatch):

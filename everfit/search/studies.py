@@ -1,0 +1,87 @@
+"""The studies in the database where hosts meet: each is announced, led by one process, and removed in the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from typing import Any, Literal
+
+import optuna
+import sqlalchemy as sa
+from optuna.exceptions import StorageInternalError
+from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError, SQLAlchemyError
+
+from everfit.errors import InputError, Unavailable, first_line
+from everfit.search.hosts import Shared
+
+JOB, BEGUN, ENDED = "job", "begun", "ended"
+
+
+def announce(shared: Shared, job: dict[str, Any], *, greater: bool) -> None:
+    """Make the study, or find the one of a search that was killed, and write down what hosts need to know to join."""
+    with reaching(shared.storage):
+        direction: Literal["maximize", "minimize"] = "maximize" if greater else "minimize"
+        study = optuna.create_study(
+            study_name=shared.name, storage=storage_at(shared.storage), direction=direction, load_if_exists=True
+        )
+        study.set_user_attr(JOB, job)
+        study.set_user_attr(BEGUN, False)
+        study.set_user_attr(ENDED, False)
+
+
+def job_of(storage: str, name: str) -> dict[str, Any] | None:
+    """Return what was announced of a search; None when it is over."""
+    with reaching(storage):
+        try:
+            said = optuna.load_study(study_name=name, storage=storage_at(storage)).user_attrs
+        except KeyError:  # its result has been used
+            return None
+    return None if said.get(ENDED) else said.get(JOB)
+
+
+def reach(storage: str) -> None:
+    """Raise Unavailable when the database cannot be reached; make its tables when they are not there."""
+    with reaching(storage):
+        storage_at(storage)
+
+
+def sweep(storage: str, prefix: str, files: str) -> None:
+    """Remove the studies whose names begin so, and the folders in `files` that are called like the rest of them."""
+    with reaching(storage):
+        names = optuna.get_all_study_names(storage=storage_at(storage))
+    for name in names:
+        if name.startswith(prefix):
+            remove(Shared(storage, name, f"{files}/{name.removeprefix(prefix)}"))
+
+
+def remove(shared: Shared) -> None:
+    """Remove a study and the files of its trials."""
+    shared.clear()
+    with reaching(shared.storage), suppress(KeyError):
+        optuna.delete_study(study_name=shared.name, storage=storage_at(shared.storage))
+
+
+@contextmanager
+def reaching(storage: str) -> Iterator[None]:
+    """Raise Unavailable when the database does not answer, and InputError for what can be none."""
+    try:
+        yield
+    except (ImportError, ArgumentError) as cause:
+        raise InputError(
+            f"EVERFIT_SEARCH_STORAGE names no database that can be used: {first_line(cause)}.",
+            do="Write postgresql://user:password@host/database, and install everfit[postgres].",
+        ) from cause
+    except (StorageInternalError, SQLAlchemyError) as cause:
+        told = cause.__cause__ if isinstance(cause, StorageInternalError) else cause  # Optuna's says nothing of it
+        if not isinstance(told, OperationalError | InterfaceError | sa.exc.TimeoutError):
+            raise
+        address = sa.make_url(storage).render_as_string(hide_password=True)
+        raise Unavailable.at("The database of the search", address, getattr(told, "orig", None) or told) from cause
+
+
+@cache
+def storage_at(url: str) -> optuna.storages.RDBStorage:
+    """Return the storage of this process at an address; each connection is tried before it is used again."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna.storages.RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
