@@ -41,6 +41,7 @@ def along(search: str) -> int:
         **given(spec, prepared, rows.train),
         shared=shared,
         budget=job["budget"],
+        start=[(family, params) for family, params in job["start"]],
         folder=settings.folder("search", spec.name),
     )
     say(f"{done} trials done for {search}")

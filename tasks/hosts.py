@@ -1,9 +1,10 @@
 """Let other machines have a part in a search, where the settings say so."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from contextvars import Context
 from dataclasses import asdict
+from typing import Any
 
 from prefect import task
 from prefect.deployments import run_deployment
@@ -18,6 +19,7 @@ from tasks.build_features import Prepared
 from tasks.given import identity
 from tasks.steps import say
 
+Start = Sequence[tuple[str, dict[str, Any]]]
 DEPLOYMENT = "along/search"  # the flow and the deployment of a helper on a work pool
 
 
@@ -27,7 +29,9 @@ def called(spec: ModelSpec, prepared: Prepared, budget: float) -> str:
 
 
 @contextmanager
-def helpers(settings: Settings, spec: ModelSpec, prepared: Prepared, budget: float) -> Iterator[Shared | None]:
+def helpers(
+    settings: Settings, spec: ModelSpec, prepared: Prepared, budget: float, start: Start
+) -> Iterator[Shared | None]:
     """Yield where the hosts of a search meet, or None when it is one machine's.
 
     What it is about is written down there, and helpers are asked for; each ends by itself when the search does.
@@ -41,6 +45,7 @@ def helpers(settings: Settings, spec: ModelSpec, prepared: Prepared, budget: flo
     shared = Shared(settings.search_storage, name, f"{_files(settings, spec.name)}/{name.split('/')[1]}", leads=True)
     job = {
         "budget": budget,
+        "start": start,
         "spec": spec.model_dump(mode="json"),
         "snapshot": asdict(prepared.snapshot),
         "files": shared.files,

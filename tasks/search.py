@@ -36,7 +36,7 @@ def search(spec: ModelSpec, prepared: Prepared, *, repeats: bool = False) -> eng
     with (
         charged(spec) as bill,
         ThreadPoolExecutor(1) as beside,
-        helpers(settings, spec, prepared, bill.seconds) as shared,
+        helpers(settings, spec, prepared, bill.seconds, start) as shared,
     ):
         tell = Teller(spec.name, metric, beside, beside.submit(registry.prepare, settings))
         found = engine.run(
