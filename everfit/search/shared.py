@@ -32,7 +32,8 @@ from everfit.spec import Search
 EVERY = 1.0  # seconds between two looks at what the others did
 AHEAD = 50  # planned trials that wait in the database
 STALE = 30.0  # seconds of silence after which a host is taken for dead
-HOST, RECORD, OFFERED = "host", "record", "offered"  # of a trial
+HOST, RECORD = "host", "record"  # of a trial
+OFFERED = "offered"  # of a trial that was planned: whether for the first time
 BEAT = "beat "  # of the study, followed by the host
 
 
@@ -66,7 +67,7 @@ class SharedStudy(Study):
         study = optuna.load_study(study_name=self.shared.name, storage=storage_at(self.shared.storage))
         study.sampler = sampler(seed + zlib.crc32(self.shared.host.encode()), self.method)
         trials = study.get_trials(deepcopy=False)
-        self.offered = sum(OFFERED in trial.user_attrs for trial in trials)  # also by a leader that was killed
+        self.offered = sum(trial.user_attrs.get(OFFERED, False) for trial in trials)  # also by a leader that was killed
         return study
 
     def _offer(self, waiting: int) -> None:
@@ -88,9 +89,11 @@ class SharedStudy(Study):
                 return None
             task = self._ask(bar)
             trial = self.open[task.number]
-            if self.limit is not None and task.number - self._lost() >= self.limit:
+            stray = self.method == "grid" and OFFERED not in trial.user_attrs  # another host got the last point
+            beyond = self.limit is not None and task.number - self._lost() >= self.limit
+            if stray or beyond:
                 self.study.tell(self.open.pop(task.number), state=TrialState.FAIL)
-                self.full = True
+                self.full = not stray
                 return None
             trial.set_user_attr(HOST, self.shared.host)
         return task
@@ -190,7 +193,8 @@ class SharedStudy(Study):
             killed = host == LEADER and trial.number not in self.open
             if killed or (host != LEADER and self._silent(host, said.get(BEAT + host))):
                 self.study.tell(trial.number, state=TrialState.FAIL)
-                self.study.enqueue_trial(trial.system_attrs.get("fixed_params", {}) | trial.params)
+                same = trial.system_attrs.get("fixed_params", {}) | trial.params
+                self.study.enqueue_trial(same, user_attrs={OFFERED: False})
                 self.full = False
 
     def _silent(self, who: str, word: Any) -> bool:

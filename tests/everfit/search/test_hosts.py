@@ -16,7 +16,10 @@ import pytest
 from everfit import search
 from everfit.errors import InputError, Unavailable
 from everfit.search import hosts, shared, studies
+from everfit.search.estimators import Job
+from everfit.search.estimators.linear import Linear
 from everfit.search.hosts import Shared
+from everfit.search.shared import SharedStudy
 from everfit.spec import Search
 from tests.everfit.search.conftest import table
 from tests.everfit.search.test_resume import fits, look
@@ -116,6 +119,22 @@ def test_one_that_goes_away_during_a_search_may_come_back(tmp_path):
         database.execute("drop table studies")
     with pytest.raises(Unavailable, match=r"The database of the search at sqlite.*no such table"):
         studies.job_of(url, "toy")
+
+
+def test_whoever_comes_too_late_for_the_last_point_of_a_grid_draws_no_other(tmp_path, monkeypatch):
+    url = f"sqlite:///{tmp_path / 'search.db'}"
+    job, metric = Job("regression", "mae", rows=300, columns=5), SimpleNamespace(greater=False)
+    problem = SimpleNamespace(families=[Linear()], job=job, first=(0,), metric=metric)
+    spec = Search(method="grid", estimators=["linear"], space={"linear": {"penalty": [1.0]}})
+    studies.announce(Shared(url, "toy", ""), {}, greater=False)
+    first, second = Shared(url, "toy", "", leads=True), Shared(url, "toy", "")
+    leader, other = (SharedStudy(each, problem, tmp_path, spec) for each in (first, second))
+    other.news(0.0, lambda outcome: True)
+    assert leader.next(()).params["penalty"] == 1.0
+    monkeypatch.setattr(other, "_waiting", lambda: 1)  # as it was a moment ago
+    assert other.next(()) is None
+    assert [trial.state.name for trial in leader.trials()] == ["RUNNING", "FAIL"]
+    assert (other.open, other.full, leader.exhausted) == ({}, False, False)
 
 
 def test_a_helper_waits_for_what_the_leader_has_not_laid_down_yet(tmp_path, monkeypatch):
