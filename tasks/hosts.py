@@ -1,5 +1,6 @@
 """Let other machines have a part in a search, where the settings say so."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from contextvars import Context
@@ -32,7 +33,7 @@ def called(spec: ModelSpec, prepared: Prepared, budget: float) -> str:
 def helpers(
     settings: Settings, spec: ModelSpec, prepared: Prepared, budget: float, start: Start
 ) -> Iterator[Shared | None]:
-    """Yield where the hosts of a search meet, or None when it is one machine's.
+    """Yield where the hosts of a search meet, or None when it is one machine's, or another training leads it.
 
     What it is about is written down there, and helpers are asked for; each ends by itself when the search does.
     """
@@ -43,22 +44,32 @@ def helpers(
 
     name = called(spec, prepared, budget)
     shared = Shared(settings.search_storage, name, f"{_files(settings, spec.name)}/{name.split('/')[1]}", leads=True)
-    job = {
-        "budget": budget,
-        "start": start,
-        "spec": spec.model_dump(mode="json"),
-        "snapshot": asdict(prepared.snapshot),
-        "files": shared.files,
-    }
-    greater = evaluation.metric(prepared.metric, prepared.task).greater
-    studies.announce(shared, job, greater=greater)
+    with studies.leading(shared) as mine:
+        if not mine:
+            say(f"another training leads {name} already, so this one searches alone", level=logging.WARNING)
+            yield None
+            return
+        job = {
+            "budget": budget,
+            "start": start,
+            "spec": spec.model_dump(mode="json"),
+            "snapshot": asdict(prepared.snapshot),
+            "files": shared.files,
+        }
+        studies.announce(shared, job, greater=evaluation.metric(prepared.metric, prepared.task).greater)
+        with _asked(settings, shared):
+            yield shared
+
+
+@contextmanager
+def _asked(settings: Settings, shared: Shared) -> Iterator[None]:
     engine, _, where = settings.search_on.partition(":")
     if engine:
         say(f"{settings.search_helpers} helper(s) asked for on {settings.search_on}")
     with _on_dask(shared, where, settings.search_helpers) if engine == "dask" else nullcontext():
         if engine == "pool":
             _on_pool(shared, settings.search_helpers)
-        yield shared
+        yield
 
 
 def part(settings: Settings, model: str) -> None:

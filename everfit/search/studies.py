@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from typing import Any, Literal
 
@@ -16,6 +16,28 @@ from everfit.errors import InputError, Unavailable, first_line
 from everfit.search.hosts import Shared
 
 JOB, BEGUN, ENDED = "job", "begun", "ended"
+PROBES = {"idle": "15", "interval": "5", "count": "3"}  # seconds, seconds and how many before a machine is gone
+
+
+@contextmanager
+def leading(shared: Shared) -> Iterator[bool]:
+    """Lead a search while the block lasts; yield False when another process leads it.
+
+    PostgreSQL takes the lead back from a process that is killed, and within 30 seconds from a machine that is gone.
+    Other databases cannot, and there nobody is kept out.
+    """
+    if sa.make_url(shared.storage).get_backend_name() != "postgresql":
+        yield True
+        return
+    engine = sa.create_engine(shared.storage, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
+    soon = [sa.func.set_config(f"tcp_keepalives_{name}", value, False) for name, value in PROBES.items()]
+    lead = sa.func.pg_try_advisory_lock(sa.func.hashtextextended(shared.name, 0))
+    with ExitStack() as held:
+        with reaching(shared.storage):
+            line = held.enter_context(engine.connect())  # what it holds is free when it closes
+            *_, mine = line.execute(sa.select(*soon, lead)).one()
+            line.commit()
+        yield mine
 
 
 def announce(shared: Shared, job: dict[str, Any], *, greater: bool) -> None:
@@ -47,12 +69,18 @@ def reach(storage: str) -> None:
 
 
 def sweep(storage: str, prefix: str, files: str) -> None:
-    """Remove the studies whose names begin so, and the folders in `files` that are called like the rest of them."""
+    """Remove the studies whose names begin so, and the folders in `files` that are called like the rest of them.
+
+    Those that a process leads stay.
+    """
     with reaching(storage):
         names = optuna.get_all_study_names(storage=storage_at(storage))
     for name in names:
         if name.startswith(prefix):
-            remove(Shared(storage, name, f"{files}/{name.removeprefix(prefix)}"))
+            left = Shared(storage, name, f"{files}/{name.removeprefix(prefix)}")
+            with leading(left) as mine:
+                if mine:
+                    remove(left)
 
 
 def remove(shared: Shared) -> None:

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -34,7 +35,7 @@ def helper(place, url):
 from pathlib import Path
 from everfit.search.hosts import Shared
 from tests.everfit.search.test_hosts import go_along
-go_along(Path({str(place)!r}), Shared({url!r}, "toy", {str(place.parent / "lake")!r}))
+go_along(Path({str(place)!r}), Shared({url!r}, "toy/1", {str(place.parent / "lake" / "1")!r}))
 """
     env = {**os.environ, "PYTHONPATH": str(Path.cwd())}
     return subprocess.Popen([sys.executable, "-c", script], env=env)
@@ -53,21 +54,21 @@ def story(tmp_path_factory, postgres_url):
     """Lead a search that another process goes along with until it has done three trials, and lead it again."""
     top = tmp_path_factory.mktemp("hosts")
     url = postgres_url.replace("postgresql://", "postgresql+psycopg://")
-    meeting = Shared(url, "toy", str(top / "lake"), leads=True)
+    meeting = Shared(url, "toy/1", str(top / "lake" / "1"), leads=True)
     studies.announce(meeting, {}, greater=False)
     patched = pytest.MonkeyPatch()
     patched.setattr(shared, "STALE", 3.0)
     with helper(top / "helper", url) as process:
 
         def watch(_seen):
-            while process.poll() is None and len(list((top / "lake").glob("*-*/said-*-0.npy"))) < 3:
+            while process.poll() is None and len(list((top / "lake").glob("1/*-*/said-*-0.npy"))) < 3:
                 time.sleep(0.05)
             process.kill()
             raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
             look(top / "leader", Search(trials=TRIALS), shared=meeting, workers=1, on_progress=watch)
-    lost = min((top / "lake").glob("*-*/said-*-0.npy"), key=number)
+    lost = min((top / "lake").glob("1/*-*/said-*-0.npy"), key=number)
     lost.unlink()
     found = look(top / "leader", Search(trials=TRIALS), shared=meeting, workers=1)
     patched.undo()
@@ -96,10 +97,15 @@ def test_no_trial_is_done_on_both(story):
     assert len(twice) <= 1, "only what the dead host had not finished may be done again"
 
 
-def test_what_they_shared_leaves_when_it_is_forgotten(story):
-    studies.remove(story.meeting)
-    assert not (story.top / "lake").exists()
-    assert studies.job_of(story.url, "toy") is None
+def test_what_they_shared_leaves_when_it_is_forgotten_and_nobody_leads_it(story):
+    forget = partial(studies.sweep, story.url, "toy/", f"{story.top}/lake")
+    with studies.leading(story.meeting) as first, studies.leading(story.meeting) as second:
+        assert (first, second) == (True, False)
+        forget()
+        assert (story.top / "lake" / "1").exists()
+    forget()
+    assert not (story.top / "lake" / "1").exists()
+    assert studies.job_of(story.url, "toy/1") is None
 
 
 def test_a_database_that_cannot_be_reached_is_said_without_its_password():
