@@ -37,7 +37,7 @@ def train(model: str, reason: str = "asked by hand", decision: str = "", data_ve
     """
     spec = load_spec(model, Settings().models)
     warm_up()
-    reach(Settings().search_storage)
+    reach(Settings().search_storage, Settings().lake_uri)
     with stopwatch() as seconds, claim(spec, decision, reason, data_version) as mine:
         if not mine:
             return Completed(name="Skipped", message=f"decision {decision} is being acted on, or was", data=None)

@@ -25,6 +25,7 @@ def along(search: str) -> int:
     if job is None:
         say(f"{search} is over")
         return 0
+    engine.reach(settings.search_storage, job["files"])
     spec = ModelSpec.model_validate(job["spec"])
     snapshot = Snapshot(**job["snapshot"] | {"batches": tuple(job["snapshot"]["batches"])})
     rows = read_rows(spec, snapshot)

@@ -54,12 +54,13 @@ def forget(folder: Path) -> None:
     places.forget(folder)
 
 
-def reach(storage: str) -> None:
-    """Raise Unavailable when the database in which hosts meet cannot be reached; without one there is nothing to do."""
+def reach(storage: str, files: str) -> None:
+    """Raise when the database or the lake, where hosts meet, cannot be reached; do nothing without a database."""
     if storage:
-        from everfit.search import studies
+        from everfit.search import hosts, studies
 
         studies.reach(storage)
+        hosts.reach(files)
 
 
 def along(frame: pd.DataFrame, y: Any, *, shared: Shared, **more: Any) -> int:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import socket
 import time as clock
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
 import fsspec
 
-from everfit.errors import Unavailable
+from everfit.errors import InputError, Unavailable, first_line
 
 LEADER = "leader"
 PAUSE = 1.0  # seconds between two looks
@@ -20,6 +21,27 @@ PAUSE = 1.0  # seconds between two looks
 
 def _me() -> str:
     return f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:6]}"
+
+
+def reach(files: str) -> None:
+    """Raise InputError when a folder or store cannot be opened with what is installed, Unavailable when it is away."""
+    with _reaching(files):
+        system, root = fsspec.core.url_to_fs(files)
+        system.exists(root)
+
+
+@contextmanager
+def _reaching(files: str) -> Iterator[None]:
+    try:
+        yield
+    except (ImportError, ValueError) as cause:
+        raise InputError(
+            f"Machines that search together cannot open the lake {files}: {first_line(cause)}.",
+            why="They hand the files of trials to each other there, by fsspec and with its settings.",
+            do="Mount a folder on all of them, install what is missing, or unset EVERFIT_SEARCH_STORAGE.",
+        ) from cause
+    except Exception as cause:  # whatever a store's own library raises
+        raise Unavailable.at("The lake in which machines search together", files, cause) from cause
 
 
 @dataclass(frozen=True)
@@ -41,14 +63,15 @@ class Shared:
         return LEADER if self.leads else self.own
 
     def send(self, folder: Path, names: Iterable[str]) -> None:
-        """Lay files where the others find them whole or not at all; what is there already stays as it is."""
-        system, root = fsspec.core.url_to_fs(f"{self.files}/{self.host}")
-        system.makedirs(root, exist_ok=True)
-        half = f"{root}/.{uuid4().hex}.half"
-        for name in names:
-            if not system.exists(f"{root}/{name}"):
-                system.put_file(str(folder / name), half)
-                system.mv(half, f"{root}/{name}")
+        """Lay files where the others find them whole or not at all; what is there stays as it is."""
+        with _reaching(self.files):
+            system, root = fsspec.core.url_to_fs(f"{self.files}/{self.host}")
+            system.makedirs(root, exist_ok=True)
+            half = f"{root}/.{uuid4().hex}.half"
+            for name in names:
+                if not system.exists(f"{root}/{name}"):
+                    system.put_file(str(folder / name), half)
+                    system.mv(half, f"{root}/{name}")
 
     def fetch(self, host: str, folder: Path, names: Iterable[str]) -> None:
         """Bring the files of another host, unless there is one of that name already; raise OSError when one is gone."""

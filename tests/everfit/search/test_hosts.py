@@ -110,11 +110,20 @@ def test_what_they_shared_leaves_when_it_is_forgotten_and_nobody_leads_it(story)
 
 def test_a_database_that_cannot_be_reached_is_said_without_its_password():
     with pytest.raises(Unavailable, match="The database of the search at postgresql") as told:
-        search.reach("postgresql+psycopg://me:secret@127.0.0.1:1/none")
+        search.reach("postgresql+psycopg://me:secret@127.0.0.1:1/none", "")
     assert "secret" not in str(told.value)
     with pytest.raises(InputError, match="names no database that can be used") as told:
-        search.reach("postgres:secret@nowhere")
+        search.reach("postgres:secret@nowhere", "")
     assert "secret" not in str(told.value)
+
+
+def test_a_lake_that_cannot_be_opened_is_said_before_anything_is_tried(tmp_path):
+    url = f"sqlite:///{tmp_path / 'search.db'}"
+    search.reach(url, str(tmp_path / "lake"))
+    with pytest.raises(InputError, match=r"cannot open the lake nonsense://here.*Protocol not known"):
+        search.reach(url, "nonsense://here")
+    with pytest.raises(Unavailable, match=r"The lake in which machines search together at ftp.*refused"):
+        search.reach(url, "ftp://127.0.0.1:1/lake")
 
 
 def test_one_that_goes_away_during_a_search_may_come_back(tmp_path):
