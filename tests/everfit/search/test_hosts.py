@@ -57,7 +57,8 @@ def story(tmp_path_factory, postgres_url):
     meeting = Shared(url, "toy/1", str(top / "lake" / "1"), leads=True)
     studies.announce(meeting, {}, greater=False)
     patched = pytest.MonkeyPatch()
-    patched.setattr(shared, "STALE", 3.0)
+    patched.setattr(shared, "STALE", 0.5)
+    patched.setattr(shared, "EVERY", 0.2)
     with helper(top / "helper", url) as process:
 
         def watch(_seen):
