@@ -32,6 +32,8 @@ TRIALS = 9
 def helper(place, url):
     """Start a process of its own that goes along."""
     script = f"""
+from everfit import search
+search.warm_up()
 from pathlib import Path
 from everfit.search.hosts import Shared
 from tests.everfit.search.test_hosts import go_along
