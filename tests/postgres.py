@@ -11,8 +11,10 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
+import sqlalchemy as sa
 
 LOCATIONS = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
 OPTIONS = "-c fsync=off -c full_page_writes=off -c synchronous_commit=off -c max_connections=60"
@@ -39,6 +41,18 @@ def server() -> Iterator[str]:
     """Run a server; yield the URL of its superuser, who has a password."""
     with tempfile.TemporaryDirectory(prefix="everfit-pg-") as folder:
         yield from _run_in(Path(folder))
+
+
+@contextmanager
+def database(server: str) -> Iterator[str]:
+    """Make a database on a server, where no other program has tables; yield its URL, and remove it."""
+    parsed, name = sa.make_url(server).set(drivername="postgresql+psycopg"), f"test_{uuid4().hex}"
+    admin = sa.create_engine(parsed, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    yield parsed.set(drivername="postgresql", database=name).render_as_string(hide_password=False)
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def _run_in(folder: Path) -> Iterator[str]:

@@ -112,4 +112,10 @@ def reaching(storage: str) -> Iterator[None]:
 def storage_at(url: str) -> optuna.storages.RDBStorage:
     """Return the storage of this process at an address; each connection is tried before it is used again."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    return optuna.storages.RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
+    try:
+        return optuna.storages.RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
+    except RuntimeError as cause:  # of MLflow or Prefect, whose table of versions has the same name
+        raise InputError(
+            "The database that EVERFIT_SEARCH_STORAGE names has tables of another program, or of another Optuna.",
+            do="Give the searches a database of their own, such as one that `createdb everfit_search` makes.",
+        ) from cause

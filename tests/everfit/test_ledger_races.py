@@ -3,13 +3,13 @@
 import json
 import subprocess
 import sys
-from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
 
 from everfit.errors import Unavailable
 from everfit.ledger import Ledger
+from tests import postgres
 
 PROCESSES = 5
 # Everybody opens the ledger, which does not exist yet, at the same moment; then all want the same things.
@@ -53,14 +53,8 @@ def url(request, tmp_path):
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'ledger.db'}"
         return
-    server, name = request.getfixturevalue("postgres_url"), f"ledger_{uuid4().hex}"
-    parsed = sa.make_url(server).set(drivername="postgresql+psycopg")
-    admin = sa.create_engine(parsed, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
-    with admin.connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name}")
-    yield parsed.set(drivername="postgresql", database=name).render_as_string(hide_password=False)
-    with admin.connect() as connection:
-        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+    with postgres.database(request.getfixturevalue("postgres_url")) as made:
+        yield made
 
 
 def raw(url):

@@ -22,6 +22,7 @@ from everfit.search.estimators.linear import Linear
 from everfit.search.hosts import Shared
 from everfit.search.shared import SharedStudy
 from everfit.spec import Search
+from tests import postgres
 from tests.everfit.search.conftest import table
 from tests.everfit.search.test_resume import fits, look
 
@@ -52,10 +53,16 @@ def number(file):
 
 
 @pytest.fixture(scope="module")
-def story(tmp_path_factory, postgres_url):
+def address(postgres_url):
+    with postgres.database(postgres_url) as url:
+        yield url.replace("postgresql://", "postgresql+psycopg://")
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory, address):
     """Lead a search that another process goes along with until it has done three trials, and lead it again."""
     top = tmp_path_factory.mktemp("hosts")
-    url = postgres_url.replace("postgresql://", "postgresql+psycopg://")
+    url = address
     meeting = Shared(url, "toy/1", str(top / "lake" / "1"), leads=True)
     studies.announce(meeting, {}, greater=False)
     patched = pytest.MonkeyPatch()
