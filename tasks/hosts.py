@@ -57,8 +57,12 @@ def helpers(
             "files": shared.files,
         }
         studies.announce(shared, job, greater=evaluation.metric(prepared.metric, prepared.task).greater)
-        with _asked(settings, shared):
-            yield shared
+        try:
+            with _asked(settings, shared):
+                yield shared
+        except BaseException:
+            studies.give_up(shared)
+            raise
 
 
 @contextmanager

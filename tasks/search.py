@@ -27,7 +27,7 @@ def search(spec: ModelSpec, prepared: Prepared, *, repeats: bool = False) -> eng
     """Search on the training side only; the leaderboard lists what failed as well.
 
     It begins with what won in earlier trainings, as the ledger has it; one that `repeats` another with what that one
-    could know. The registry is made ready beside it: one that cannot be reached ends the search at once, not after it.
+    could know. The registry is made ready beside it: one that cannot be reached ends the search with the first trial.
     """
     rows, settings = read_rows(spec, prepared.snapshot).train, Settings()
     ledger = Ledger.of(settings)
@@ -50,8 +50,9 @@ def search(spec: ModelSpec, prepared: Prepared, *, repeats: bool = False) -> eng
             start=start,
         )
         found = bill.settle(found)
-    for each in set(found.plan.warnings) - set(prepared.plan.warnings):
-        say(each, level=logging.WARNING)
+    for each in found.plan.warnings:
+        if each not in prepared.plan.warnings:
+            say(each, level=logging.WARNING)
     tell.end(found, _report(spec.name, found, metric), len(start) if spec.search.method == "tpe" else 0)
     return found
 

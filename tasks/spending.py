@@ -36,7 +36,7 @@ class Bill:
         """Return the facts for the ledger: CPU-seconds, those of each family's trials and the rest."""
         found = self.found
         whole = elapsed * (self.cores if found is None else found.cores)
-        families = {} if found is None else {name: round(seconds, 1) for name, seconds in found.spent.items()}
+        families = {} if found is None else {name: round(seconds, 1) for name, seconds in found.own.items()}
         return {
             "cpu_seconds": round(whole, 1),
             "families": families,

@@ -83,7 +83,7 @@ def _working(
         problem = _problem(order, share, here, stop)
         study, spec, began = _study(order, problem, here), order.spec, order.began
         if spec.trials is None:
-            began -= min(study.used() if order.shared else here.used(), (1 - LEFT) * order.allowed)
+            began -= order.allowed - _left(order, here, study)
         _ready(began + order.allowed, order)
         hands = pool.Pool(share, here)
         try:
@@ -94,6 +94,12 @@ def _working(
             yield Loop(problem, study, hands, errands, closing, found, here, on_progress, stop)
         finally:
             hands.close()
+
+
+def _left(order: Order, here: Place, study: Study) -> float:
+    """Return the seconds that are left of the budget with which the search began, where it was killed meanwhile."""
+    size, used = here.size(order.allowed), study.used() if order.shared else here.used()
+    return min(order.allowed, max(size - used, LEFT * size))
 
 
 def check(spec: Search, y: Any, task: str, metric: str, families: Sequence[Family] = FAMILIES) -> None:
@@ -109,7 +115,7 @@ def _problem(order: Order, share: Share, here: Place, stop: Callable[[], bool] |
     """Lay down what workers read, and return the problem; its rows are read by whoever needs them."""
     plan = _plan(order, share, here, stop)
     problem, rows = prepare(order.given, plan, order.task, order.metric, order.positive, order.chosen,
-                            budget=order.size, seed=order.spec.seed, costs=order.spec.costs)  # fmt: skip
+                            budget=here.size(order.allowed), seed=order.spec.seed, costs=order.spec.costs)  # fmt: skip
     joblib.dump(problem, here.folder / PROBLEM)
     joblib.dump(rows, here.folder / ROWS)
     return problem
@@ -119,7 +125,9 @@ def _plan(order: Order, share: Share, here: Place, stop: Callable[[], bool] | No
     """Return the columns that are made of others, as they were decided where this search began."""
     shared, file = order.shared, here.folder / PLAN
     if shared and not shared.leads:
-        shared.wait_for(here.folder, PLAN, order.began + order.allowed)
+        from everfit.search import studies  # needs a database's driver
+
+        shared.wait_for(here.folder, PLAN, order.began + order.allowed, lambda: studies.is_over(shared))
     elif not file.exists() and not (shared and shared.has(here.folder, PLAN)):
         made = deriving.refined(order, share, here, stop)
         with replacing(file) as half:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time as clock
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -93,10 +93,13 @@ class Shared:
             return False
         return True
 
-    def wait_for(self, folder: Path, name: str, until: float) -> None:
-        """Bring a file of the leader as soon as it is there; raise Unavailable after `until` (monotonic seconds)."""
+    def wait_for(self, folder: Path, name: str, until: float, is_over: Callable[[], bool]) -> None:
+        """Bring a file of the leader as soon as it is there.
+
+        Raise Unavailable after `until` (monotonic seconds), or when the search is over.
+        """
         while not self.has(folder, name):
-            if clock.monotonic() > until:
+            if clock.monotonic() > until or is_over():
                 raise Unavailable(f"The machine that leads {self.name} said nothing.", do="See whether it still runs.")
             clock.sleep(PAUSE)
 

@@ -92,7 +92,8 @@ class Loop:
             made, chosen.family, chosen.params | chosen.learnt | chosen.answers, chosen.score,
             board.leaderboard(self.found.outcomes, greater=self.problem.metric.greater),
             board.trials([each for each in self.found.outcomes if each.number >= 0]),
-            clock.monotonic() - self.began, ended, "", self.problem.plan, note, board.spent(own),
+            clock.monotonic() - self.began, ended, "", self.problem.plan, note, board.spent(self.found.outcomes),
+            board.spent(own),
             resumed=self.resumed, hosts=self.hosts, winners=board.winners(chosen, self.found.outcomes),
             warmed=len(self.study.start), out_of_fold=self.closing.judged, asked=self.study.trials(),
         )  # fmt: skip

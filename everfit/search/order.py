@@ -21,11 +21,7 @@ from everfit.spec import Search
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be searched, on which rows and with what; `began` (monotonic seconds) is when its budget began.
-
-    `sizing` are the seconds that decide how large a trial is, where that must not depend on how many are left, which is
-    the `budget`.
-    """
+    """What is to be searched, on which rows and with what; `began` (monotonic seconds) is when its budget began."""
 
     given: Given
     plan: Plan
@@ -34,7 +30,6 @@ class Order:
     spec: Search
     positive: Any = None
     budget: float | None = None
-    sizing: float | None = None
     workers: int | None = None
     families: Sequence[Family] | None = None
     folder: Path | None = None
@@ -55,11 +50,6 @@ class Order:
     def allowed(self) -> float:
         """Seconds of wall time."""
         return self.budget if self.budget is not None else self.spec.budget.total_seconds()
-
-    @property
-    def size(self) -> float:
-        """Seconds that decide how large a trial is."""
-        return self.allowed if self.sizing is None else self.sizing
 
     @property
     def chosen(self) -> tuple[Family, ...]:

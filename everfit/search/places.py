@@ -14,7 +14,7 @@ from everfit.locks import locked
 
 TEMPORARY = "everfit-search-"
 LOCK = "lock"
-USED = "used.txt"
+USED, SIZE = "used.txt", "size.txt"
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,14 @@ class Place:
 
     folder: Path
     lasting: bool = False
+
+    def size(self, allowed: float) -> float:
+        """Return the seconds by which the trials of this search are sized: those that it was allowed when it began."""
+        file = self.folder / SIZE
+        if not file.exists():
+            with replacing(file) as half:
+                half.write_text(str(allowed))
+        return float(file.read_text())
 
     def used(self) -> float:
         """Return the seconds that the search had used when it was killed; none when it begins here."""

@@ -80,8 +80,8 @@ class Searched:
     `repeatable`, and `how` says whether it is. `resumed` counts the trials that were done before it was killed and
     gone on with.
     `plan` says what each column was taken for, and which ones were made of others and why.
-    `spent` are the seconds of one core that went to each family here, since it was gone on with, and `cores` how many
-    it had.
+    `spent` are the seconds of one core that went to each family, `own` those of them that were spent here and since it
+    was gone on with, and `cores` how many it had.
     `note` says in words when the pipeline is not what it should be, such as fitted on fewer rows for lack of time.
     `winners` are the family and the parameters of each model that answers, without what stopping early learnt;
     `warmed` counts the given configurations that the search began with.
@@ -101,6 +101,7 @@ class Searched:
     plan: Plan
     note: str = ""
     spent: dict[str, float] = field(default_factory=dict)
+    own: dict[str, float] = field(default_factory=dict)
     repeatable: bool = False
     resumed: int = 0
     hosts: dict[str, int] = field(default_factory=dict)  # how many trials each of the other machines has done

@@ -19,7 +19,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from everfit.errors import first_line
+from everfit.errors import Unavailable, first_line
 from everfit.search import shelf
 from everfit.search.estimators.base import Params
 from everfit.search.hosts import LEADER, Shared
@@ -210,6 +210,12 @@ class SharedStudy(Study):
             return float(self.study.user_attrs.get(BEAT + LEADER, 0.0))
 
     def end(self) -> None:
-        """Let the other hosts stop."""
-        with reaching(self.shared.storage):
+        """Let the other hosts stop; those that cannot be told find that nobody leads."""
+        with suppress(Unavailable), reaching(self.shared.storage):
             self.study.set_user_attr(ENDED, True)
+
+    def trials(self) -> tuple[FrozenTrial, ...]:
+        """Return Optuna's records of all trials; none when the database is away, as they only say what mattered."""
+        with suppress(Unavailable), reaching(self.shared.storage):
+            return super().trials()
+        return ()

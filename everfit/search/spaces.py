@@ -166,7 +166,7 @@ def _points(family: Family, said: Said | None, job: Job) -> Iterator[tuple[Famil
 
     known, defaults = parameters(family, job), scales.defaults(family, job)
     named: Mapping[str, Any] = dict.fromkeys(known) if said is None else said
-    points = ParameterGrid({name: _levels(named[name], known[name]) for name in named})
+    points = ParameterGrid({name: _levels(named[name], known[name]) for name in named if name in known})
     chosen = sample_without_replacement(len(points), min(MOST, len(points)), random_state=job.seed)
     for at in np.random.default_rng(job.seed).permutation(chosen):
         yield family, defaults | points[at]

@@ -33,7 +33,7 @@ def ledger(tmp_path, monkeypatch):
 def test_a_search_that_is_given_less_says_so_and_is_charged_by_family(ledger):
     with charged(spec(cpu_hours_per_month=CORES / 60)) as bill:
         found = Searched(None, "linear", {}, 1.0, (), pd.DataFrame(), 30.0, "budget", "", Plan(()), note="small",
-                         spent={"linear": 12.0}, cores=2)  # fmt: skip
+                         own={"linear": 12.0}, cores=2)  # fmt: skip
         assert bill.settle(found).note.startswith("small; 60 s instead of 10m, which is what the month has left")
     started, ended = ledger.entries("m")
     assert started.facts["cpu_seconds"] == 60 * CORES

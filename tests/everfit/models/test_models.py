@@ -191,3 +191,10 @@ def test_the_scale_is_that_of_the_rows_that_count():
 
 def test_a_constant_target_is_no_division_by_zero():
     np.testing.assert_array_equal(Scaled(LinearRegression()).fit(X, np.full(len(X), 7.0)).predict(X), 7.0)
+
+
+def test_a_blend_that_was_saved_before_it_had_a_calibrator_answers_as_it_did():
+    made = Blend({}, [], np.array(["no", "yes"]))
+    made.__setstate__({"encoders": {}, "members": [], "classes": np.array(["no", "yes"]), "doubt": 0.01})
+    np.testing.assert_allclose(made.calibrator.transform(np.array([[1.0, 0.0]])), [[0.995, 0.005]])
+    assert made.factors is None

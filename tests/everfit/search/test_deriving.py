@@ -11,7 +11,7 @@ from everfit.features import Derived
 from everfit.registry import trust
 from everfit.search import deriving, memory, pool
 from everfit.search.order import Order
-from everfit.search.places import Place
+from everfit.search.places import SIZE, Place
 from everfit.search.proposals import proposals
 from everfit.spec import Data, Search
 
@@ -86,7 +86,7 @@ def test_the_outcome_depends_neither_on_workers_nor_on_the_clock(plans, tmp_path
 def test_nothing_is_tried_where_it_is_not_wanted_or_not_worth_it(said, tmp_path):
     frame = table("ratio")
     assert refined(frame, tmp_path, **said) == features.plan(frame, DATA)
-    assert list(tmp_path.iterdir()) == []
+    assert {file.name for file in tmp_path.iterdir()} <= {SIZE}
 
 
 def test_the_columns_that_matter_most_are_combined():

@@ -170,10 +170,12 @@ def test_a_helper_waits_for_what_the_leader_has_not_laid_down_yet(tmp_path, monk
     (its / "plan").write_text("whole")
     meeting = Shared("", "toy", leader.files)
     with pytest.raises(Unavailable, match="said nothing"):
-        meeting.wait_for(mine, "plan", until=time.monotonic() + 0.1)
+        meeting.wait_for(mine, "plan", time.monotonic() + 0.1, lambda: False)
+    with pytest.raises(Unavailable, match="said nothing"):
+        meeting.wait_for(mine, "plan", time.monotonic() + 60, lambda: True)
     late = threading.Timer(0.2, leader.send, (its, ["plan"]))
     late.start()
-    meeting.wait_for(mine, "plan", until=time.monotonic() + 60)
+    meeting.wait_for(mine, "plan", time.monotonic() + 60, lambda: False)
     late.join()
     assert [file.read_text() for file in mine.iterdir()] == ["whole"]
     with pytest.raises(FileNotFoundError):

@@ -105,3 +105,9 @@ def test_every_mistake_of_a_space_is_told_at_once():
     for (name, (_, told)), line in zip(MISTAKES.items(), raised.value.details, strict=True):
         assert line.startswith(f"search.space.lightgbm.{name}: ")
         assert told in line
+
+
+def test_a_grid_leaves_alone_what_a_table_of_few_columns_has_not():
+    space = {"linear": {"components": [0.5], "penalty": [0.1, 1.0]}}
+    seen = asked(study(estimators=("linear",), method="grid", space=space))
+    assert sorted(params["penalty"] for _, params in seen) == [0.1, 1.0]
