@@ -41,7 +41,7 @@ class Effort:
     def of(cls, rows: int, columns: int, outputs: int, budget: float) -> Effort:
         """Choose eight folds, five, three or one, so that sixteen trials of a worker fit in, and boosting's rounds.
 
-        The best of many trials on few rows is the luckiest, so two thousand rows are to judge, if a quarter of the
+        The best of many trials on few rows is the luckiest, so two thousand rows are to judge, if an eighth of the
         budget is enough for one such trial.
 
         Fewer rows cost more quality than fewer trials or rounds, so a sample is what is left when one fit alone would
@@ -52,7 +52,7 @@ class Effort:
         parts = MANY_PARTS if rows >= MANY else PARTS
         folds = next((count for count in (PARTS, 5, 3) if count * fit <= share), 1)
         judged = min(parts, ceil(JUDGES * parts / max(1, rows)))
-        folds = max(folds, judged) if judged * fit <= budget / 4 else folds
+        folds = max(folds, judged) if judged * fit <= budget / 8 else folds
         enough = min(rows, max(FEWEST, rows if fit <= budget else int(rows * budget / fit)))
         a_round = fit * enough / max(1, rows) / ROUNDS
         return cls(folds, parts, enough, int(min(MOST_ROUNDS, max(ROUNDS / 3, 8 * share / max(a_round, 1e-9)))))
