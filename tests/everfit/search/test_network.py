@@ -122,7 +122,7 @@ def test_ranges_hold_equally_many_rows_and_a_flag_has_one(torch):
 
 @pytest.fixture
 def bare(monkeypatch):
-    monkeypatch.setattr(spec, "find_spec", lambda name: None)
+    monkeypatch.setattr(spec.search, "find_spec", lambda name: None)
 
 
 def test_the_families_of_a_search_leave_it_out_where_there_is_no_torch(bare):
