@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,11 +24,13 @@ from everfit.search.matrices import Matrices
 from everfit.search.memory import Share
 from everfit.search.predicted import Predicted, of_array, predict, to_array
 from everfit.search.tasks import Outcome, Problem, Task, Whole
+from everfit.search.timing import milliseconds
 
 PROBLEM = "problem.joblib"
 WHOLE = "whole.joblib"
 BASE = -1  # the number of the baseline, which is no trial
 BAGS = 10
+CALLS = 3  # of which the quickest tells what one row takes
 
 
 class Bench:
@@ -104,9 +106,9 @@ class Bench:
         encoders, one = self.matrices.encoders(family.style, 0), self.problem.one
         conform, ask = conformer(self.problem.plan), shares if self.problem.job.classifies else values
         row = np.hstack([each.transform(one) for each in encoders])
-        encode = _milliseconds(lambda: [each.transform(conform.transform(one)) for each in encoders])
-        return {"encode_seconds": self.matrices.seconds(family.style), "encode_ms": encode,
-                "model_ms": _milliseconds(lambda: ask(model, row))}  # fmt: skip
+        encode = milliseconds(lambda: [each.transform(conform.transform(one)) for each in encoders], CALLS)
+        return {"encode_seconds": self.matrices.seconds(family.style), "encode_ms": min(encode),
+                "model_ms": min(milliseconds(lambda: ask(model, row), CALLS))}  # fmt: skip
 
     def _fit(self, task: Task) -> Outcome:
         """Fit on all rows, or on so many of them as the task allows, evenly spaced."""
@@ -159,15 +161,6 @@ def _labelled(problem: Problem, predicted: Predicted) -> Predicted:
     if problem.factors is None:
         return predicted
     return of_array(to_array(predicted, problem.classes), problem.classes, problem.positive, problem.factors)
-
-
-def _milliseconds(call: Callable[[], Any]) -> float:
-    times = []
-    for _ in range(3):
-        began = time.perf_counter()
-        call()
-        times.append(1000 * (time.perf_counter() - began))
-    return min(times)
 
 
 def baseline(problem: Problem) -> Outcome:

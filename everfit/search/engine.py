@@ -127,7 +127,10 @@ def _plan(order: Order, share: Share, here: Place, stop: Callable[[], bool] | No
     if shared and not shared.leads:
         from everfit.search import studies  # needs a database's driver
 
-        shared.wait_for(here.folder, PLAN, order.began + order.allowed, lambda: studies.is_over(shared))
+        def is_over() -> bool:
+            return studies.job_of(shared.storage, shared.name) is None
+
+        shared.wait_for(here.folder, PLAN, order.began + order.allowed, is_over)
     elif not file.exists() and not (shared and shared.has(here.folder, PLAN)):
         made = deriving.refined(order, share, here, stop)
         with replacing(file) as half:

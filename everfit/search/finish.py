@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import numpy as np
 
 from everfit.features import conformer
 from everfit.models.blend import Blend, Member
-from everfit.search import blending, shelf
+from everfit.search import blending, shelf, timing
 from everfit.search.answers import Answers
 from everfit.search.calibration import CELLS
 from everfit.search.folds import sampled
@@ -21,6 +20,7 @@ from everfit.search.predicted import of_array
 from everfit.search.records import OutOfFold
 from everfit.search.tasks import Limits, Outcome, Problem
 
+CALLS = 20  # of the pipeline, to time it
 BLEND = -4  # the number of the blend, which is no trial
 
 
@@ -50,12 +50,7 @@ def costs(problem: Problem, members: Sequence[Outcome], folds: int = 0) -> tuple
 
 def milliseconds(made: Any, problem: Problem) -> float:
     """Return the median time that a pipeline takes for one row."""
-    one, times = problem.one, []
-    for _ in range(20):
-        began = time.perf_counter()
-        made.predict(one)
-        times.append(1000 * (time.perf_counter() - began))
-    return float(np.median(times))
+    return float(np.median(timing.milliseconds(lambda: made.predict(problem.one), CALLS)))
 
 
 def _models(problem: Problem, outcome: Outcome, folds: int = 0) -> int:

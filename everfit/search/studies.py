@@ -59,16 +59,6 @@ def give_up(shared: Shared) -> None:
         study.set_user_attr(ENDED, True)
 
 
-def is_over(shared: Shared) -> bool:
-    """Whether a search has ended, or its result has been used."""
-    with reaching(shared.storage):
-        try:
-            study = optuna.load_study(study_name=shared.name, storage=storage_at(shared.storage))
-        except KeyError:
-            return True
-        return bool(study.user_attrs.get(ENDED))
-
-
 def job_of(storage: str, name: str) -> dict[str, Any] | None:
     """Return what was announced of a search; None when it is over."""
     with reaching(storage):

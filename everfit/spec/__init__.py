@@ -11,8 +11,8 @@ from everfit.spec.search import LABELLED, OPTIONAL, Family, Method, Metric, Rang
 from everfit.spec.times import Duration, parse_duration, write_duration
 
 __all__ = [
-    "LABELLED", "NAME", "OPTIONAL", "SCHEMA_ID", "Data", "Duration", "Evaluation", "Family", "Method", "Metric", "ModelSpec",
-    "Monitor", "Outcome", "Promotion", "Range", "Retrain", "Role", "SchemaPolicy", "Search", "Spending", "SqlSource",
-    "TaskType", "json_schema", "load_spec", "model_names", "parse_duration", "parse_spec", "usable_families",
-    "write_duration",
+    "LABELLED", "NAME", "OPTIONAL", "SCHEMA_ID", "Data", "Duration", "Evaluation", "Family", "Method", "Metric",
+    "ModelSpec", "Monitor", "Outcome", "Promotion", "Range", "Retrain", "Role", "SchemaPolicy", "Search", "Spending",
+    "SqlSource", "TaskType", "json_schema", "load_spec", "model_names", "parse_duration", "parse_spec",
+    "usable_families", "write_duration",
 ]  # fmt: skip
