@@ -67,7 +67,7 @@ def _write(ledger: Ledger, evidence: Evidence, decision: Decision, page: str) ->
     return ledger.judge(
         evidence.model,
         decision.id,
-        retrain=decision.action == "retrain",
+        retrain=decision.retrains,
         after=evidence.as_of,
         actor=Settings().actor,
         reason="; ".join(decision.reasons),

@@ -5,27 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
-from pydantic import TypeAdapter
+from everfit.record import Record
 
 Severity = Literal["fine", "watch", "retrain", "repair"]
 SHARES_ONLY = ("null burst", "columns swapped")  # these texts have no value in them
-
-
-class Record:
-    """A frozen dataclass that goes to JSON and comes back the same."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values, ready for JSON: times as ISO text, tuples as lists."""
-        plain: dict[str, Any] = TypeAdapter(type(self)).dump_python(self, mode="json")
-        return plain
-
-    @classmethod
-    def from_dict(cls, plain: dict[str, Any]) -> Self:
-        """Read what `to_dict` wrote; raise pydantic's ValidationError on anything else."""
-        record: Self = TypeAdapter(cls).validate_python(plain)
-        return record
 
 
 @dataclass(frozen=True)

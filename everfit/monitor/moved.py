@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from everfit.monitor.findings import Finding, Record, finite, listed
+from everfit.monitor.findings import Finding, finite, listed
+from everfit.record import Record
 from everfit.schema import Kind
 
 

@@ -87,7 +87,7 @@ def headline(decision: Decision) -> str:
     verdict = decision.verdict.capitalize()
     spoke = ", ".join(dict.fromkeys(finding.signal for finding in decision.findings if finding.speaks))
     if decision.verdict == "retrain":
-        return f"{verdict}: {'it starts by itself' if decision.action == 'retrain' else 'held back'}"
+        return f"{verdict}: {'it starts by itself' if decision.retrains else 'held back'}"
     if decision.verdict == "watch":
         return f"{verdict}: {spoke}"
     return verdict if decision.action == "repair" else f"{verdict}: nothing to do"

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from everfit.spec.data import Data
 from everfit.spec.part import Part
+from everfit.spec.refit import Refit
 from everfit.spec.search import Search
 from everfit.spec.times import Duration, cron
 
@@ -78,6 +79,7 @@ class ModelSpec(Part):
     evaluation: Evaluation = Field(Evaluation())
     promotion: Promotion = Field(Promotion())
     monitor: Monitor = Field(Monitor())
+    refit: Refit = Field(Refit())
     retrain: Retrain = Field(Retrain())
     spending: Spending = Field(Spending())
 

@@ -1,0 +1,106 @@
+"""Models of several training windows that answer as one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+
+Window = tuple[str, Any, float, int | None]
+
+
+class Portfolio(BaseEstimator):  # type: ignore[misc]
+    """The weighted mean of pipelines that learnt from different windows of the past, moved by an offset.
+
+    A member is (name of its window, fitted pipeline, weight, how many of the last rows it learns from; all if None).
+    Weights sum to one. The `offset` is what recent labels say the mean is off by: units of the target, or log-odds of
+    the second of two classes. `trust` is the share of the moved answer in what is said, between 0 and 1. The label is
+    the class whose probability, times its one of `factors`, is the largest. Without `classes` members are regressors.
+    """
+
+    def __init__(
+        self, members: Sequence[Window], offset: float = 0.0, trust: float = 1.0, classes: Any = None,
+        factors: Any = None,
+    ) -> None:  # fmt: skip
+        self.members = members
+        self.offset = offset
+        self.trust = trust
+        self.classes = classes
+        self.factors = factors
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """The labels that columns of `predict_proba` are about."""
+        if self.classes is None:
+            raise AttributeError("a portfolio of regressors has no classes")
+        return np.asarray(self.classes)
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Fit every member again on its window of rows, which are in the order of time; weights and offset stay."""
+        self.members = [
+            (name, refitted(model, X, y, rows, sample_weight), weight, rows)
+            for name, model, weight, rows in self.members
+        ]
+        self.classes = None if self.classes is None else np.unique(y)
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return the number, or the label, of each row."""
+        if self.classes is None:
+            return moved(self.mean(X), self.offset, self.trust)
+        proba = self.predict_proba(X)
+        return np.asarray(self.classes_[np.argmax(proba if self.factors is None else proba * self.factors, axis=1)])
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Return one probability per row and class; only classifiers have it."""
+        return moved(self.mean(X), self.offset, self.trust)
+
+    def mean(self, X: Any) -> np.ndarray:
+        """Return the weighted mean of what members say, before it is moved; one without weight is not asked."""
+        parts = [weight * said(model, X, self.classes) for _, model, weight, _ in self.members if weight]
+        return np.asarray(np.sum(parts, axis=0))
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+
+def said(model: Any, X: Any, classes: Any = None) -> np.ndarray:
+    """Return a model's numbers, or its probabilities of `classes`; it gives none to a class that it never saw."""
+    if classes is None:
+        return np.asarray(model.predict(X), dtype="float64")
+    proba, known = np.asarray(model.predict_proba(X), dtype="float64"), np.asarray(model.classes_)
+    if np.array_equal(known, classes):
+        return proba
+    full = np.zeros((len(proba), len(classes)))
+    full[:, np.searchsorted(classes, known)] = proba
+    return full
+
+
+def moved(mean: np.ndarray, offset: float, trust: float = 1.0) -> np.ndarray:
+    """Return answers moved by an offset, as far as that is trusted: numbers by units, two probabilities by log-odds."""
+    if not offset or not trust:
+        return mean
+    if mean.ndim == 1:
+        return mean + trust * offset
+    second = (1 - trust) * mean[:, 1] + trust * odds_to_share(share_to_odds(mean[:, 1]) + offset)
+    return np.column_stack([1 - second, second])
+
+
+def share_to_odds(share: np.ndarray) -> np.ndarray:
+    """Return log-odds; shares closer to 0 or 1 than a millionth count as that."""
+    inside = np.clip(share, 1e-6, 1 - 1e-6)
+    return np.asarray(np.log(inside / (1 - inside)))
+
+
+def odds_to_share(odds: np.ndarray) -> np.ndarray:
+    """Return shares between 0 and 1."""
+    return np.asarray(1 / (1 + np.exp(-np.clip(odds, -30, 30))))
+
+
+def refitted(model: Any, X: Any, y: Any, rows: int | None = None, sample_weight: Any = None) -> Any:
+    """Return a copy of a pipeline that learnt anew, from the last so many rows."""
+    last = slice(None) if rows is None else slice(-rows, None)
+    more = {} if sample_weight is None else {"model__sample_weight": np.asarray(sample_weight)[last]}
+    return clone(model).fit(X[last], np.asarray(y)[last], **more)

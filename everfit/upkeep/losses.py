@@ -1,0 +1,60 @@
+"""What a row costs, and how far answers are off as a whole.
+
+Answers are an array of numbers, or of probabilities by class, whose truth is the position of the class.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from everfit.models.portfolio import moved, odds_to_share, share_to_odds
+
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+
+LEAST = 1e-3  # the least probability that a loss believes: one absurd row decides nothing
+STEPS = 6  # of Newton's method, each of one at most
+
+
+def losses(said: Floats, truth: Floats) -> Floats:
+    """Return each row's absolute error or log loss; a class without a probability costs as one of a thousandth."""
+    if said.ndim == 1:
+        return np.abs(said - truth)
+    at = truth.astype(int)
+    known = at < said.shape[1]
+    share = np.where(known, said[np.arange(len(at)), np.where(known, at, 0)], 0.0)
+    return np.asarray(-np.log(np.clip(share, LEAST, 1.0)))
+
+
+def offset(said: Floats, truth: Floats) -> tuple[float, float]:
+    """Return by how much answers are off as a whole, and how much information that rests on: rows or Fisher's.
+
+    The median error of numbers; of two classes the log-odds that give the second its share (a logistic regression
+    with nothing but an intercept). More classes have none.
+    """
+    if said.ndim == 1:
+        return float(np.median(truth - said)), float(len(said))
+    if said.shape[1] != 2:
+        return 0.0, 0.0
+    odds, off, second = share_to_odds(said[:, 1]), 0.0, truth == 1
+    for _ in range(STEPS):
+        share = odds_to_share(odds + off)
+        information = float((share * (1 - share)).sum())
+        off += float(np.clip((second - share).sum() / (information + 1), -1, 1))
+    return off, information
+
+
+def shape_losses(said: Floats, truth: Floats) -> Floats:
+    """Return the losses after the best offset for these very rows: what is left for a refit to mend."""
+    return losses(moved(said, offset(said, truth)[0]), truth)
+
+
+def of_a_constant(truth: Floats, classes: int = 0) -> float:
+    """Return the mean loss of the best constant answer: a batch that is harder for everybody is no decline."""
+    if not classes:
+        return max(1e-12, float(np.abs(truth - np.median(truth)).mean()))
+    known = np.minimum(truth.astype(int), classes)  # all classes that nobody knew are one more
+    shares = np.bincount(known) + 0.5
+    shares = shares / shares.sum()
+    return float(-(shares * np.log(shares)).sum())

@@ -1,0 +1,97 @@
+"""What a labelled batch says: everybody's answers, turned into the few numbers that the policy reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from everfit.models.portfolio import moved
+from everfit.record import Record
+from everfit.upkeep.losses import Floats, losses, of_a_constant, offset, shape_losses
+from everfit.upkeep.state import Level, Mix
+
+FEWEST = 30  # rows, without which nothing is measured
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What was said of a batch before its labels were known, row by row.
+
+    By window: by its model now (`members`), and by the model that its last refit replaced (`before`), where that was
+    not compared yet. `old` is what the version of long ago said. Arrays are (rows) of numbers, or (rows, classes) of
+    probabilities.
+    """
+
+    members: Mapping[str, Floats]
+    before: Mapping[str, Floats] = field(default_factory=dict)
+    old: Floats | None = None
+
+
+@dataclass(frozen=True)
+class Paid(Record):
+    """By how much a blend was better with a window's model than with the one before: share of the loss, and z."""
+
+    gain: float
+    z: float
+
+
+@dataclass(frozen=True)
+class Measured(Record):
+    """The numbers. `served` is the loss relative to a constant's, less what an offset gives for nothing.
+
+    `worth` is the z of the version of long ago against what was served.
+    """
+
+    rows: int
+    losses: dict[str, float]
+    plain: float
+    moved: float
+    offset: float
+    information: float
+    served: Level
+    refits: dict[str, Paid] = field(default_factory=dict)
+    worth: float | None = None
+
+
+def measure(answers: Answers, truth: Floats, mix: Mix) -> Measured | None:
+    """Measure a batch that was answered with a mix; None of hardly any rows.
+
+    `truth` are numbers or positions of classes; a class that is not among the columns has a position after them.
+    """
+    if len(truth) < FEWEST:
+        return None
+    plain = blend(answers.members, mix)
+    served = moved(plain, mix.offset, mix.trust)
+    now = shape_losses(served, truth)
+    each = {name: float(losses(said, truth).mean()) for name, said in answers.members.items()}
+    refits = {
+        name: _paid(blend({**answers.members, name: said}, mix), plain, truth, each[name])
+        for name, said in answers.before.items()
+    }
+    constant = of_a_constant(truth, 0 if plain.ndim == 1 else plain.shape[1])
+    return Measured(
+        rows=len(truth),
+        losses=each,
+        plain=float(losses(plain, truth).mean()),
+        moved=float(losses(moved(plain, mix.offset), truth).mean()),
+        **dict(zip(("offset", "information"), offset(plain, truth), strict=True)),
+        served=Level(float(now.mean()) / constant, float(now.var()) / constant**2, len(now)),
+        refits=refits,
+        worth=None if answers.old is None else _z(shape_losses(answers.old, truth) - now),
+    )
+
+
+def blend(members: Mapping[str, Floats], mix: Mix) -> Floats:
+    """Return the weighted mean of what members said."""
+    return np.asarray(np.sum([mix.weights[name] * said for name, said in members.items()], axis=0))
+
+
+def _paid(without: Floats, plain: Floats, truth: Floats, scale: float) -> Paid:
+    difference = shape_losses(without, truth) - shape_losses(plain, truth)
+    return Paid(float(difference.mean()) / (scale + 1e-12), _z(difference))
+
+
+def _z(difference: Floats) -> float:
+    return float(difference.mean() / (difference.std() / np.sqrt(len(difference)) + 1e-12))

@@ -1,0 +1,52 @@
+"""The gate of a refit, which is fast and cheap: a model of all rows leaves none that could judge it.
+
+The first refits of a window are proven by a twin that did not learn from the newest batch; the later ones by the
+record of the earlier. Every refit is judged once more by the first labels after it, beside the model it replaced.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from everfit.record import Record
+from everfit.upkeep.losses import Floats
+from everfit.upkeep.state import Track
+
+RECORD = 2.0  # refits, faded, that make a record
+LEVEL = 0.05
+MARGIN = 0.05  # of the champion's loss, within which a fresh model counts as not worse
+
+
+@dataclass(frozen=True)
+class Proof(Record):
+    """Whether a refitted model may take its window's place, and why."""
+
+    ok: bool
+    reason: str
+
+
+def needs_twin(track: Track) -> bool:
+    """Say whether the window has too few refits behind it to be judged by its record."""
+    return track.gains < RECORD
+
+
+def prove(track: Track, fresh: Floats, champion: Floats, twin: Floats | None = None) -> Proof:
+    """Judge a window's fresh model by the losses on the rows of the newest labelled batch, one for each row.
+
+    `fresh` has learnt from these rows and must not be worse on them than the champion, or its fit has failed; `twin`
+    learnt without them and must not be shown to be worse by more than the margin (one-sided paired test).
+    """
+    if not np.isfinite(fresh).all():
+        return Proof(False, f"{int((~np.isfinite(fresh)).sum()):,} of its answers are no numbers")
+    level = float(champion.mean())
+    if fresh.mean() > level * (1 + MARGIN):
+        return Proof(False, f"worse on rows that it learnt from: {fresh.mean():.4g} against {level:.4g}")
+    if twin is None:
+        return Proof(True, f"its record: {track.gain / max(track.gains, 1e-9):+.1%} of the loss by earlier refits")
+    worse = twin - champion - MARGIN * level
+    p_value = float(stats.ttest_1samp(worse, 0.0, alternative="greater").pvalue) if np.ptp(worse) else 1.0
+    said = f"without the newest batch it has {twin.mean():.4g} there, the champion {level:.4g} (p = {p_value:.2g})"
+    return Proof(p_value > LEVEL, f"{'not worse' if p_value > LEVEL else 'worse'}: {said}")

@@ -1,0 +1,85 @@
+"""What the policy remembers from batch to batch: a few numbers, small enough to be kept with every decision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from everfit.record import Record
+
+
+@dataclass(frozen=True)
+class Level(Record):
+    """Mean and variance of losses over so many rows."""
+
+    mean: float
+    variance: float
+    rows: int
+
+
+@dataclass(frozen=True)
+class Mix(Record):
+    """How windows answer together: the share of each, the offset, and how far that is trusted."""
+
+    weights: dict[str, float]
+    offset: float = 0.0
+    trust: float = 0.5
+
+    @property
+    def move(self) -> float:
+        """By how much answers are moved, about."""
+        return self.offset * self.trust
+
+
+@dataclass(frozen=True)
+class Track(Record):
+    """How one window has fared.
+
+    `fitted` is the number of the batch after which its model learnt last (0: it came with the champion) and `before`
+    that of the model that it replaced, until both have been compared. `gap` is the interval between refits, in
+    batches. `loss` is the sum of its mean losses, faded by the policy's memory, and `seen` that of their weights;
+    `gain` and `z` are the same of what refits brought, as a share of the loss and in standard errors.
+    """
+
+    window: str
+    gap: float
+    fitted: int = 0
+    before: int | None = None
+    loss: float = 0.0
+    seen: float = 0.0
+    gain: float = 0.0
+    gains: float = 0.0
+    z: float = 0.0
+    squares: float = 0.0
+
+
+@dataclass(frozen=True)
+class State(Record):
+    """All of it. `served` is what answers; `batches` have been labelled, after `fits` the window of all rows learnt.
+
+    `offsets` are those of the latest batches, each with its information. `plain` and `moved` are faded losses of the
+    blend without and with the offset, `seen` their weight. `best` is the lowest recent level of the loss, and `worth`
+    by how many standard errors what is served beats a version of long ago, on average of late. So many labelled batches
+    in a row, up to the last, said that the loss has `risen` above what the champion was promoted with.
+    """
+
+    tracks: tuple[Track, ...]
+    served: Mix
+    numbers: bool  # are predicted, not classes
+    batches: int = 0
+    fits: tuple[int, ...] = (0,)
+    offsets: tuple[tuple[float, float], ...] = ()
+    plain: float = 0.0
+    moved: float = 0.0
+    seen: float = 0.0
+    best: Level | None = None
+    worth: float = 0.0
+    risen: int = 0
+
+    def track(self, window: str) -> Track:
+        """Return how a window has fared."""
+        return next(track for track in self.tracks if track.window == window)
+
+    @property
+    def old(self) -> int:
+        """The batch after which the version of long ago learnt, that what is served is compared with."""
+        return self.fits[0]
