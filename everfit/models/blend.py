@@ -48,7 +48,8 @@ class Blend(BaseEstimator):  # type: ignore[misc]
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Fit every encoder and every member again, each as it is, on other rows; shares, calibration and factors stay.
 
-        Weights of rows count for the members; encoders do not know them.
+        Where the rows have other classes than before, calibration goes, and the factor of a new class is one. Weights
+        of rows count for the members; encoders do not know them.
         """
         more = {} if sample_weight is None else {"sample_weight": sample_weight}
         self.encoders = {name: clone(encoder) for name, encoder in self.encoders.items()}
@@ -57,7 +58,8 @@ class Blend(BaseEstimator):  # type: ignore[misc]
             (names, clone(model).fit(self._matrix(names, X, made), y, **more), weight)
             for names, model, weight in self.members
         ]
-        self.classes = None if self.classes is None else np.unique(y)
+        if self.classes is not None:
+            self._know(np.unique(y))
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -74,6 +76,15 @@ class Blend(BaseEstimator):  # type: ignore[misc]
         """Return one probability per row and class; only classifiers have it."""
         mean = self._mean(X, self._shares, (len(X), len(self.classes_)))
         return mean if self.calibrator is None else np.asarray(self.calibrator.transform(mean))
+
+    def _know(self, classes: np.ndarray) -> None:
+        before = np.asarray(self.classes)
+        if len(before) and not np.array_equal(before, classes):
+            self.calibrator = None
+            if self.factors is not None:
+                known = dict(zip(before.tolist(), self.factors, strict=True))
+                self.factors = np.array([known.get(label, 1.0) for label in classes.tolist()])
+        self.classes = classes
 
     def _shares(self, model: Any, matrix: np.ndarray) -> np.ndarray:
         said, known = shares(model, matrix), np.asarray(model.classes_)

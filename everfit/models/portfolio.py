@@ -70,7 +70,11 @@ def said(model: Any, X: Any, classes: Any = None) -> np.ndarray:
     """Return a model's numbers, or its probabilities of `classes`; it gives none to a class that it never saw."""
     if classes is None:
         return np.asarray(model.predict(X), dtype="float64")
-    proba, known = np.asarray(model.predict_proba(X), dtype="float64"), np.asarray(model.classes_)
+    return spread(np.asarray(model.predict_proba(X), dtype="float64"), np.asarray(model.classes_), classes)
+
+
+def spread(proba: np.ndarray, known: Any, classes: Any) -> np.ndarray:
+    """Return probabilities of known classes as those of all classes, both sorted; an unknown one gets none."""
     if np.array_equal(known, classes):
         return proba
     full = np.zeros((len(proba), len(classes)))
@@ -79,8 +83,11 @@ def said(model: Any, X: Any, classes: Any = None) -> np.ndarray:
 
 
 def moved(mean: np.ndarray, offset: float, trust: float = 1.0) -> np.ndarray:
-    """Return answers moved by an offset, as far as that is trusted: numbers by units, two probabilities by log-odds."""
-    if not offset or not trust:
+    """Return answers moved by an offset, as far as that is trusted: numbers by units, two probabilities by log-odds.
+
+    Probabilities of more classes are not moved: nothing says which of them to move.
+    """
+    if not offset or not trust or (mean.ndim == 2 and mean.shape[1] != 2):
         return mean
     if mean.ndim == 1:
         return mean + trust * offset

@@ -48,6 +48,7 @@ TRUSTED = frozenset(
         "everfit.models.coded.Coded",
         "everfit.models.named.Named",
         "everfit.models.network.Network",
+        "everfit.models.portfolio.Portfolio",
         "everfit.models.reduced.Reduced",
         "everfit.models.scaled.Scaled",
         "everfit.models.weighed.Weighed",

@@ -19,6 +19,7 @@ from everfit import registry
 from everfit.errors import InputError, Unavailable
 from everfit.models.blend import Blend
 from everfit.models.named import Named
+from everfit.models.portfolio import Portfolio
 from everfit.registry import cache, loading, package, registering
 from everfit.registry.flavours import pyfunc
 from everfit.registry.vendor import MlflowClient
@@ -131,6 +132,16 @@ def test_requirements_are_what_the_model_needs_and_no_more(candidate):
     needed = package.requirements(boosted)
     assert f"lightgbm=={lightgbm.__version__}" in needed
     assert [line.partition("==")[0] for line in needed][-1] == "xgboost-cpu"
+    portfolio = Portfolio([("all", boosted.pipeline, 1.0, None)])
+    assert package.requirements(replace(boosted, pipeline=portfolio)) == needed
+
+
+def test_a_portfolio_of_windows_is_a_version_like_any_other(settings, candidate, frame):
+    members = [("all", candidate.pipeline, 0.25, None), ("recent", candidate.pipeline, 0.75, 20)]
+    version = registry.register(settings, replace(candidate, pipeline=Portfolio(members, offset=0.5, trust=0.5)))
+    loaded = registry.load(settings, "bike", version.number)
+    np.testing.assert_allclose(loaded.pipeline.predict(frame), candidate.pipeline.predict(frame) + 0.25)
+    assert pyfunc.load_model(version.folder).metadata.signature is not None
 
 
 def test_registering_again_under_the_same_key_is_the_same_version(settings, candidate, client):
