@@ -17,6 +17,7 @@ from everfit.spec import ModelSpec
 from everfit.upkeep.keeper import Keeper
 from everfit.upkeep.losses import Floats
 from everfit.upkeep.measuring import Answers
+from everfit.upkeep.proof import Proof
 
 Signal = Callable[["Session", pd.DataFrame, np.ndarray], tuple[Finding, ...]]
 
@@ -25,7 +26,8 @@ Signal = Callable[["Session", pd.DataFrame, np.ndarray], tuple[Finding, ...]]
 class Session:
     """A champion and what it has met. Batches come in the order of time: first `answer`, later `learn`.
 
-    `signals` give what else is to be found in a labelled batch, beside faults.
+    `signals` give what else is to be found in a labelled batch, beside faults. `proofs` are those of the refits that
+    the last batch led to.
     """
 
     spec: ModelSpec
@@ -34,6 +36,7 @@ class Session:
     signals: tuple[Signal, ...] = ()
     before: list[tuple[Finding, ...]] = field(default_factory=list)
     met: int = 0
+    proofs: dict[str, Proof] = field(init=False, default_factory=dict)
     _reference: pd.DataFrame = field(init=False, repr=False)
     _accepted: list[pd.DataFrame] = field(init=False, default_factory=list, repr=False)
 
@@ -62,9 +65,9 @@ class Session:
         decision = decide(evidence, spec.monitor, spec.retrain, spec.promotion, spec.refit)
         if not broken:
             self._accepted.append(frame[self.inputs])
-            self.keeper.learn(frame, y)
+            self.keeper.learn(frame, y, answers)
         if decision.upkeep:
-            self.keeper.act(decision.upkeep, decision.refit)
+            self.proofs = self.keeper.act(decision.upkeep, decision.refit)
         return decision
 
     def _faults(self, frame: pd.DataFrame) -> tuple[Finding, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,17 +25,23 @@ PRIOR_ROWS, PRIOR_INFORMATION = 200.0, 12.5  # that pull towards no offset
 TRUST = 20.0
 FADE = 0.7
 SMALL_SHARE, SMALL_MOVE, SMALL_ODDS = 0.03, 0.01, 0.03  # of weights, of the loss, of log-odds: not worth a new version
+HARM, HARM_SHARE = 3.0, 0.05  # z and share of the loss by which a refit that made answers worse is undone
 OLD = 16  # batches, after which a version is too old to be compared with
 
 
 @dataclass(frozen=True)
 class Plan(Record):
-    """What is due: windows to refit, or other weights or another offset for the same models; and why, or why not."""
+    """What is due: windows to refit, or other weights or another offset for the same models; and why, or why not.
+
+    A window to `restore` goes back to the model that its last refit replaced, which is no fit: alone it is one more way
+    to recalibrate.
+    """
 
     refit: tuple[str, ...]
     recalibrate: bool
     reasons: tuple[str, ...]
     refits: bool = True  # whether refits are part of the policy at all
+    restore: tuple[str, ...] = ()
 
 
 def begin(refit: Refit, task: str) -> State:
@@ -71,6 +77,7 @@ def advance(state: State, measured: Measured | None, refit: Refit, *, risen: boo
         seen=FADE * state.seen + 1,
         risen=state.risen + 1 if risen else 0,
     )
+    after, undone = _undone(after, measured, refit)
     if not refit.auto:
         return after, Plan((), False, ("refit.auto is false",), refits=False)
     after, plan = _due(after, alarm or risen, refit)
@@ -78,14 +85,36 @@ def advance(state: State, measured: Measured | None, refit: Refit, *, risen: boo
     far = _far(mix, state.served, after.numbers, measured.plain)
     if plan.refit or far:
         after = replace(after, served=mix)
-    return after, replace(plan, recalibrate=far and not plan.refit)
+    again = tuple(name for name in undone if name not in plan.refit)
+    because = tuple(_because(name, measured.refits[name]) for name in again)
+    recalibrate = bool(far or again) and not plan.refit
+    return after, replace(plan, recalibrate=recalibrate, restore=again, reasons=(*because, *plan.reasons))
 
 
 def not_done(state: State, before: State) -> State:
     """Return the state when what was due did not take place: models and mix are those of before."""
     old = {track.window: track for track in before.tracks}
-    tracks = (replace(track, fitted=old[track.window].fitted, before=None) for track in state.tracks)
+    tracks = (
+        replace(track, fitted=old[track.window].fitted, tried=old[track.window].tried, before=None)
+        for track in state.tracks
+    )
     return replace(state, tracks=tuple(tracks), fits=before.fits, served=before.served)
+
+
+def undo(state: State, windows: Collection[str], refit: Refit) -> State:
+    """Return the state after the refits of some windows turned out to be of no use: each has its model of before.
+
+    They wait twice as long for their next one. The model of before must not have been compared and forgotten yet.
+    """
+    fits, tracks = state.fits, []
+    for track in state.tracks:
+        if track.window in windows and track.before is not None:
+            if track.window == ALL:
+                fits = tuple(fit for fit in fits if fit != track.fitted) or (track.before,)
+            gap = min(refit.slowest, track.gap * 2)
+            track = replace(track, fitted=track.before, before=None, gap=gap)
+        tracks.append(track)
+    return replace(state, tracks=tuple(tracks), fits=fits)
 
 
 def weights(state: State, refit: Refit) -> dict[str, float]:
@@ -144,7 +173,6 @@ def _scored(track: Track, measured: Measured, refit: Refit) -> Track:
 def _judged(track: Track, measured: Measured, known: Mapping[str, float], refit: Refit) -> Track:
     """Let what the last refit brought, pooled with earlier ones, make the interval longer or shorter."""
     paid = measured.refits.get(track.window)
-    track = replace(track, before=None)
     if paid is None:
         return track
     track = _pooled(track, paid)
@@ -165,6 +193,20 @@ def _pooled(track: Track, paid: Paid) -> Track:
         squares=POOLED**2 * track.squares + 1,
         gains=POOLED * track.gains + 1,
     )
+
+
+def _undone(state: State, measured: Measured, refit: Refit) -> tuple[State, tuple[str, ...]]:
+    """Undo the refits that made answers worse beyond chance; the others need their model of before no longer."""
+    harmed = {name for name, paid in measured.refits.items() if paid.z < -HARM and paid.gain < -HARM_SHARE}
+    names = tuple(track.window for track in state.tracks if track.window in harmed and track.before is not None)
+    names = names if refit.auto else ()
+    state = undo(state, names, refit)
+    return replace(state, tracks=tuple(replace(track, before=None) for track in state.tracks)), names
+
+
+def _because(name: str, paid: Paid) -> str:
+    worse = f"made answers worse by {-paid.gain:.0%} of the loss (z = {paid.z:.1f})"
+    return f"the last refit of the model of {name} rows {worse}: the model before answers again"
 
 
 def _alarm(best: Level | None, now: Level) -> tuple[bool, Level | None]:
@@ -188,11 +230,11 @@ def _due(state: State, alarm: bool, refit: Refit) -> tuple[State, Plan]:
         woken = alarm and track.gap > window.cap
         if woken:
             track = replace(track, gap=window.cap)
-        age = state.batches - track.fitted
+        age = state.batches - track.tried
         if age >= round(track.gap) or (woken and window.alert):
             due.append(track.window)
             reasons.append(_why(track, age, woken))
-            track = replace(track, before=track.fitted, fitted=state.batches)
+            track = replace(track, before=track.fitted, fitted=state.batches, tried=state.batches)
         tracks.append(track)
     fits = (*state.fits, state.batches) if ALL in due else state.fits
     kept = tuple(fit for fit in fits if state.batches - fit <= OLD) or fits[-1:]
@@ -203,12 +245,12 @@ def _due(state: State, alarm: bool, refit: Refit) -> tuple[State, Plan]:
 def _why(track: Track, age: int, woken: bool) -> str:
     if woken:
         return f"the loss jumped, and the model of {track.window} rows has backed off from refits"
-    return f"the model of {track.window} rows is {age} batch(es) old, and {track.gap:g} is its interval"
+    return f"the last refit of the model of {track.window} rows was {age} batch(es) ago: {track.gap:g} is its interval"
 
 
 def _quiet(state: State) -> str:
-    nearest = min(state.tracks, key=lambda track: track.fitted + track.gap)
-    left = max(1, round(nearest.fitted + nearest.gap - state.batches))
+    nearest = min(state.tracks, key=lambda track: track.tried + track.gap)
+    left = max(1, round(nearest.tried + nearest.gap - state.batches))
     return f"no refit is due: the next one, of {nearest.window} rows, in {left} batch(es)"
 
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.pipeline import Pipeline
 
+from everfit.features.conform import Conform
 from everfit.models.lighter import lighter, merged
-from everfit.models.portfolio import Portfolio, moved, refitted, said
+from everfit.models.portfolio import Portfolio, moved, refitted, said, spread
 from everfit.spec import Refit
-from everfit.upkeep.advance import begin
-from everfit.upkeep.losses import Floats
+from everfit.upkeep.advance import begin, undo
+from everfit.upkeep.losses import Floats, shape_losses
 from everfit.upkeep.measuring import Answers, Measured, blend, measure
+from everfit.upkeep.proof import Proof, needs_twin, prove
 from everfit.upkeep.state import State
 from everfit.upkeep.windows import ALL, Window, windows_of
 
@@ -25,11 +28,12 @@ Key = tuple[str, int]
 class Keeper:
     """The rows that were labelled so far, in the order of time, and the models of its windows.
 
-    `pipeline` is a fitted pipeline of all rows. `batch` is how many rows a batch usually has. Models are kept by
-    (window, batch after which they learnt) as long as something is compared with them.
+    `pipeline` is a fitted pipeline of all rows of `frame` and `y`. `batch` is how many rows a batch usually has. Models
+    are kept by (window, batch after which they learnt) as long as something is compared with them; all of them read
+    conformed columns, which are made once. `fits` counts what was fitted, twins and refused models too.
     """
 
-    pipeline: Any
+    pipeline: Pipeline
     frame: pd.DataFrame
     y: np.ndarray
     policy: Refit
@@ -40,18 +44,21 @@ class Keeper:
     fits: int = 0
 
     def __post_init__(self) -> None:
+        at = int(isinstance(self.pipeline.steps[0][1], Conform))
+        self._head, self._recipe = self.pipeline[:at], merged(self.pipeline[at:])
+        self._rows, self._labels = self._conform(self.frame), self.y
         self.state = begin(self.policy, self.task)
-        self.models[ALL, 0] = self.pipeline
+        self.models[ALL, 0] = self.pipeline[at:]
         for window in windows_of(self.policy)[1:]:
-            self._fit(window, 0)
+            self.models[window.name, 0] = self._learnt(window) or self.models[ALL, 0]
 
     @property
     def served(self) -> Portfolio:
         """The portfolio that answers now."""
         mix = self.state.served
         members = [
-            (window.name, self.models[window.name, self.state.track(window.name).fitted], mix.weights[window.name],
-             window.rows(self.batch)) for window in windows_of(self.policy)
+            (window.name, self._whole(self.models[window.name, self.state.track(window.name).fitted]),
+             mix.weights[window.name], window.rows(self.batch)) for window in windows_of(self.policy)
         ]  # fmt: skip
         return Portfolio(members, mix.offset, mix.trust, self.classes)
 
@@ -64,13 +71,13 @@ class Keeper:
 
     def answers(self, frame: pd.DataFrame) -> Answers:
         """Return what everybody who will be judged says of rows; each model is asked once."""
-        classes, tracks = self.classes, self.state.tracks
+        rows, classes, tracks = self._conform(frame), self.classes, self.state.tracks
         known: dict[Key, Floats] = {}
 
         def ask(window: str, fitted: int) -> Floats:
             key = (window, fitted)
             if key not in known:
-                known[key] = said(self.models[key], frame, classes)
+                known[key] = said(self.models[key], rows, classes)
             return known[key]
 
         old = ask(ALL, self.state.old) if self.state.batches else None
@@ -84,27 +91,74 @@ class Keeper:
 
     def measure(self, answers: Answers, y: np.ndarray) -> Measured | None:
         """Return the numbers that a batch gives, which was answered before its labels came."""
-        classes = self.classes
-        truth = np.asarray(y, dtype="float64") if classes is None else positions(y, classes)
-        return measure(answers, truth, self.state.served)
+        return measure(answers, _truth(y, self.classes), self.state.served)
 
-    def learn(self, frame: pd.DataFrame, y: np.ndarray) -> None:
-        """Take in the rows of a batch with their labels."""
-        self.frame = pd.concat([self.frame, frame], ignore_index=True)
-        self.y = np.concatenate([self.y, y])
+    def learn(self, frame: pd.DataFrame, y: np.ndarray, answers: Answers | None = None) -> None:
+        """Take in the rows of a batch with their labels; what was said of it is asked again where it is not given."""
+        rows, known = self._conform(frame), answers or self.answers(frame)
+        self._newest = _Labelled(rows, y, known.members, self.classes)
+        self._rows = pd.concat([self._rows, rows], ignore_index=True)
+        self._labels = np.concatenate([self._labels, y])
 
-    def act(self, state: State, refit: Collection[str]) -> None:
-        """Go over to a new state: refit windows, and forget models that nothing is compared with any more."""
+    def act(self, state: State, refit: Collection[str]) -> dict[str, Proof]:
+        """Go over to a new state, refit windows, and forget models that nothing is compared with any more.
+
+        Return the proofs of all refits; a window whose refit was refused keeps the model that it had.
+        """
         self.state = state
-        for window in windows_of(self.policy):
-            if window.name in refit:
-                self._fit(window, state.batches)
-        self.models = {key: model for key, model in self.models.items() if key in needed(state)}
+        proofs = {window.name: self._refit(window) for window in windows_of(self.policy) if window.name in refit}
+        self.state = undo(state, [name for name, proof in proofs.items() if not proof.ok], self.policy)
+        self.models = {key: model for key, model in self.models.items() if key in needed(self.state)}
+        return proofs
 
-    def _fit(self, window: Window, at: int) -> None:
-        recipe = lighter(merged(self.pipeline)) if window.light else merged(self.pipeline)
-        self.models[window.name, at] = refitted(recipe, self.frame, self.y, window.rows(self.batch))
+    def _refit(self, window: Window) -> Proof:
+        track, fresh = self.state.track(window.name), self._learnt(window)
+        if fresh is None:
+            return Proof(False, f"its {len(self._labels[self._last(window)]):,} rows are of one class")
+        self.models[window.name, track.fitted] = fresh
+        twin = self._learnt(window, len(self._newest.y)) if needs_twin(track) else None
+        by_twin = None if twin is None else self._losses({window.name: twin})
+        return prove(track, self._losses({window.name: fresh}), self._losses({}), by_twin)
+
+    def _losses(self, models: Mapping[str, Any]) -> Floats:
+        """Return what the newest batch costs row by row, less what an offset mends, if windows had other models."""
+        batch, classes = self._newest, self.classes
+        members = {name: spread(known, batch.classes, classes) for name, known in batch.members.items()}
+        members |= {name: said(model, batch.rows, classes) for name, model in models.items()}
+        return shape_losses(blend(members, self.state.served), _truth(batch.y, classes))
+
+    def _learnt(self, window: Window, without: int = 0) -> Any:
+        """Return a model of the window's rows, but for so many of the newest; None of a single class."""
+        last = self._last(window, without)
+        if self.task != "regression" and len(np.unique(self._labels[last])) < 2:
+            return None
         self.fits += 1
+        recipe = lighter(self._recipe) if window.light else self._recipe
+        return refitted(recipe, self._rows.iloc[last], self._labels[last])
+
+    def _last(self, window: Window, without: int = 0) -> slice:
+        known, rows = len(self._labels) - without, window.rows(self.batch)
+        return slice(0 if rows is None else max(0, known - rows), known)
+
+    def _conform(self, frame: pd.DataFrame) -> pd.DataFrame:
+        return self._head.transform(frame) if self._head.steps else frame
+
+    def _whole(self, model: Pipeline) -> Pipeline:
+        return Pipeline([*self._head.steps, *model.steps])
+
+
+@dataclass(frozen=True)
+class _Labelled:
+    """A labelled batch, and what each window said of it, about which classes, before its labels came."""
+
+    rows: pd.DataFrame
+    y: np.ndarray
+    members: Mapping[str, Floats]
+    classes: np.ndarray | None
+
+
+def _truth(y: np.ndarray, classes: np.ndarray | None) -> Floats:
+    return np.asarray(y, dtype="float64") if classes is None else positions(y, classes)
 
 
 def positions(y: np.ndarray, classes: np.ndarray) -> Floats:

@@ -1,7 +1,7 @@
 """The gate of a refit, which is fast and cheap: a model of all rows leaves none that could judge it.
 
-The first refits of a window are proven by a twin that did not learn from the newest batch; the later ones by the
-record of the earlier. Every refit is judged once more by the first labels after it, beside the model it replaced.
+The first refit of a window is proven by a twin that did not learn from the newest batch; the later ones by the record
+of the earlier. Every refit is judged once more by the first labels after it, and undone if it did harm (`advance`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from everfit.record import Record
 from everfit.upkeep.losses import Floats
 from everfit.upkeep.state import Track
 
-RECORD = 2.0  # refits, faded, that make a record
+RECORD = 1.0  # refits, faded, that make a record
 LEVEL = 0.05
 MARGIN = 0.05  # of the champion's loss, within which a fresh model counts as not worse
 
@@ -34,10 +34,13 @@ def needs_twin(track: Track) -> bool:
 
 
 def prove(track: Track, fresh: Floats, champion: Floats, twin: Floats | None = None) -> Proof:
-    """Judge a window's fresh model by the losses on the rows of the newest labelled batch, one for each row.
+    """Judge a window's fresh model by losses on the rows of the newest labelled batch, one for each row.
 
-    `fresh` has learnt from these rows and must not be worse on them than the champion, or its fit has failed; `twin`
-    learnt without them and must not be shown to be worse by more than the margin (one-sided paired test).
+    They are of what is served: by the `champion`, and by it with the `fresh` model, or its `twin`, in place of the
+    window's old one, as a window may be bad alone and good in the blend; and they are `shape_losses`, as the offset is
+    the old model's. `fresh` has learnt from these rows and must not be worse on them than the champion, or its fit has
+    failed; `twin` learnt without them and must not be shown to be worse by more than the margin (one-sided paired
+    test).
     """
     if not np.isfinite(fresh).all():
         return Proof(False, f"{int((~np.isfinite(fresh)).sum()):,} of its answers are no numbers")

@@ -34,15 +34,17 @@ class Mix(Record):
 class Track(Record):
     """How one window has fared.
 
-    `fitted` is the number of the batch after which its model learnt last (0: it came with the champion) and `before`
-    that of the model that it replaced, until both have been compared. `gap` is the interval between refits, in
-    batches. `loss` is the sum of its mean losses, faded by the policy's memory, and `seen` that of their weights;
-    `gain` and `z` are the same of what refits brought, as a share of the loss and in standard errors.
+    `fitted` is the number of the batch after which its model learnt (0: it came with the champion) and `before` that of
+    the model that it replaced, until both have been compared. `tried` is the batch of the last refit, which is not
+    `fitted` once a refit that did harm was undone. `gap` is the interval between refits, in batches. `loss` is the sum
+    of its mean losses, faded by the policy's memory, and `seen` that of their weights; `gain` and `z` are the same of
+    what refits brought, as a share of the loss and in standard errors.
     """
 
     window: str
     gap: float
     fitted: int = 0
+    tried: int = 0
     before: int | None = None
     loss: float = 0.0
     seen: float = 0.0

@@ -1,0 +1,47 @@
+"""What a refitted model must show before it takes its window's place."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from everfit.upkeep.proof import needs_twin, prove
+from everfit.upkeep.state import Track
+
+CHAMPION = np.random.default_rng(0).gamma(2, 0.5, size=500)
+TRACK = Track("all", 4)
+
+
+def other(change, seed=1):
+    """Losses that are a share higher, each by chance more or less."""
+    return CHAMPION * (1 + change) + 0.3 * np.random.default_rng(seed).normal(size=500)
+
+
+def test_the_first_refit_needs_a_twin_and_those_with_a_record_do_not():
+    assert needs_twin(TRACK)
+    assert not needs_twin(replace(TRACK, gains=1.0))
+
+
+@pytest.mark.parametrize(
+    ("fresh", "twin", "because"),
+    [
+        (np.where(np.arange(500) < 3, np.nan, CHAMPION), None, "3 of its answers are no numbers"),
+        (other(0.3), None, "worse on rows that it learnt from"),
+        (other(-0.3), other(0.3), "worse: without the newest batch"),
+    ],
+)
+def test_a_model_that_failed_is_refused(fresh, twin, because):
+    proof = prove(TRACK, fresh, CHAMPION, twin)
+    assert not proof.ok
+    assert proof.reason.startswith(because)
+
+
+@pytest.mark.parametrize("twin", [None, CHAMPION, other(0.0), other(-0.3), other(0.04)])
+def test_a_model_that_is_not_shown_to_be_worse_is_taken(twin):
+    proof = prove(replace(TRACK, gain=0.1, gains=2.0), other(-0.3), CHAMPION, twin)
+    assert proof.ok
+    assert ("+5.0% of the loss" in proof.reason) == (twin is None)
+
+
+def test_a_twin_as_good_as_the_champion_is_refused_hardly_ever():
+    assert np.mean([prove(TRACK, CHAMPION, CHAMPION, other(0.05, seed)).ok for seed in range(200)]) > 0.9
