@@ -2,7 +2,9 @@
 
     stream.py external --name everfit --mode jsonl --cmd 'python tests/benchmarks/stream_adapter.py'
 
-Events are `warmup` (rows with labels), `predict` (a batch without) and `labels` (its labels, one batch late).
+Events are `warmup` (rows with labels), `predict` (a batch without) and `labels` (its labels, one batch late). With
+`--every-batch` it is the yardstick instead: the same pipeline, in the same process, fitted again on all rows after
+every batch; nothing is checked or judged, and columns are conformed once.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from lightgbm import LGBMClassifier, LGBMRegressor
+from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from everfit import features
@@ -41,6 +44,7 @@ class Stream:
     session: Session
     rows: pd.DataFrame | None = None
     answers: Answers | None = None
+    told: int = 0  # fits
 
     @classmethod
     def begin(cls, spec: dict[str, Any], frame: pd.DataFrame) -> Stream:
@@ -50,34 +54,71 @@ class Stream:
         plan = features.plan(frame, model.data)
         y = _labels(frame[target], task)
         keeper = Keeper(_pipeline(plan, task).fit(frame, y), frame, y, model.refit, task, spec["batch_size"])
-        keeper.fits = 0
         return cls(target, Session(model, keeper, list(plan.inputs)))
 
     def predict(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Answer a batch."""
         self.rows = frame
         said, self.answers = self.session.answer(frame)
-        classes = self.session.keeper.classes
-        if classes is None:
-            return pd.DataFrame({"prediction": said})
-        out = pd.DataFrame({"prediction": classes[said.argmax(axis=1)]})
-        return out.assign(score=said[:, 1]) if len(classes) == 2 else out
+        return _told(said, self.session.keeper.classes)
 
     def learn(self, labels: pd.Series) -> dict[str, Any]:
         """Take in the labels of the batch that was answered last."""
         assert self.rows is not None
         assert self.answers is not None
         keeper = self.session.keeper
-        before, y = keeper.fits, _labels(labels, keeper.task)
+        y = _labels(labels, keeper.task)
         decision = self.session.learn(self.rows, y, self.answers, datetime.now(UTC))
-        done = int(decision.action in ("refit", "recalibrate"))
+        fits, self.told = keeper.fits - self.told, keeper.fits  # with the first of the short window
         return {
             "retrained": int(decision.action == "refit"),
-            "promoted": done,
-            "fits": keeper.fits - before,
+            "promoted": int(decision.action in ("refit", "recalibrate")),
+            "fits": fits,
             "rejected": int(decision.action == "repair"),
             "why": [*decision.reasons, *decision.blockers],
         }
+
+
+@dataclass
+class EveryBatch:
+    """The yardstick: one pipeline of all rows, fitted again after every batch."""
+
+    target: str
+    task: str
+    conform: Pipeline
+    model: Pipeline
+    rows: pd.DataFrame
+    y: np.ndarray
+    batch: pd.DataFrame | None = None
+
+    @classmethod
+    def begin(cls, spec: dict[str, Any], frame: pd.DataFrame) -> EveryBatch:
+        """Fit the model that everything begins with."""
+        task = _task(spec)
+        whole, y = _pipeline(features.plan(frame, _data(spec, frame)), task), _labels(frame[spec["target"]], task)
+        rows = whole[:1].fit_transform(frame)
+        return cls(spec["target"], task, whole[:1], whole[1:].fit(rows, y), rows, y)
+
+    def predict(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Answer a batch."""
+        self.batch = self.conform.transform(frame)
+        if self.task == "regression":
+            return _told(self.model.predict(self.batch), None)
+        return _told(self.model.predict_proba(self.batch), self.model.classes_)
+
+    def learn(self, labels: pd.Series) -> dict[str, Any]:
+        """Take in the labels of the batch that was answered last, and fit."""
+        self.rows = pd.concat([self.rows, self.batch], ignore_index=True)
+        self.y = np.concatenate([self.y, _labels(labels, self.task)])
+        self.model = clone(self.model).fit(self.rows, self.y)
+        return {"retrained": 1, "promoted": 1, "fits": 1, "rejected": 0}
+
+
+def _told(said: np.ndarray, classes: np.ndarray | None) -> pd.DataFrame:
+    if classes is None:
+        return pd.DataFrame({"prediction": said})
+    out = pd.DataFrame({"prediction": classes[said.argmax(axis=1)]})
+    return out.assign(score=said[:, 1]) if len(classes) == 2 else out
 
 
 def _data(spec: dict[str, Any], frame: pd.DataFrame) -> Data:
@@ -116,13 +157,14 @@ def _pipeline(plan: features.Plan, task: str) -> Pipeline:
 
 def main() -> None:
     """Answer until the input ends."""
-    stream: Stream | None = None
+    kind = EveryBatch if "--every-batch" in sys.argv else Stream
+    stream: Stream | EveryBatch
     for line in sys.stdin:
         asked = json.loads(line)
         answer: dict[str, Any] = {}
         frame = pd.read_parquet(asked["data"])
         if asked["event"] == "warmup":
-            stream = Stream.begin(json.loads(Path(asked["spec"]).read_text(encoding="utf-8")), frame)
+            stream = kind.begin(json.loads(Path(asked["spec"]).read_text(encoding="utf-8")), frame)
         elif asked["event"] == "predict":
             stream.predict(frame).to_parquet(asked["out"], index=False)
         else:
