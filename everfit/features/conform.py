@@ -32,6 +32,8 @@ class Conform(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if not isinstance(X, pd.DataFrame):
             raise TypeError(f"A model reads a DataFrame with named columns, and a {type(X).__name__} came.")
         frame = X if X.columns.is_unique else X.loc[:, ~X.columns.duplicated()]
+        if self._all_numbers(frame):
+            return frame[list(self.kinds)].astype("float64")
         formats = self.formats or {}
         columns = {
             name: casts.cast(frame[name], kind, formats.get(name, ""))
@@ -40,6 +42,14 @@ class Conform(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             for name, kind in self.kinds.items()
         }
         return pd.DataFrame(columns, index=frame.index)
+
+    def _all_numbers(self, frame: pd.DataFrame) -> bool:
+        """Say whether the columns are plain numbers, which are cast at once: a hundred take a millisecond, not ten."""
+        dtypes: dict[Any, Any] = dict(zip(frame.columns, frame.dtypes, strict=True))
+        return all(
+            kind == "number" and isinstance(dtypes.get(name), np.dtype) and dtypes[name].kind in "biuf"
+            for name, kind in self.kinds.items()
+        )
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return the names of the raw columns that the model reads."""

@@ -35,7 +35,7 @@ class Levels(ByColumn):
     def transform(self, X: Any) -> np.ndarray:
         """Return one column of codes for each column."""
         coded = [
-            [float(codes.get(v, len(codes))) if isinstance(v, str) else gap for v in column]
+            _coded(column, codes, gap)
             for codes, column, gap in zip(self.codes_, self._columns(X), self._gaps(), strict=True)
         ]
         return np.asarray(coded, dtype="float64").reshape(len(coded), X.shape[0]).T
@@ -47,6 +47,14 @@ class Levels(ByColumn):
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return the names of the columns, unchanged."""
         return np.asarray(self._names(input_features), dtype=object)
+
+
+def _coded(column: np.ndarray, codes: dict[str, int], gap: float) -> np.ndarray:
+    """Return each value's code; of those that have none, only the strings are unknown levels."""
+    made = np.array([*map(codes.get, column)], dtype="float64")
+    for at in np.flatnonzero(np.isnan(made)):
+        made[at] = len(codes) if isinstance(column[at], str) else gap
+    return made
 
 
 class OneHot(Levels):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from everfit.monitor.counts import LEVELS, Floats, apart, numbers, texts
+from everfit.monitor.counts import LEVELS, Floats, apart, numbers, quantiles, texts
 from everfit.monitor.findings import Finding, finite
 from everfit.schema import Schema
 
@@ -23,6 +23,7 @@ UNSEEN = 0.50
 APART = 0.50
 ALIKE = 0.12
 DECILES = np.arange(0.1, 0.91, 0.1)
+EXTREMES = np.array([0.001, 0.999])
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def _most_common(block: Floats) -> float:
 
 def unit(column: Numbers) -> Finding | None:
     """Speak when values lie far outside everything seen, or are the old distribution times a factor."""
-    low, high = np.quantile(column.past, [0.001, 0.999])
+    low, high = quantiles(column.past, EXTREMES)
     slack = (high - low) / 2
     far = float(((column.now < low - slack) | (column.now > high + slack)).mean())
     if slack and far >= FAR:
@@ -132,7 +133,7 @@ def _guess(column: Numbers) -> str:
 
 def rescaled(column: Numbers) -> float | None:
     """Return the factor when the values are the past ones times a factor that no block of the past had."""
-    before, now = np.quantile(column.past, DECILES), np.quantile(column.now, DECILES)
+    before, now = quantiles(column.past, DECILES), quantiles(column.now, DECILES)
     factor = _factor(before, now)
     if factor is None or abs(np.log(factor)) < np.log(RESCALED):
         return None

@@ -46,7 +46,8 @@ class Keeper:
     def __post_init__(self) -> None:
         at = int(isinstance(self.pipeline.steps[0][1], Conform))
         self._head, self._recipe = self.pipeline[:at], merged(self.pipeline[at:])
-        self._rows, self._labels = self._conform(self.frame), self.y
+        self._met = (self.frame, self._head.transform(self.frame) if at else self.frame)
+        self._rows, self._labels = self._met[1], self.y
         self.state = begin(self.policy, self.task)
         self.models[ALL, 0] = self.pipeline[at:]
         for window in windows_of(self.policy)[1:]:
@@ -141,7 +142,10 @@ class Keeper:
         return slice(0 if rows is None else max(0, known - rows), known)
 
     def _conform(self, frame: pd.DataFrame) -> pd.DataFrame:
-        return self._head.transform(frame) if self._head.steps else frame
+        """Return a frame's conformed columns; those of the last one are known: what is answered is then learnt."""
+        if frame is not self._met[0]:
+            self._met = (frame, self._head.transform(frame) if self._head.steps else frame)
+        return self._met[1]
 
     def _whole(self, model: Pipeline) -> Pipeline:
         return Pipeline([*self._head.steps, *model.steps])
