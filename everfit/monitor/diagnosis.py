@@ -1,0 +1,130 @@
+"""What happened, in plain words: what all signals say together, where each by itself says little.
+
+Moved inputs alone say nothing about a model and a risen loss alone nothing about its cause; both together do. Which
+rows the past explains these by is told by the windows: when the model of all rows beats one of the latest rows, that
+had been the better one, then rows like these were there longer ago.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from everfit.monitor.evidence import Evidence
+from everfit.monitor.findings import Finding, listed
+from everfit.monitor.prospects import Prospect, prospects
+from everfit.record import Record
+from everfit.upkeep.measuring import Measured
+from everfit.upkeep.state import State
+from everfit.upkeep.windows import ALL
+
+Name = Literal[
+    "broken feed",
+    "the world changed",
+    "season seen before",
+    "inputs moved but the model holds",
+    "nothing unusual",
+    "not enough evidence",
+]
+
+INPUTS, NO_INPUTS = "input drift", ("prediction drift", "target drift")
+COLUMNS = 10
+SEEN = 1.5  # faded batches that a window has been judged by, without which it has no past: two, as they are faded
+AHEAD = 0.05  # of the loss, by which the model of all rows must be better
+ERRORS = 2.0  # standard errors of the mean loss that this must be, too
+
+
+@dataclass(frozen=True)
+class Diagnosis(Record):
+    """What happened, in a few words and in a sentence, with the columns that matter most, and what may be expected."""
+
+    name: Name
+    sentence: str
+    columns: tuple[str, ...] = ()
+    prospects: tuple[Prospect, ...] = ()
+
+
+def diagnose(evidence: Evidence, after: State | None = None) -> Diagnosis:
+    """Tie findings together. `after` is the state after the labels of this batch, where there is one."""
+    name, sentence = _what_happened(evidence)
+    return Diagnosis(name, sentence[:1].upper() + sentence[1:], _columns(evidence.spoken), prospects(evidence, after))
+
+
+def _what_happened(evidence: Evidence) -> tuple[Name, str]:
+    if evidence.faults:
+        more = f" (and {len(evidence.faults) - 1} more)" if len(evidence.faults) > 1 else ""
+        return "broken feed", f"The feed is broken: {evidence.faults[0]}{more}. Nothing is learnt from this batch."
+    if evidence.spoken and (window := _older_is_better(evidence.upkeep, evidence.measured)):
+        return "season seen before", (
+            f"Rows like these were there longer ago: the model of all rows beats that of {window} rows here, which had "
+            "been the better one. Its weight grows by itself."
+        )
+    if evidence.risen:
+        return "the world changed", _changed(evidence)
+    return _unless_risen(evidence)
+
+
+def _changed(evidence: Evidence) -> str:
+    loss, inputs, moved = evidence.performance, _of(evidence, INPUTS), _moved(evidence)
+    by = f" by {loss.effect:.0%}" if loss and loss.effect else ""
+    if moved:
+        return f"The loss on labelled rows rose{by}, and {_what(moved)}."
+    if inputs and inputs.judged:
+        return f"The loss on labelled rows rose{by} while no input moved: what inputs say about the target has changed."
+    return f"The loss on labelled rows rose{by}; whether inputs moved could not be judged."
+
+
+def _unless_risen(evidence: Evidence) -> tuple[Name, str]:
+    """Say what other signals mean where labels do not say that the loss has risen."""
+    holds, moved = evidence.performance is not None, _moved(evidence)
+    if moved and holds:
+        return "inputs moved but the model holds", f"{_what(moved)}, but the loss on labelled rows has not risen."
+    if moved:
+        return "not enough evidence", f"{_what(moved)}, and too few labels have come to say whether the model holds."
+    if evidence.spoken:
+        return "not enough evidence", f"{evidence.spoken[0].text}."
+    if holds:
+        return "nothing unusual", "Nothing speaks, and the loss on labelled rows has not risen."
+    if any(finding.judged for finding in evidence.findings):
+        return "nothing unusual", "Nothing that could be judged speaks; too few labels say whether the loss holds."
+    return "not enough evidence", "Nothing could be judged yet."
+
+
+def _older_is_better(before: State | None, now: Measured | None) -> str:
+    """Return the window that was best of late and is beaten here by the model of all rows; empty if there is none.
+
+    It must be beaten by more than chance: the error of the mean loss is more than that of the difference of two losses
+    of the same rows, as these are alike.
+    """
+    if before is None or now is None or not now.served.mean:
+        return ""
+    known = {track.window: track.loss / track.seen for track in before.tracks if track.seen >= SEEN}
+    known = {window: loss for window, loss in known.items() if window in now.losses}
+    if ALL not in known:
+        return ""
+    best = min(known, key=known.__getitem__)
+    error = (now.served.variance / now.served.rows) ** 0.5 / now.served.mean
+    ahead = 1 - now.losses[ALL] / max(now.losses[best], 1e-12)
+    return best if ahead > max(AHEAD, ERRORS * error) else ""
+
+
+def _moved(evidence: Evidence) -> tuple[Finding, ...]:
+    """Return what speaks of other values; the rest speaks of silence, such as labels that are overdue."""
+    return tuple(f for f in evidence.spoken if f.severity == "watch" and (f.columns or "drift" in f.signal))
+
+
+def _what(moved: tuple[Finding, ...]) -> str:
+    columns = _columns(moved)
+    if columns:
+        return f"inputs moved ({listed(columns)})"
+    return f"{' and '.join(dict.fromkeys(finding.signal for finding in moved))} spoke"
+
+
+def _columns(found: tuple[Finding, ...]) -> tuple[str, ...]:
+    """Return the input columns that findings name, in their order, which begins with those that matter most."""
+    named = (column for finding in found if finding.signal not in NO_INPUTS for column in finding.columns)
+    return tuple(dict.fromkeys(named))[:COLUMNS]
+
+
+def _of(evidence: Evidence, signal: str) -> Finding | None:
+    return next((finding for finding in evidence.findings if finding.signal == signal), None)

@@ -1,0 +1,50 @@
+"""Why one action and not another, in words: what speaks, the gravest first, and what the policy says to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import get_args
+
+from everfit.monitor.evidence import Evidence
+from everfit.monitor.findings import Finding, Severity
+from everfit.spec import Monitor, Promotion, write_duration
+
+NEW_SHARE = 0.1
+
+
+def of_findings(evidence: Evidence, stale: str) -> Iterator[str]:
+    """Give all that speaks; or say that nothing does, and what could not be judged."""
+    for finding in sorted(evidence.spoken, key=_urgency, reverse=True):
+        yield finding.text
+    if stale:
+        yield stale
+    elif not evidence.spoken:
+        yield _quiet(evidence)
+
+
+def of_age(evidence: Evidence, monitor: Monitor, promotion: Promotion) -> str:
+    """Say that the champion is past its time, if there are labelled rows that would make another one."""
+    if evidence.champion_since is None:
+        return ""
+    age = evidence.now - evidence.champion_since
+    needed = max(monitor.min_rows, round(NEW_SHARE * evidence.learnt))
+    if age < promotion.stale_after or evidence.new_rows < needed:
+        return ""
+    return (
+        f"the champion is {age.days} days old, {write_duration(promotion.stale_after)} is its time, "
+        f"and {evidence.new_rows:,} new labelled rows are there"
+    )
+
+
+def rank(severity: Severity) -> int:
+    """Return how grave it is."""
+    return get_args(Severity).index(severity)
+
+
+def _urgency(finding: Finding) -> int:
+    return rank(finding.severity)
+
+
+def _quiet(evidence: Evidence) -> str:
+    open_questions = [f"{finding.signal} ({finding.text})" for finding in evidence.findings if not finding.judged]
+    return f"nothing speaks; could not be judged: {', '.join(open_questions)}" if open_questions else "nothing speaks"
