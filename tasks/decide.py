@@ -10,6 +10,7 @@ from everfit.ledger import Entry, Ledger
 from everfit.monitor import rendering
 from everfit.monitor.decision import Action, Decision, Evidence, Verdict
 from everfit.monitor.decision import decide as weigh
+from everfit.monitor.replay import policy_of
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
 from tasks.artifacts import publish_report
@@ -51,18 +52,18 @@ def _recorded(spec: ModelSpec, ledger: Ledger, seen: Evidence, page: str) -> tup
     """
     while True:
         evidence = with_past(ledger, seen)
-        decision = weigh(evidence, spec.monitor, spec.retrain, spec.promotion)
+        decision = weigh(evidence, spec.monitor, spec.retrain, spec.promotion, spec.refit)
         past = [e for e in _judged(ledger, spec.name) if e.subject.partition("-")[0] == decision.id]
         before = Decision.from_dict(past[-1].facts["decision"]) if past else None
         if before and (not _is_open(before) or before.action == decision.action):
             return evidence, before
         if before:
             decision = replace(decision, id=f"{decision.id}-{len(past)}")
-        if entry := _write(ledger, evidence, decision, page):
+        if entry := _write(spec, ledger, evidence, decision, page):
             return _told(entry)
 
 
-def _write(ledger: Ledger, evidence: Evidence, decision: Decision, page: str) -> Entry | None:
+def _write(spec: ModelSpec, ledger: Ledger, evidence: Evidence, decision: Decision, page: str) -> Entry | None:
     plain = {"evidence": evidence.to_dict(), "decision": decision.to_dict()}
     return ledger.judge(
         evidence.model,
@@ -71,7 +72,7 @@ def _write(ledger: Ledger, evidence: Evidence, decision: Decision, page: str) ->
         after=evidence.as_of,
         actor=Settings().actor,
         reason="; ".join(decision.reasons),
-        facts={"verdict": decision.verdict, "page": page, **plain},
+        facts={"verdict": decision.verdict, "page": page, "policy": policy_of(spec), **plain},
     )
 
 

@@ -175,7 +175,7 @@ def _show_predict(result: Mapping[str, Any]) -> None:
 
 
 def _show_monitor(result: Mapping[str, Any]) -> None:
-    colour = {"none": "green", "retrain": "yellow", "repair": "red"}[result["action"]]
+    colour = {"none": "green", "repair": "red"}.get(result["action"], "yellow")
     out.print(f"[bold {colour}]{result['model']}: {result['verdict']}[/]")
     held = result["blockers"] if result["verdict"] == "retrain" else ()  # what nobody called for is not held back
     for line in (*result["reasons"], *(f"held back: {why}" for why in held), *result["next_steps"]):
@@ -237,9 +237,24 @@ def _show_change(result: Mapping[str, Any]) -> None:
     out.print(result["sentence"], markup=False, soft_wrap=True)
 
 
+def _show_replay(result: Mapping[str, Any]) -> None:
+    """Print that a decision comes out again, or each value that does not; long ones are cut."""
+    told = f"{result['model']}, {result['at'][:16]}: {result['verdict']}, action {result['action']}"
+    colour = "green" if result["identical"] else "red"
+    outcome = "identical" if result["identical"] else f"{len(result['differences'])} value(s) differ"
+    out.print(f"[bold {colour}]{outcome}[/]")
+    out.print(f"  {told}", markup=False, soft_wrap=True)
+    for one in result["differences"][:50]:
+        values = (json.dumps(one[side])[:200] for side in ("recorded", "now"))
+        out.print(f"  {one['field']}: {' -> '.join(values)}", markup=False, soft_wrap=True)
+    for note in result["notes"]:
+        out.print(f"  {note}", style="yellow", markup=False, soft_wrap=True)
+
+
 SHOW: dict[str, Callable[[Mapping[str, Any]], None]] = {
     "train": _show_train,
     "leaderboard": _show_search,
+    "replay": _show_replay,
     "predict": _show_predict,
     "monitor": _show_monitor,
     "promote": _show_change,
