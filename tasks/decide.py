@@ -7,12 +7,13 @@ from typing import Any, get_args
 from everfit import registry
 from everfit.lake import Batch, Lake
 from everfit.ledger import Entry, Ledger
-from everfit.monitor import rendering
+from everfit.monitor import blend, rendering, telling
 from everfit.monitor.decision import Action, Decision, Evidence, Verdict
 from everfit.monitor.decision import decide as weigh
 from everfit.monitor.replay import policy_of
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
+from everfit.upkeep.state import Mix
 from tasks.artifacts import publish_report
 from tasks.evidence import with_past
 from tasks.steps import say, step
@@ -37,11 +38,18 @@ def decide(spec: ModelSpec, seen: Seen) -> Watched:
     settings = Settings()
     path = settings.reports(spec.name) / f"drift-{seen.evidence.batch[:12]}.html"
     evidence, decision = _recorded(spec, Ledger.of(settings), seen.evidence, str(path))
-    page = rendering.page(path, evidence, decision, seen.moved, evidently=seen.evidently, performance=seen.performance)
-    text = rendering.markdown(evidence, decision, seen.moved)
+    shown = {"evidently": seen.evidently, "performance": seen.performance}
+    page = rendering.page(path, evidence, decision, seen.moved, history=_mixes(spec, settings), **shown)
+    text = telling.markdown(evidence, decision, seen.moved)
     publish_report(spec.name, "drift-verdict", f"{spec.name}: {decision.verdict}", text, page)
     say(f"{decision.verdict}: {'; '.join(decision.reasons)}")
     return Watched(evidence.batch, decision, str(page))
+
+
+def _mixes(spec: ModelSpec, settings: Settings) -> list[tuple[str, Mix]]:
+    """Return how the windows shared the answers by the last decisions, this one's last."""
+    judged = Ledger.of(settings).entries(spec.name, kinds=["drift_judged"], limit=blend.SHOWN)
+    return blend.history(entry.facts for entry in judged)
 
 
 def _recorded(spec: ModelSpec, ledger: Ledger, seen: Evidence, page: str) -> tuple[Evidence, Decision]:

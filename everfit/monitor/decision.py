@@ -11,9 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal, get_args
-
-from pydantic import BeforeValidator
+from typing import Any, Literal, Self, get_args
 
 from everfit.monitor import blockers, reasons
 from everfit.monitor.diagnosis import Diagnosis, diagnose
@@ -32,11 +30,6 @@ IN_VAIN = 3  # labelled batches in a row whose loss has risen, after which refit
 VERDICTS: dict[Severity, Verdict] = dict(zip(get_args(Severity), get_args(Verdict), strict=True))
 
 
-def _as_called_now(action: Any) -> Any:
-    """Read what a search was called while every retraining was one."""
-    return "search" if action == "retrain" else action
-
-
 @dataclass(frozen=True)
 class Decision(Record):
     """A verdict with every reason and every blocker, also when it holds; `action` is what follows from it.
@@ -48,7 +41,7 @@ class Decision(Record):
 
     id: str
     verdict: Verdict
-    action: Annotated[Action, BeforeValidator(_as_called_now)]
+    action: Action
     reasons: tuple[str, ...]
     blockers: tuple[str, ...]
     findings: tuple[Finding, ...] = ()
@@ -57,6 +50,11 @@ class Decision(Record):
     upkeep: State | None = None
     wanted: Action | None = None
     diagnosis: Diagnosis | None = None
+
+    @classmethod
+    def from_dict(cls, plain: dict[str, Any]) -> Self:
+        """Read what `to_dict` wrote; before there were refits, every retraining was a search."""
+        return super().from_dict({**plain, "action": "search"} if plain.get("action") == "retrain" else plain)
 
     @property
     def retrains(self) -> bool:

@@ -27,7 +27,7 @@ Name = Literal[
     "not enough evidence",
 ]
 
-INPUTS, NO_INPUTS = "input drift", ("prediction drift", "target drift")
+INPUTS, NO_INPUTS = "input drift", ("prediction drift", "target drift", "label shift")
 COLUMNS = 10
 SEEN = 1.5  # faded batches that a window has been judged by, without which it has no past: two, as they are faded
 AHEAD = 0.05  # of the loss, by which the model of all rows must be better
