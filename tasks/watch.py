@@ -11,7 +11,7 @@ from everfit import evaluation, registry, validation
 from everfit.errors import ValidationStopped
 from everfit.lake import Batch, Lake, labels
 from everfit.ledger import Ledger
-from everfit.monitor import drift, faults, new_normal, overdue, performance
+from everfit.monitor import drift, faults, new_normal, overdue, performance, season
 from everfit.monitor.decision import Evidence
 from everfit.monitor.findings import Finding
 from everfit.monitor.reference import heldout_losses
@@ -58,7 +58,7 @@ def watch(spec: ModelSpec, champion: Champion, checked: Checked) -> Seen:
         seen = evidence(spec, loaded, batch=batch.digest, rows=len(frame), findings=broken, target_present=present)
         return Seen(seen)
     page = settings.reports(spec.name) / f"evidently-{batch.digest[:12]}.html"
-    moved, *reports = _drift(spec, loaded, met.landed, frame, page, personal)
+    moved, again, *reports = _drift(spec, loaded, met.landed, frame, page, personal)
     whole = met.with_batch(loaded, frame)
     known, findings = _labelled(spec, loaded, whole)
     return Seen(
@@ -67,7 +67,7 @@ def watch(spec: ModelSpec, champion: Champion, checked: Checked) -> Seen:
             loaded,
             batch=batch.digest,
             rows=len(frame),
-            findings=(*broken, *moved.findings(), *findings),
+            findings=(*broken, *moved.findings(), again, *findings),
             labels=known,
             new_rows=count_labelled(spec, whole.landed),
             target_present=present,
@@ -173,7 +173,7 @@ def _drift(
     frame: pd.DataFrame,
     page: Path,
     personal: frozenset[str],
-) -> tuple[drift.Drift, str, str]:
+) -> tuple[drift.Drift, Finding, str, str]:
     """Compare inputs, predictions and labels with the champion's past; name Evidently's reports, or say why none."""
     now, target = _with_predictions(loaded, frame), spec.data.target
     past, which = _reference(spec, loaded, since)
@@ -186,6 +186,7 @@ def _drift(
         target=target,
         personal=personal,
     )
+    again = season.find(past, now, moved, level=spec.monitor.significance, min_rows=spec.monitor.min_rows)
     if moved.judged:
         moved = replace(moved, why=f"{moved.why}, compared with {which}")
     from everfit.monitor import evidently_report  # takes four seconds, and most runs see nothing new
@@ -195,7 +196,7 @@ def _drift(
     performance = evidently_report.write_performance(past, now, target, loaded.task, beside) if shown else ""
     report = evidently_report.write_report(past, now, moved, page)
     _keep_latest(page.parent)
-    return moved, report, performance
+    return moved, again, report, performance
 
 
 def _keep_latest(folder: Path) -> None:

@@ -1,8 +1,8 @@
 """What happened, in plain words: what all signals say together, where each by itself says little.
 
-Moved inputs alone say nothing about a model and a risen loss alone nothing about its cause; both together do. Which
-rows the past explains these by is told by the windows: when the model of all rows beats one of the latest rows, that
-had been the better one, then rows like these were there longer ago.
+Moved inputs alone say nothing about a model and a risen loss alone nothing about its cause; both together do. That a
+season has come back shows in the inputs, or in the windows: when the model of all rows beats one of the latest rows
+that had been the better one, then rows like these were there longer ago.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Literal
 from everfit.monitor.evidence import Evidence
 from everfit.monitor.findings import Finding, listed
 from everfit.monitor.prospects import Prospect, prospects
+from everfit.monitor.season import SIGNAL
 from everfit.record import Record
 from everfit.upkeep.measuring import Measured
 from everfit.upkeep.state import State
@@ -54,14 +55,24 @@ def _what_happened(evidence: Evidence) -> tuple[Name, str]:
     if evidence.faults:
         more = f" (and {len(evidence.faults) - 1} more)" if len(evidence.faults) > 1 else ""
         return "broken feed", f"The feed is broken: {evidence.faults[0]}{more}. Nothing is learnt from this batch."
-    if evidence.spoken and (window := _older_is_better(evidence.upkeep, evidence.measured)):
-        return "season seen before", (
-            f"Rows like these were there longer ago: the model of all rows beats that of {window} rows here, which had "
-            "been the better one. Its weight grows by itself."
-        )
+    if season := _season(evidence):
+        return "season seen before", season
     if evidence.risen:
         return "the world changed", _changed(evidence)
     return _unless_risen(evidence)
+
+
+def _season(evidence: Evidence) -> str:
+    """Say by what rows like these were seen before; empty when they were not, or when nothing speaks at all."""
+    if not evidence.spoken:
+        return ""
+    if window := _older_is_better(evidence.upkeep, evidence.measured):
+        return (
+            f"Rows like these were there longer ago: the model of all rows beats that of {window} rows here, which had "
+            "been the better one. Its weight grows by itself."
+        )
+    found = _of(evidence, SIGNAL)
+    return f"{found.text}." if found and found.columns else ""
 
 
 def _changed(evidence: Evidence) -> str:

@@ -18,6 +18,7 @@ MOVED = Finding("input drift", "2 of 11 columns moved", severity="watch", column
 STILL = Finding("input drift", "none of 11 columns moved")
 UNSEEN = Finding.cannot_judge("input drift", "not enough rows")
 ANSWERS = Finding("prediction drift", "the prediction: 20% moved", severity="watch", columns=("_prediction",))
+AGAIN = Finding("season", "what moved was like this before", columns=("temp",))
 OVERDUE = Finding("labels", "labels are overdue", severity="watch")
 FAULT = Finding("unit changed", "amount: 100 times what it was", severity="repair", columns=("amount",))
 
@@ -43,6 +44,10 @@ def evidence(*findings, **change):
         ((LOSS, STILL, ANSWERS), "the world changed", "and prediction drift spoke."),
         ((HOLDS, MOVED), "inputs moved but the model holds", "Inputs moved (temp, hum), but the loss"),
         ((UNSURE, MOVED), "not enough evidence", "too few labels have come to say whether the model holds"),
+        ((LOSS, MOVED, AGAIN), "season seen before", "What moved was like this before."),
+        ((UNSURE, MOVED, AGAIN), "season seen before", "What moved was like this before."),
+        ((HOLDS, AGAIN), "nothing unusual", "has not risen"),
+        ((LOSS, MOVED, replace(AGAIN, columns=())), "the world changed", "rose by 30%"),
         ((HOLDS, OVERDUE), "not enough evidence", "Labels are overdue."),
         ((HOLDS, STILL), "nothing unusual", "the loss on labelled rows has not risen"),
         ((UNSURE, STILL), "nothing unusual", "Nothing that could be judged speaks"),
