@@ -1,7 +1,8 @@
 """How much memory a search may have, and how much of it its processes hold. Linux tells; elsewhere nothing is limited.
 
 Held is what the kernel cannot take back: anonymous and shared pages, those of several processes in parts (`Pss_Anon`
-and `Pss_Shmem` of `smaps_rollup`). Mapped files, such as the matrices, leave when others need the room.
+and `Pss_Shmem` of `smaps_rollup`). Mapped files, such as the matrices, leave when others need the room; psutil's `pss`
+and `uss` count them in.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Processes and what descends from them, so that nothing outlives the trial that started it. Only Linux tells."""
+"""Processes and what descends from them, so that nothing outlives the trial that started it. Only Linux tells.
+
+One look serves all workers of a search twice a second; psutil takes four times as long for it and is not shorter.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
 import os
 
+import numpy as np
 import pytest
 
 from everfit.errors import DataError
@@ -59,3 +60,13 @@ def test_rows_that_do_not_fit_are_an_error_that_says_how_much_they_take():
     with pytest.raises(DataError, match=r"search.max_memory_gb: they take 800 MB") as caught:
         memory.shared(ours + 1.0, 8e8, 2)
     assert "250 MB at least" in caught.value.why
+
+
+def test_a_mapped_file_is_not_held_as_the_kernel_can_take_it_back(tmp_path):
+    np.save(tmp_path / "matrix.npy", np.ones(5_000_000))
+    before = memory.held([os.getpid()])
+    mapped = np.load(tmp_path / "matrix.npy", mmap_mode="r")
+    assert mapped.sum() == 5_000_000
+    assert memory.held([os.getpid()]) - before < 20e6
+    copied = np.array(mapped)
+    assert memory.held([os.getpid()]) - before >= copied.nbytes * 0.9
