@@ -43,9 +43,9 @@ def helpers(
     from everfit.search import studies  # imports Optuna
 
     name = called(spec, prepared, budget)
-    shared = Shared(settings.search_storage, name, f"{_files(settings, spec.name)}/{name.split('/')[1]}", leads=True)
-    with studies.leading(shared) as mine:
-        if not mine:
+    files = f"{_files(settings, spec.name)}/{name.split('/')[1]}"
+    with studies.leading(Shared(settings.search_storage, name, files)) as shared:
+        if shared is None:
             say(f"another training leads {name} already, so this one searches alone", level=logging.WARNING)
             yield None
             return

@@ -23,6 +23,10 @@ def _me() -> str:
     return f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:6]}"
 
 
+def _always() -> bool:
+    return True
+
+
 def reach(files: str) -> None:
     """Raise InputError when a folder or store cannot be opened with what is installed, Unavailable when it is away."""
     with _reaching(files):
@@ -48,13 +52,15 @@ def _reaching(files: str) -> Iterator[None]:
 class Shared:
     """A database for what is tried (`storage`, in which a search has a `name`), and a folder or store for `files`.
 
-    One host `leads`, and makes the final model; the others have names of their `own`.
+    One host `leads`, and makes the final model, as long as it is `still` the one, which it asks now and then; the
+    others have names of their `own`.
     """
 
     storage: str
     name: str
     files: str
     leads: bool = False
+    still: Callable[[], bool] = field(default=_always, compare=False)
     own: str = field(default_factory=_me)
 
     @property

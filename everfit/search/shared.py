@@ -138,11 +138,12 @@ class SharedStudy(Study):
     def news(self, used: float, wants: Callable[[Outcome], bool]) -> Sequence[tuple[str, Outcome]]:
         """Say that this host lives, and for how long it has worked; return what the others did since the last look.
 
-        Their files come to the leader, of those that it `wants`.
+        Their files come to the leader, of those that it `wants`. Raise Unavailable when another process leads now.
         """
         if clock.monotonic() < self.again:
             return []
         self.again = clock.monotonic() + EVERY
+        self._check_lead()
         with reaching(self.shared.storage):
             try:
                 said = self.study.user_attrs
@@ -157,6 +158,13 @@ class SharedStudy(Study):
             else:
                 self._listen(said)
         return [self._heard(trial, wants) for trial in trials if self._is_new(trial)]
+
+    def _check_lead(self) -> None:
+        if not self.shared.still():
+            raise Unavailable(
+                f"Another training leads {self.shared.name} now, as this one had lost its connection to the database.",
+                do="Wait for that one, or run the same command again: it searches alone.",
+            )
 
     def _listen(self, said: dict[str, Any]) -> None:
         """Hear whether the search has begun and goes on; one that is led again is prepared in silence."""
@@ -210,8 +218,9 @@ class SharedStudy(Study):
             return float(self.study.user_attrs.get(BEAT + LEADER, 0.0))
 
     def end(self) -> None:
-        """Let the other hosts stop; those that cannot be told find that nobody leads."""
+        """Let the other hosts stop, unless another leads them now; who cannot be told finds that nobody leads."""
         with suppress(Unavailable), reaching(self.shared.storage):
+            self._check_lead()
             self.study.set_user_attr(ENDED, True)
 
     def trials(self) -> tuple[FrozenTrial, ...]:

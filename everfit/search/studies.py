@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from functools import cache
+from dataclasses import replace
+from functools import cache, partial
 from typing import Any, Literal
 
 import optuna
 import sqlalchemy as sa
 from optuna.exceptions import StorageInternalError
-from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 
 from everfit.errors import InputError, Unavailable, first_line
 from everfit.search.hosts import Shared
@@ -20,24 +21,40 @@ PROBES = {"idle": "15", "interval": "5", "count": "3"}  # seconds, seconds and h
 
 
 @contextmanager
-def leading(shared: Shared) -> Iterator[bool]:
-    """Lead a search while the block lasts; yield False when another process leads it.
+def leading(shared: Shared) -> Iterator[Shared | None]:
+    """Lead a search while the block lasts; yield it as its leader has it, or None when another process leads it.
 
     PostgreSQL takes the lead back from a process that is killed, and within 30 seconds from a machine that is gone.
     Other databases cannot, and there nobody is kept out.
     """
     if sa.make_url(shared.storage).get_backend_name() != "postgresql":
-        yield True
+        yield replace(shared, leads=True)
         return
     engine = sa.create_engine(shared.storage, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
-    soon = [sa.func.set_config(f"tcp_keepalives_{name}", value, False) for name, value in PROBES.items()]
-    lead = sa.func.pg_try_advisory_lock(sa.func.hashtextextended(shared.name, 0))
     with ExitStack() as held:
         with reaching(shared.storage):
             line = held.enter_context(engine.connect())  # what it holds is free when it closes
-            *_, mine = line.execute(sa.select(*soon, lead)).one()
-            line.commit()
-        yield mine
+        lead = partial(_leads, line, shared)
+        yield replace(shared, leads=True, still=lead) if lead() else None
+
+
+def _leads(line: sa.Connection, shared: Shared) -> bool:
+    """Whether the session of a line has the lead, which it gets where that is free, and again as often as it asks.
+
+    A session that was lost has lost it, and the next one asks anew. Raise Unavailable when there is none to be had.
+    """
+    soon = [sa.func.set_config(f"tcp_keepalives_{name}", value, False) for name, value in PROBES.items()]
+    lead = sa.select(*soon, sa.func.pg_try_advisory_lock(sa.func.hashtextextended(shared.name, 0)))
+    with reaching(shared.storage):
+        try:
+            *_, mine = line.execute(lead).one()
+        except DBAPIError as lost:
+            if not lost.connection_invalidated:
+                raise
+            line.rollback()  # the line is another session from here on
+            *_, mine = line.execute(lead).one()
+        line.commit()
+    return bool(mine)
 
 
 def announce(shared: Shared, job: dict[str, Any], *, greater: bool) -> None:
@@ -53,8 +70,10 @@ def announce(shared: Shared, job: dict[str, Any], *, greater: bool) -> None:
 
 
 def give_up(shared: Shared) -> None:
-    """Let the other hosts stop, as the search has failed."""
+    """Let the other hosts stop, as the search has failed; not those of another leader."""
     with suppress(Unavailable), reaching(shared.storage):
+        if not shared.still():
+            return
         study = optuna.load_study(study_name=shared.name, storage=storage_at(shared.storage))
         study.set_user_attr(ENDED, True)
 

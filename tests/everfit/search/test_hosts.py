@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 
 from everfit import search
 from everfit.errors import InputError, Unavailable
@@ -46,6 +47,11 @@ go_along(Path({str(place)!r}), Shared({url!r}, "toy/1", {str(place.parent / "lak
 
 def go_along(folder, meeting):
     return look(folder, Search(trials=TRIALS), shared=meeting, of=search.along, workers=1)
+
+
+def toy():
+    job, metric = Job("regression", "mae", rows=300, columns=5), SimpleNamespace(greater=False)
+    return SimpleNamespace(families=[Linear()], job=job, first=(0,), metric=metric)
 
 
 def number(file):
@@ -110,12 +116,44 @@ def test_no_trial_is_done_on_both(story):
 def test_what_they_shared_leaves_when_it_is_forgotten_and_nobody_leads_it(story):
     forget = partial(studies.sweep, story.url, "toy/", f"{story.top}/lake")
     with studies.leading(story.meeting) as first, studies.leading(story.meeting) as second:
-        assert (first, second) == (True, False)
+        assert first.leads
+        assert second is None
         forget()
         assert (story.top / "lake" / "1").exists()
     forget()
     assert not (story.top / "lake" / "1").exists()
     assert studies.job_of(story.url, "toy/1") is None
+
+
+def cut(url):
+    """End the sessions that hold the lead of a search, as a failing network or an administrator does."""
+    holders = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted"
+    with sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool).connect() as line:
+        ended = line.exec_driver_sql(f"SELECT pg_terminate_backend(pid, 5000) FROM ({holders}) AS held").all()
+    assert ended == [(True,)]
+
+
+def test_a_leader_whose_connection_drops_takes_the_lead_again_or_hears_who_has_it(address, tmp_path):
+    meeting = Shared(address, "toy/lead", str(tmp_path / "lake"))
+    studies.announce(meeting, {"budget": 60}, greater=False)
+    with studies.leading(meeting) as first:
+        leader = SharedStudy(first, toy(), tmp_path, Search())
+        cut(address)
+        assert first.still()
+        leader.news(0.0, lambda outcome: True)
+        with studies.leading(meeting) as second:
+            assert second is None
+        cut(address)
+        with studies.leading(meeting) as second:
+            assert second.leads
+            leader.again = 0.0
+            with pytest.raises(Unavailable, match="Another training leads toy/lead now"):
+                leader.news(0.0, lambda outcome: True)
+            leader.end()
+            studies.give_up(first)
+            assert studies.job_of(address, "toy/lead"), "it is the other's to end"
+            studies.give_up(second)
+        assert studies.job_of(address, "toy/lead") is None
 
 
 def test_a_database_that_cannot_be_reached_is_said_without_its_password():
@@ -148,12 +186,10 @@ def test_one_that_goes_away_during_a_search_may_come_back(tmp_path):
 
 def test_whoever_comes_too_late_for_the_last_point_of_a_grid_draws_no_other(tmp_path, monkeypatch):
     url = f"sqlite:///{tmp_path / 'search.db'}"
-    job, metric = Job("regression", "mae", rows=300, columns=5), SimpleNamespace(greater=False)
-    problem = SimpleNamespace(families=[Linear()], job=job, first=(0,), metric=metric)
     spec = Search(method="grid", estimators=["linear"], space={"linear": {"penalty": [1.0]}})
     studies.announce(Shared(url, "toy", ""), {}, greater=False)
     first, second = Shared(url, "toy", "", leads=True), Shared(url, "toy", "")
-    leader, other = (SharedStudy(each, problem, tmp_path, spec) for each in (first, second))
+    leader, other = (SharedStudy(each, toy(), tmp_path, spec) for each in (first, second))
     other.news(0.0, lambda outcome: True)
     assert leader.next(()).params["penalty"] == 1.0
     monkeypatch.setattr(other, "_waiting", lambda: 1)  # as it was a moment ago
