@@ -30,7 +30,7 @@ def along(search: str) -> int:
     snapshot = Snapshot(**job["snapshot"] | {"batches": tuple(job["snapshot"]["batches"])})
     rows = read_rows(spec, snapshot)
     prepared = prepared_of(spec, snapshot, rows)
-    if search != called(spec, prepared, job["budget"]):
+    if search != called(spec, prepared):
         raise InputError(
             f"This machine would search something else than {search}.",
             why=f"It has everfit {version('everfit')}, or other versions of its packages, than the one that leads.",

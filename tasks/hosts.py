@@ -24,9 +24,9 @@ Start = Sequence[tuple[str, dict[str, Any]]]
 DEPLOYMENT = "along/search"  # the flow and the deployment of a helper on a work pool
 
 
-def called(spec: ModelSpec, prepared: Prepared, budget: float) -> str:
-    """Name a search by its model and all that decides which trials it has: only those of one budget are as large."""
-    return f"{spec.name}/{identity(spec, prepared)}-{budget:.0f}"
+def called(spec: ModelSpec, prepared: Prepared) -> str:
+    """Name a search by its model and all that decides what it finds; what the month has left is no part of it."""
+    return f"{spec.name}/{identity(spec, prepared)}"
 
 
 @contextmanager
@@ -42,7 +42,7 @@ def helpers(
         return
     from everfit.search import studies  # imports Optuna
 
-    name = called(spec, prepared, budget)
+    name = called(spec, prepared)
     files = f"{_files(settings, spec.name)}/{name.split('/')[1]}"
     with studies.leading(Shared(settings.search_storage, name, files)) as shared:
         if shared is None:
@@ -50,13 +50,13 @@ def helpers(
             yield None
             return
         job = {
-            "budget": budget,
             "start": start,
             "spec": spec.model_dump(mode="json"),
             "snapshot": asdict(prepared.snapshot),
             "files": shared.files,
         }
-        studies.announce(shared, job, greater=evaluation.metric(prepared.metric, prepared.task).greater)
+        greater = evaluation.metric(prepared.metric, prepared.task).greater
+        shared = studies.announce(shared, job, budget=budget, greater=greater)
         try:
             with _asked(settings, shared):
                 yield shared

@@ -95,7 +95,7 @@ def refined(order: Order, share: Share, place: Place, stop: Callable[[], bool] |
     """
     plan, given, spec = order.plan, order.given, order.spec
     outputs = 1 if order.task == "regression" else pd.Series(given.y).nunique()
-    rows = _rows(given, plan, outputs, place.size(order.allowed))
+    rows = _rows(given, plan, outputs, place.size(order.size))
     if not (spec.derive and rows) or (spec.trials or inf) < FEWEST_TRIALS:
         return plan
     problem, frame = _problem(order, given.take(_sample(given, rows, spec.seed)))

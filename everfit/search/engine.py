@@ -98,7 +98,7 @@ def _working(
 
 def _left(order: Order, here: Place, study: Study) -> float:
     """Return the seconds that are left of the budget with which the search began, where it was killed meanwhile."""
-    size, used = here.size(order.allowed), study.used() if order.shared else here.used()
+    size, used = here.size(order.size), study.used() if order.shared else here.used()
     return min(order.allowed, max(size - used, LEFT * size))
 
 
@@ -115,7 +115,7 @@ def _problem(order: Order, share: Share, here: Place, stop: Callable[[], bool] |
     """Lay down what workers read, and return the problem; its rows are read by whoever needs them."""
     plan = _plan(order, share, here, stop)
     problem, rows = prepare(order.given, plan, order.task, order.metric, order.positive, order.chosen,
-                            budget=here.size(order.allowed), seed=order.spec.seed, costs=order.spec.costs)  # fmt: skip
+                            budget=here.size(order.size), seed=order.spec.seed, costs=order.spec.costs)  # fmt: skip
     joblib.dump(problem, here.folder / PROBLEM)
     joblib.dump(rows, here.folder / ROWS)
     return problem

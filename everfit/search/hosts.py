@@ -53,7 +53,7 @@ class Shared:
     """A database for what is tried (`storage`, in which a search has a `name`), and a folder or store for `files`.
 
     One host `leads`, and makes the final model, as long as it is `still` the one, which it asks now and then; the
-    others have names of their `own`.
+    others have names of their `own`. Trials are sized by `size` seconds, or by those that the search is allowed.
     """
 
     storage: str
@@ -61,6 +61,7 @@ class Shared:
     files: str
     leads: bool = False
     still: Callable[[], bool] = field(default=_always, compare=False)
+    size: float | None = None
     own: str = field(default_factory=_me)
 
     @property

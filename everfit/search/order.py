@@ -52,6 +52,11 @@ class Order:
         return self.budget if self.budget is not None else self.spec.budget.total_seconds()
 
     @property
+    def size(self) -> float:
+        """Seconds by which the trials of a search that begins here are sized, on all hosts."""
+        return (self.shared and self.shared.size) or self.allowed
+
+    @property
     def chosen(self) -> tuple[Family, ...]:
         """The families that may be tried, those that are usually best first."""
         return tuple(self.families or (family for family in FAMILIES if family.name in self.spec.estimators))

@@ -57,16 +57,21 @@ def _leads(line: sa.Connection, shared: Shared) -> bool:
     return bool(mine)
 
 
-def announce(shared: Shared, job: dict[str, Any], *, greater: bool) -> None:
-    """Make the study, or find the one of a search that was killed, and write down what hosts need to know to join."""
+def announce(shared: Shared, job: dict[str, Any], *, budget: float, greater: bool) -> Shared:
+    """Make the study, or find the one of a search that was killed, and write down what hosts need to know to join.
+
+    Return the search with its size: the budget with which it began, whatever it is allowed now.
+    """
     with reaching(shared.storage):
         direction: Literal["maximize", "minimize"] = "maximize" if greater else "minimize"
         study = optuna.create_study(
             study_name=shared.name, storage=storage_at(shared.storage), direction=direction, load_if_exists=True
         )
-        study.set_user_attr(JOB, job)
+        size = float(study.user_attrs.get(JOB, {}).get("budget", budget))
+        study.set_user_attr(JOB, job | {"budget": size})
         study.set_user_attr(BEGUN, False)
         study.set_user_attr(ENDED, False)
+    return replace(shared, size=size)
 
 
 def give_up(shared: Shared) -> None:

@@ -70,7 +70,7 @@ def story(tmp_path_factory, address):
     top = tmp_path_factory.mktemp("hosts")
     url = address
     meeting = Shared(url, "toy/1", str(top / "lake" / "1"), leads=True)
-    studies.announce(meeting, {}, greater=False)
+    studies.announce(meeting, {}, budget=300, greater=False)
     patched = pytest.MonkeyPatch()
     patched.setattr(shared, "STALE", 0.5)
     patched.setattr(shared, "EVERY", 0.2)
@@ -86,7 +86,9 @@ def story(tmp_path_factory, address):
             look(top / "leader", Search(trials=TRIALS), shared=meeting, workers=1, on_progress=watch)
     lost = min((top / "lake").glob("1/*-*/said-*-0.npy"), key=number)
     lost.unlink()
-    found = look(top / "leader", Search(trials=TRIALS), shared=meeting, workers=1)
+    again = studies.announce(meeting, {}, budget=200, greater=False)  # the month has less left than it had
+    assert again.size == 300
+    found = look(top / "leader", Search(trials=TRIALS), shared=again, budget=200, workers=1)
     patched.undo()
     return SimpleNamespace(top=top, url=url, meeting=meeting, found=found, lost=number(lost))
 
@@ -135,7 +137,7 @@ def cut(url):
 
 def test_a_leader_whose_connection_drops_takes_the_lead_again_or_hears_who_has_it(address, tmp_path):
     meeting = Shared(address, "toy/lead", str(tmp_path / "lake"))
-    studies.announce(meeting, {"budget": 60}, greater=False)
+    studies.announce(meeting, {}, budget=60, greater=False)
     with studies.leading(meeting) as first:
         leader = SharedStudy(first, toy(), tmp_path, Search())
         cut(address)
@@ -176,7 +178,7 @@ def test_a_lake_that_cannot_be_opened_is_said_before_anything_is_tried(tmp_path)
 
 def test_one_that_goes_away_during_a_search_may_come_back(tmp_path):
     url = f"sqlite:///{tmp_path / 'search.db'}"
-    studies.announce(Shared(url, "toy", ""), {"budget": 60}, greater=False)
+    studies.announce(Shared(url, "toy", ""), {}, budget=60, greater=False)
     assert studies.job_of(url, "toy") == {"budget": 60}
     with sqlite3.connect(tmp_path / "search.db") as database:
         database.execute("drop table studies")
@@ -187,7 +189,7 @@ def test_one_that_goes_away_during_a_search_may_come_back(tmp_path):
 def test_whoever_comes_too_late_for_the_last_point_of_a_grid_draws_no_other(tmp_path, monkeypatch):
     url = f"sqlite:///{tmp_path / 'search.db'}"
     spec = Search(method="grid", estimators=["linear"], space={"linear": {"penalty": [1.0]}})
-    studies.announce(Shared(url, "toy", ""), {}, greater=False)
+    studies.announce(Shared(url, "toy", ""), {}, budget=60, greater=False)
     first, second = Shared(url, "toy", "", leads=True), Shared(url, "toy", "")
     leader, other = (SharedStudy(each, toy(), tmp_path, spec) for each in (first, second))
     other.news(0.0, lambda outcome: True)
