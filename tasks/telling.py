@@ -83,6 +83,8 @@ def _standing(each: engine.Standing, metric: evaluation.Metric) -> Mapping[str, 
 
 def told(seen: engine.Progress) -> str:
     """Say in one line how far the search is."""
+    if seen.doing:
+        return f"{seen.doing}, {seen.seconds:.0f} of {seen.allowed:.0f} s"
     best = "no model yet"
     if seen.best_score is not None:
         best = f"best {seen.best_score:.4g} ({report.named(seen.best_family)})"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time as clock
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from math import inf
 
 import joblib
@@ -24,6 +25,7 @@ from everfit.search.places import Place
 from everfit.search.pool import Pool, ready
 from everfit.search.problem import Given, as_number, conformed
 from everfit.search.proposals import proposals
+from everfit.search.records import Progress
 from everfit.search.tasks import Problem, Task
 
 SHARE = 0.05  # of the budget; decides how many rows are read, so that the outcome repeats
@@ -36,6 +38,7 @@ FITS = 6  # of 300 rounds, which all fits of a fold together cost
 SHADOWS = 3  # columns of noise that a column has to stand out from
 PAYS, SURE, STEADY = 0.003, 2.5, 0.8  # share of the loss, standard errors, share of the folds
 NO_WORSE = -0.0005
+DOING = "trying columns made of others"
 UNKNOWN = "No columns were made of others"
 JUDGED = ("numeric", "boolean", "categorical", "high_cardinality")
 
@@ -71,7 +74,7 @@ class Late(Exception):
 class Judges:
     """The folds of a sample, asked side by side about the same columns."""
 
-    def __init__(self, problem: Problem, hands: Pool, until: float, stop: Callable[[], bool] | None) -> None:
+    def __init__(self, problem: Problem, hands: Pool, until: float, stop: Callable[[], bool]) -> None:
         self.problem, self.hands, self.until, self.stop = problem, hands, until, stop
 
     def weigh(self, derived: Sequence[Derived] = (), without: Sequence[str] = (), noise: int = 0) -> list[Weighed]:
@@ -87,7 +90,10 @@ class Judges:
         return [each.learnt["weighed"] for each in outcomes]
 
 
-def refined(order: Order, share: Share, place: Place, stop: Callable[[], bool] | None = None) -> Plan:
+def refined(
+    order: Order, share: Share, place: Place, on_progress: Callable[[Progress], None] | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> Plan:  # fmt: skip
     """Return the plan with the derived columns that pay, or as it was, with a warning, when that was not found out.
 
     What is decided follows from rows, budget and seed, never from the clock, but that without `spec.trials` it is
@@ -98,6 +104,8 @@ def refined(order: Order, share: Share, place: Place, stop: Callable[[], bool] |
     rows = _rows(given, plan, outputs, place.size(order.size))
     if not (spec.derive and rows) or (spec.trials or inf) < FEWEST_TRIALS:
         return plan
+    watch = partial(_watch, order, on_progress, stop)
+    watch()
     problem, frame = _problem(order, given.take(_sample(given, rows, spec.seed)))
     until = order.began + order.allowed if spec.trials else clock.monotonic() + PATIENCE * order.allowed
     if not ready(until - clock.monotonic()):
@@ -107,12 +115,19 @@ def refined(order: Order, share: Share, place: Place, stop: Callable[[], bool] |
     joblib.dump(frame, place.folder / ROWS)
     hands = Pool(replace(share, workers=min(share.workers, FOLDS)), place)
     try:
-        return refine(plan, Judges(problem, hands, until, stop), whole=rows == len(given.frame))
+        return refine(plan, Judges(problem, hands, until, watch), whole=rows == len(given.frame))
     except Late as late:
         return replace(plan, warnings=(*plan.warnings, f"{UNKNOWN}: {late}."))
     finally:
         hands.close()
         clear(place.folder)
+
+
+def _watch(order: Order, on_progress: Callable[[Progress], None] | None, stop: Callable[[], bool] | None) -> bool:
+    """Say what takes so long; return whether somebody wants it to stop."""
+    if on_progress is not None:
+        on_progress(Progress(0, 0, None, "", clock.monotonic() - order.began, order.allowed, doing=DOING))
+    return stop is not None and stop()
 
 
 def _rows(given: Given, plan: Plan, outputs: int, budget: float) -> int:

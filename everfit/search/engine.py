@@ -80,7 +80,7 @@ def _working(
     share = memory.shared(order.spec.max_memory_gb, rows, order.workers or len(os.sched_getaffinity(0)))
     check(order.spec, order.given.y, order.task, order.metric.name, order.chosen)
     with place(order.folder, "" if order.shared else order.identity) as here:
-        problem = _problem(order, share, here, stop)
+        problem = _problem(order, share, here, on_progress, stop)
         study, spec, began = _study(order, problem, here), order.spec, order.began
         if spec.trials is None:
             began -= order.allowed - _left(order, here, study)
@@ -111,9 +111,12 @@ def check(spec: Search, y: Any, task: str, metric: str, families: Sequence[Famil
         decision.costs_of(spec.costs, classes)
 
 
-def _problem(order: Order, share: Share, here: Place, stop: Callable[[], bool] | None) -> Problem:
+def _problem(
+    order: Order, share: Share, here: Place, on_progress: Callable[[Progress], None] | None,
+    stop: Callable[[], bool] | None,
+) -> Problem:  # fmt: skip
     """Lay down what workers read, and return the problem; its rows are read by whoever needs them."""
-    plan = _plan(order, share, here, stop)
+    plan = _plan(order, share, here, on_progress, stop)
     problem, rows = prepare(order.given, plan, order.task, order.metric, order.positive, order.chosen,
                             budget=here.size(order.size), seed=order.spec.seed, costs=order.spec.costs)  # fmt: skip
     joblib.dump(problem, here.folder / PROBLEM)
@@ -121,7 +124,10 @@ def _problem(order: Order, share: Share, here: Place, stop: Callable[[], bool] |
     return problem
 
 
-def _plan(order: Order, share: Share, here: Place, stop: Callable[[], bool] | None) -> Plan:
+def _plan(
+    order: Order, share: Share, here: Place, on_progress: Callable[[Progress], None] | None,
+    stop: Callable[[], bool] | None,
+) -> Plan:  # fmt: skip
     """Return the columns that are made of others, as they were decided where this search began."""
     shared, file = order.shared, here.folder / PLAN
     if shared and not shared.leads:
@@ -132,7 +138,7 @@ def _plan(order: Order, share: Share, here: Place, stop: Callable[[], bool] | No
 
         shared.wait_for(here.folder, PLAN, order.began + order.allowed, is_over)
     elif not file.exists() and not (shared and shared.has(here.folder, PLAN)):
-        made = deriving.refined(order, share, here, stop)
+        made = deriving.refined(order, share, here, on_progress, stop)
         with replacing(file) as half:
             joblib.dump(made, half)
         if shared:

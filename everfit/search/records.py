@@ -40,6 +40,7 @@ class Progress:
     allowed: float
     families: tuple[Standing, ...] = ()
     resumed: int = 0  # trials that were done before the search was killed
+    doing: str = ""  # what comes before the first trial
 
 
 @dataclass(frozen=True)

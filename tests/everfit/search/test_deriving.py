@@ -14,6 +14,7 @@ from everfit.search.order import Order
 from everfit.search.places import SIZE, Place
 from everfit.search.proposals import proposals
 from everfit.spec import Data, Search
+from tasks.telling import told
 
 pool.warm_up()
 N = 700
@@ -43,11 +44,11 @@ def table(kind, seed=0, n=N):
     return frame.assign(y=signal + 0.3 * chance.normal(size=n))
 
 
-def refined(frame, place, workers=2, budget=120, **spec):
+def refined(frame, place, workers=2, budget=120, on_progress=None, **spec):
     spec, plan = Search(**{"trials": 20} | spec), features.plan(frame, DATA)
     order = Order.of(frame, frame["y"], plan=plan, task="regression", metric=evaluation.metric("mae"), spec=spec,
                      budget=budget)  # fmt: skip
-    return deriving.refined(order, memory.shared(None, 0.0, workers), Place(place))
+    return deriving.refined(order, memory.shared(None, 0.0, workers), Place(place), on_progress)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +80,11 @@ def test_columns_that_say_nothing_are_dropped_and_no_parents_are(plans):
 
 
 def test_the_outcome_depends_neither_on_workers_nor_on_the_clock(plans, tmp_path):
-    assert refined(table("days"), tmp_path, workers=1) == plans["days"]
+    seen = []
+    assert refined(table("days"), tmp_path, workers=1, on_progress=seen.append) == plans["days"]
+    assert len(seen) > 3
+    assert told(seen[0]) == "trying columns made of others, 0 of 120 s"
+    assert seen[-1].seconds > seen[0].seconds
 
 
 @pytest.mark.parametrize("said", [{"derive": False}, {"trials": 3}, {"budget": 5}])
