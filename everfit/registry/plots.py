@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from everfit.registry.records import Candidate
-from everfit.report import answers
+from everfit.report import diagnostics
 from everfit.reserved import PREDICTION
 
 HELD_OUT = "on held-out rows"
@@ -21,5 +21,5 @@ def draw(candidate: Candidate, folder: Path) -> None:
     if pairs.empty:
         return
     y, said = (pairs[name].to_numpy() for name in (candidate.target, PREDICTION))
-    paint = answers.residuals if regression else answers.confusion
+    paint = diagnostics.residuals if regression else diagnostics.confusion
     (folder / "held_out.png").write_bytes(paint(y, said, HELD_OUT).png)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from everfit import pages
-from everfit.report import answers, charts
+from everfit.report import charts, diagnostics
 from everfit.report.board import cells, columns, shown
 from everfit.report.look import Picture, mark_of
 from everfit.report.telling import TOLD, Told, tell, winner
@@ -52,7 +52,7 @@ def save(folder: Path, found: Searched, *, model: str, metric: Metric) -> Told:
 
 def _pictures(found: Searched, metric: Metric) -> list[Picture]:
     judged = found.out_of_fold
-    return [*charts.pictures(found, metric), *(answers.pictures(judged.y, judged.predicted, ON) if judged else ())]
+    return [*charts.pictures(found, metric), *(diagnostics.pictures(judged.y, judged.predicted, ON) if judged else ())]
 
 
 def _page(path: Path, found: Searched, told: Told, metric: Metric, pictures: Sequence[Picture]) -> Path:

@@ -60,13 +60,13 @@ class Closing:
         candidates = self._extended(found) if extends and self.problem.bagged else found.ranked()
         weights, ms = self._chosen(candidates)
         members = [found.kept[number] for number in weights]
-        answers = finish.answers(self.problem, self.folder, members, weights)
+        how = finish.postprocessing(self.problem, self.folder, members, weights)
         fitted, note = self._refit(self._refits(members))
-        made = finish.pipeline(self.problem, self.folder, members, weights, fitted, answers)
-        self.judged = finish.out_of_fold(self.problem, self.folder, members, weights, answers)
+        made = finish.pipeline(self.problem, self.folder, members, weights, fitted, how)
+        self.judged = finish.out_of_fold(self.problem, self.folder, members, weights, how)
         note = "; ".join(filter(None, [note, self._beyond(ms, finish.costs(self.problem, members)[1])]))
         row = members[0] if len(members) == 1 else finish.row(self.problem, self.folder, members, weights)
-        final = replace(row, answers=answers.told(self.problem.classes, self.problem.positive))
+        final = replace(row, answers=how.told(self.problem.classes, self.problem.positive))
         found.outcomes = [each for each in found.outcomes if each.number != final.number] + [final]
         return made, final, note
 

@@ -12,10 +12,10 @@ import numpy as np
 from everfit.features import conformer
 from everfit.models.blend import Blend, Member
 from everfit.search import blending, shelf, timing
-from everfit.search.answers import Answers
 from everfit.search.calibration import CELLS
 from everfit.search.folds import sampled
 from everfit.search.matrices import ALL, load, names
+from everfit.search.postprocessing import Postprocessing
 from everfit.search.predicted import of_array
 from everfit.search.records import OutOfFold
 from everfit.search.tasks import Limits, Outcome, Problem
@@ -101,7 +101,7 @@ def row(problem: Problem, folder: Path, members: Sequence[Outcome], weights: Map
 
 
 def out_of_fold(problem: Problem, folder: Path, members: Sequence[Outcome], weights: Mapping[int, float],
-                how: Answers) -> OutOfFold:  # fmt: skip
+                how: Postprocessing) -> OutOfFold:  # fmt: skip
     """Return what the members together said of rows that score a trial, of ten thousand at most."""
     seen = said(problem, folder, members, problem.first, blending.ROWS)
     mean = seen.mean(weights)
@@ -111,7 +111,7 @@ def out_of_fold(problem: Problem, folder: Path, members: Sequence[Outcome], weig
 
 def pipeline(
     problem: Problem, folder: Path, members: Sequence[Outcome], weights: Mapping[int, float],
-    fitted: Mapping[int, str], answers: Answers | None = None,
+    fitted: Mapping[int, str], how: Postprocessing | None = None,
 ) -> Any:  # fmt: skip
     """Return the pipeline from raw columns to answers. `fitted` are files of models that were fitted on all rows.
 
@@ -121,17 +121,19 @@ def pipeline(
 
     parts = [part for each in members for part in _parts(problem, folder, each, weights[each.number], fitted)]
     encoders = {name: load(folder, name)[0] for part in parts for name in part[0]}
-    how = answers or Answers()
+    how = how or Postprocessing()
     blend = Blend(encoders, parts, problem.classes, how.calibrator, how.factors)
     return Pipeline([("conform", conformer(problem.plan)), ("model", blend)])
 
 
-def answers(problem: Problem, folder: Path, members: Sequence[Outcome], weights: Mapping[int, float]) -> Answers:
+def postprocessing(
+    problem: Problem, folder: Path, members: Sequence[Outcome], weights: Mapping[int, float]
+) -> Postprocessing:
     """Return how the members' mean is calibrated and which labels it says, by the rows that all of them spoke of."""
     if problem.classes is None:
-        return Answers()
+        return Postprocessing()
     most = min(blending.ROWS, CELLS // len(problem.classes))
-    return Answers.of(said(problem, folder, members, most=most), weights, problem.costs)
+    return Postprocessing.of(said(problem, folder, members, most=most), weights, problem.costs)
 
 
 def _parts(problem: Problem, folder: Path, outcome: Outcome, weight: float, fitted: Mapping[int, str]) -> list[Member]:

@@ -5,8 +5,8 @@ from sklearn.metrics import balanced_accuracy_score, f1_score
 from everfit import evaluation
 from everfit.errors import SpecError
 from everfit.search import decision
-from everfit.search.answers import Answers
 from everfit.search.blending import Said
+from everfit.search.postprocessing import Postprocessing
 from tests.everfit.search.test_calibration import told
 
 NAMES = np.array(["a", "b", "c", "d"])
@@ -106,8 +106,8 @@ def test_costs_of_a_class_that_is_not_there_are_one_clear_error():
 
 def test_what_was_chosen_is_told_as_parameters():
     factors = np.array([0.25, 1.0])
-    assert Answers("platt", None, factors).told(NAMES[:2]) == {"calibration": "platt", "threshold": 0.2}
-    assert Answers("none", None, factors).told(NAMES[:2], "a") == {"calibration": "none", "threshold": 0.8}
-    three = Answers("none", None, np.array([0.25, 1.0, 0.5])).told(NAMES[:3])
+    assert Postprocessing("platt", None, factors).told(NAMES[:2]) == {"calibration": "platt", "threshold": 0.2}
+    assert Postprocessing("none", None, factors).told(NAMES[:2], "a") == {"calibration": "none", "threshold": 0.8}
+    three = Postprocessing("none", None, np.array([0.25, 1.0, 0.5])).told(NAMES[:3])
     assert three["factors"] == {"a": 0.25, "b": 1.0, "c": 0.5}
-    assert Answers().told(None) == {}
+    assert Postprocessing().told(None) == {}

@@ -14,7 +14,7 @@ from everfit.search.predicted import of_array
 
 
 @dataclass(frozen=True)
-class Answers:
+class Postprocessing:
     """A calibrator with its name, and the factor of each class by which labels are said; nothing of both by default."""
 
     calibration: str = calibration.NONE
@@ -22,7 +22,7 @@ class Answers:
     factors: np.ndarray | None = None
 
     @classmethod
-    def of(cls, seen: Said, weights: Mapping[int, float], costs: np.ndarray | None) -> Answers:
+    def of(cls, seen: Said, weights: Mapping[int, float], costs: np.ndarray | None) -> Postprocessing:
         """Choose by what members said of rows that they did not learn from."""
         proba = seen.mean(weights).astype("float64")
         name, calibrator = calibration.choose(seen, proba)
