@@ -1,4 +1,4 @@
-"""What would have been refused, refitted, searched and promoted: a policy lives through history again.
+"""What would have been refused, refitted, searched and promoted: policies live through history again, side by side.
 
-The same signals, the same decisions and the same refits as in production, in memory.
+Faults, decisions, refits and gates are those of production, in memory. `whole.backtest` does it, `page.save` draws it.
 """

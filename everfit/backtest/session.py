@@ -19,21 +19,28 @@ from everfit.upkeep.losses import Floats
 from everfit.upkeep.measuring import Answers
 from everfit.upkeep.proof import Proof
 
-Signal = Callable[["Session", pd.DataFrame, np.ndarray], tuple[Finding, ...]]
+Signal = Callable[["Session", pd.DataFrame, np.ndarray, Answers], tuple[Finding, ...]]
 
 
 @dataclass
 class Session:
     """A champion and what it has met. Batches come in the order of time: first `answer`, later `learn`.
 
-    `signals` give what else is to be found in a labelled batch, beside faults. `proofs` are those of the refits that
-    the last batch led to.
+    `signals` give what else is to be found in a labelled batch, beside faults; no text of faults shows a value of a
+    `personal` column. The champion is the `version`-th, and `since`, if anybody knows, one that a search made has
+    served; `labelled` rows came after it last learnt. `searched` are the times at which searches ended, well or not,
+    and `proofs` those of the refits that the last batch led to.
     """
 
     spec: ModelSpec
     keeper: Keeper
     inputs: list[str]
     signals: tuple[Signal, ...] = ()
+    personal: frozenset[str] = frozenset()
+    since: datetime | None = None
+    version: int = 1
+    labelled: int = 0
+    searched: tuple[datetime, ...] = ()
     before: list[tuple[Finding, ...]] = field(default_factory=list)
     met: int = 0
     proofs: dict[str, Proof] = field(init=False, default_factory=dict)
@@ -50,15 +57,20 @@ class Session:
         return self.keeper.serve(answers), answers
 
     def learn(self, frame: pd.DataFrame, y: np.ndarray, answers: Answers, now: datetime) -> Decision:
-        """Judge a batch by its labels, decide, and do what was decided; a broken one teaches nothing."""
+        """Judge a batch by its labels, decide, and do what was decided, but for a search; a broken one teaches nothing.
+
+        Where a search was decided on, it is the caller's, who ends it with `crown` if its challenger has won.
+        """
         found = self._faults(frame)
         self.before.insert(0, found)
         self.met += 1
         broken = any(finding.severity == "repair" for finding in found)
-        more = () if broken else tuple(each for signal in self.signals for each in signal(self, frame, y))
+        self.labelled += 0 if broken else len(frame)
+        more = () if broken else tuple(each for signal in self.signals for each in signal(self, frame, y, answers))
         evidence = Evidence(
-            model=self.spec.name, batch=f"{self.met}", data_version=0, now=now, rows=len(frame), champion=1,
-            labels=len(frame), findings=(*found, *more), upkeep=self.keeper.state,
+            model=self.spec.name, batch=f"{self.met}", data_version=0, now=now, rows=len(frame), champion=self.version,
+            champion_since=self.since, learnt=len(self._reference), new_rows=self.labelled, labels=self.labelled,
+            retrained=self.searched, findings=(*found, *more), upkeep=self.keeper.state,
             measured=None if broken else self.keeper.measure(answers, y),
         )  # fmt: skip
         spec = self.spec
@@ -68,9 +80,26 @@ class Session:
             self.keeper.learn(frame, y, answers)
         if decision.upkeep:
             self.proofs = self.keeper.act(decision.upkeep, decision.refit)
+        if decision.action in ("refit", "recalibrate"):
+            self._renew(learnt=decision.action == "refit")
+        elif decision.action == "search":
+            self.searched = (*self.searched, now)
         return decision
+
+    def crown(self, keeper: Keeper, inputs: list[str], now: datetime) -> None:
+        """Let another champion take over."""
+        self.keeper, self.inputs = keeper, inputs
+        self._reference, self._accepted = keeper.frame, []
+        self._schema = Schema.of(self._reference[inputs])
+        self.since = now if self.since else None
+        self._renew(learnt=True)
+
+    def _renew(self, *, learnt: bool) -> None:
+        """Count a new version; labels are counted from the last one that learnt from rows."""
+        self.version += 1
+        self.labelled = 0 if learnt else self.labelled
 
     def _faults(self, frame: pd.DataFrame) -> tuple[Finding, ...]:
         since = pd.concat(self._accepted, ignore_index=True) if self._accepted else self._reference.iloc[:0]
         known = faults.rolling(self._reference[self.inputs], since[self.inputs])
-        return faults.find(known, frame, schema=self._schema, before=self.before)
+        return faults.find(known, frame, schema=self._schema, before=self.before, personal=self.personal)

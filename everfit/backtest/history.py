@@ -1,0 +1,182 @@
+"""History as it came in: rows in the order of time, a warm-up to learn from, and batches after it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from everfit import evaluation, sources
+from everfit.backtest.asked import Asked
+from everfit.errors import DataError, InputError
+from everfit.evaluation import Metric, Predicted
+from everfit.features import casts
+from everfit.search.predicted import of_array
+from everfit.search.problem import answers
+from everfit.spec import ModelSpec, SqlSource, write_duration
+from everfit.upkeep.losses import Floats
+
+USUAL = 25  # batches, when nobody says how long one is
+FEWEST, MOST = 3, 1_000  # batches
+FEWEST_ROWS = 100  # of the warm-up
+DAY = timedelta(days=1)
+START = datetime(2000, 1, 1, tzinfo=UTC)  # of the clock of rows that have no time
+EVERY_ROW = 10**9
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The rows from `start` to `stop`, and when they began and ended."""
+
+    start: int
+    stop: int
+    began: datetime
+    ended: datetime
+
+    @property
+    def rows(self) -> slice:
+        """Which rows of the history it is."""
+        return slice(self.start, self.stop)
+
+
+@dataclass(frozen=True)
+class History:
+    """Labelled rows in the order of time. The first `warm` are learnt from, the others are lived through in batches.
+
+    `when` are microseconds; None where rows have no dates, and then each batch counts as a day. `left_out` rows have
+    no label, or no time.
+    """
+
+    frame: pd.DataFrame
+    y: np.ndarray
+    when: Floats | None
+    task: str
+    metric: Metric
+    positive: Any
+    weight: Floats | None
+    warm: int
+    batches: tuple[Batch, ...]
+    left_out: int = 0
+
+    @property
+    def usual(self) -> int:
+        """How many rows a batch usually has."""
+        return max(1, int(np.median([batch.stop - batch.start for batch in self.batches])))
+
+    @property
+    def dated(self) -> bool:
+        """Whether its clock is that of its rows."""
+        return self.when is not None
+
+    def digest(self) -> str:
+        """Name what it holds."""
+        return evaluation.hash_of(evaluation.row_hashes(self.frame))
+
+    def score(self, rows: slice, said: Floats, classes: np.ndarray | None, factors: Any = None) -> float:
+        """Return the metric of what was said of some rows; NaN where these do not define it."""
+        weight = None if self.weight is None else self.weight[rows]
+        return self.metric.score(self.y[rows], self.predicted(said, classes, factors), weight)
+
+    def predicted(self, said: Floats, classes: np.ndarray | None, factors: Any = None) -> Predicted:
+        """Return what was said, as metrics read it; `factors` of classes decide about labels."""
+        fits = classes is not None and factors is not None and len(factors) == len(classes)
+        return of_array(said, classes, self.positive, factors if fits else None)
+
+
+def read(spec: ModelSpec, asked: Asked, base: Path) -> History:
+    """Read a history and cut it; raise InputError, SourceError or DataError when that cannot be done."""
+    where: str | SqlSource = asked.data or spec.data.source
+    frame = sources.sample(where, base=base, rows=EVERY_ROW)
+    return cut(spec, asked, frame)
+
+
+def cut(spec: ModelSpec, asked: Asked, frame: pd.DataFrame) -> History:
+    """Order the rows that have a label and a time, and cut them into a warm-up and batches."""
+    evaluation.check_target(frame, spec.data)
+    rows = frame[frame[spec.data.target].notna()]
+    when = _times(spec, rows)
+    if when is not None:
+        order = np.argsort(when, kind="stable")
+        order = order[~np.isnan(when[order])]
+        rows, when = rows.iloc[order], when[order]
+    rows = rows.reset_index(drop=True)
+    dates = when is not None and casts.kind_of(rows[spec.data.time]) != "number"
+    warm = _warm(asked, when, len(rows))
+    evaluation.check_target(rows.iloc[:warm], spec.data)
+    task = evaluation.infer_task(rows[spec.data.target].iloc[:warm], spec.data)
+    edges = _edges(spec, asked, when, warm, len(rows), dates=dates)
+    return History(
+        frame=rows,
+        y=answers(rows[spec.data.target], task),
+        when=when if dates else None,
+        task=task,
+        metric=evaluation.metric(spec.search.metric or evaluation.default_metric(task), task),
+        positive=evaluation.positive_class(rows[spec.data.target], spec.data) if task == "binary" else None,
+        weight=rows[spec.data.weight].to_numpy(dtype="float64") if spec.data.weight else None,
+        warm=warm,
+        batches=_batches(edges, when if dates else None),
+        left_out=len(frame) - len(rows),
+    )
+
+
+def _times(spec: ModelSpec, rows: pd.DataFrame) -> Floats | None:
+    return evaluation.times_of(rows[spec.data.time]) if spec.data.time else None
+
+
+def _warm(asked: Asked, when: Floats | None, rows: int) -> int:
+    """Return how many rows come first; those of one time stay together."""
+    warm = max(FEWEST_ROWS, int(rows * asked.warmup))
+    if warm >= rows:
+        raise DataError(
+            f"The history has {rows:,} row(s) with a label and a time, and the first model needs {FEWEST_ROWS}.",
+            why="What comes after them is lived through in batches.",
+            do="Give a longer history with --data.",
+        )
+    return warm if when is None else int(np.searchsorted(when, when[warm - 1], side="right"))
+
+
+def _edges(
+    spec: ModelSpec, asked: Asked, when: Floats | None, warm: int, rows: int, *, dates: bool
+) -> list[tuple[int, int]]:
+    """Return where each batch starts and stops; periods without a row are none."""
+    period = asked.period
+    if period is None:
+        size = int(asked.batch) if asked.batch else -(-(rows - warm) // USUAL)
+        if size < 1:
+            raise InputError(f"--batch is '{asked.batch}'.", do="Give a period (3d, 1w) or a number of rows.")
+        starts = list(range(warm, rows, size))
+    else:
+        _must_have_dates(spec, asked.batch, dates)
+        assert when is not None
+        turns = (when[warm:] - when[warm:][:1]) // (period / timedelta(microseconds=1))
+        starts = [warm, *(warm + 1 + np.flatnonzero(np.diff(turns))).tolist()] if warm < rows else []
+    if not FEWEST <= len(starts) <= MOST:
+        few = len(starts) < FEWEST
+        size_said = write_duration(period) if period else f"{asked.batch or size} rows"
+        raise InputError(
+            f"The {rows - warm:,} rows after the warm-up make {len(starts):,} batch(es) of {size_said}; "
+            f"{FEWEST if few else MOST:,} {'are needed' if few else 'are the most'}.",
+            do=f"Give a {'shorter' if few else 'longer'} --batch{', a smaller --warmup or a longer history' * few}.",
+        )
+    return list(zip(starts, [*starts[1:], rows], strict=True))
+
+
+def _must_have_dates(spec: ModelSpec, batch: str, dates: bool) -> None:
+    if dates:
+        return
+    holds = f"'{spec.data.time}' holds numbers" if spec.data.time else "the model file names no data.time"
+    raise InputError(f"--batch {batch} is a period, and {holds}.", do="Give a number of rows, such as --batch 500.")
+
+
+def _batches(edges: list[tuple[int, int]], when: Floats | None) -> tuple[Batch, ...]:
+    if when is None:
+        return tuple(Batch(*edge, START + at * DAY, START + (at + 1) * DAY) for at, edge in enumerate(edges))
+    return tuple(Batch(a, b, _moment(when[a]), _moment(when[b - 1])) for a, b in edges)
+
+
+def _moment(microseconds: float) -> datetime:
+    return datetime.fromtimestamp(microseconds / 1e6, UTC)

@@ -1,0 +1,239 @@
+"""Policies as they live through a history: those that only follow a calendar, and the one of a model file."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from copy import copy
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+from everfit.backtest.asked import Asked
+from everfit.backtest.history import History
+from everfit.backtest.searching import Model, Winners, challenge
+from everfit.backtest.session import Session
+from everfit.models.lighter import merged
+from everfit.models.portfolio import refitted, said
+from everfit.monitor import performance
+from everfit.monitor.decision import Action, Decision
+from everfit.monitor.findings import Finding
+from everfit.record import Record
+from everfit.spec import ModelSpec
+from everfit.upkeep.keeper import Keeper, positions
+from everfit.upkeep.losses import Floats, losses
+from everfit.upkeep.measuring import Answers
+
+
+@dataclass(frozen=True)
+class Deed(Record):
+    """What was done once the labels of a batch (its number) were known, and why.
+
+    `fits` are those of pipelines, `searched` the seconds of one core that went to a search's trials, whose challenger
+    was `promoted` or not. `weights` are the windows' shares in what answers from then on.
+    """
+
+    batch: int
+    action: Action
+    verdict: str = ""
+    reasons: tuple[str, ...] = ()
+    blockers: tuple[str, ...] = ()
+    windows: tuple[str, ...] = ()
+    weights: dict[str, float] | None = None
+    fits: int = 0
+    searched: float = 0.0
+    promoted: bool | None = None
+    judged: str = ""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What was said of a batch: numbers, or probabilities of `classes`, whose labels follow `factors`."""
+
+    values: Floats
+    classes: np.ndarray | None = None
+    factors: Any = None
+
+
+class Life(Protocol):
+    """A policy at some point of a history. It pickles without the history, which `resume` gives back."""
+
+    def answer(self, number: int) -> Said:
+        """Answer a batch."""
+
+    def learn(self, number: int, now: datetime) -> Deed:
+        """Take in the labels of a batch that was answered."""
+
+    def resume(self, history: History) -> None:
+        """Go on where it was."""
+
+
+class Fixed:
+    """The same pipeline, refitted after the batches `at`, from the last so many `rows` (None: all), whatever comes."""
+
+    def __init__(self, history: History, model: Model, at: Collection[int], rows: int | None = None) -> None:
+        self.history: History | None = history
+        self.model, self.factors = model.pipeline, model.factors
+        self.at, self.rows = frozenset(at), rows
+
+    def answer(self, number: int) -> Said:
+        """Answer a batch with the latest model."""
+        history = _given(self.history)
+        classes = None if history.task == "regression" else self.model.classes_
+        return Said(said(self.model, history.frame.iloc[history.batches[number].rows], classes), classes, self.factors)
+
+    def learn(self, number: int, now: datetime) -> Deed:
+        """Refit when the calendar says so."""
+        del now  # a calendar of batches needs no clock
+        if number not in self.at:
+            return Deed(number, "none")
+        history = _given(self.history)
+        stop = history.batches[number].stop
+        self.model = refitted(merged(self.model), history.frame.iloc[:stop], history.y[:stop], self.rows)
+        return Deed(number, "refit", fits=1)
+
+    def resume(self, history: History) -> None:
+        """Go on where it was."""
+        self.history = history
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"history": None}
+
+
+class Performance:
+    """The signal of performance: losses since the champion last learnt, against those that it was promoted with."""
+
+    def __init__(self, reference: Floats) -> None:
+        self.reference, self.since = reference, list[Floats]()
+
+    def __call__(self, session: Session, frame: pd.DataFrame, y: np.ndarray, answers: Answers) -> tuple[Finding, ...]:
+        """Compare, this batch included."""
+        del frame
+        keeper, monitor = session.keeper, session.spec.monitor
+        truth = positions(y, keeper.classes) if keeper.classes is not None else np.asarray(y, dtype="float64")
+        self.since.append(losses(keeper.serve(answers), truth))
+        found = performance.compare(
+            self.reference, np.concatenate(self.since), level=monitor.significance,
+            min_increase=monitor.loss_increase, min_labels=monitor.min_labels, recent=len(y),
+        )  # fmt: skip
+        return (found,)
+
+
+class Kept:
+    """A champion under the policy of a model file, with the faults, decisions, refits and gates of production."""
+
+    def __init__(
+        self, spec: ModelSpec, history: History, model: Model, asked: Asked, personal: Collection[str] = ()
+    ) -> None:
+        self.spec, self.asked, self.factors = spec, asked, model.factors
+        self.history: History | None = history
+        self.winners: Winners = model.winners
+        self.performance = Performance(model.losses)
+        rows = slice(0, history.warm)
+        self.session = Session(
+            spec, self._keeper(model, history.frame.iloc[rows], history.y[rows]), model.inputs, (self.performance,),
+            frozenset(personal), since=history.batches[0].began,
+        )  # fmt: skip
+        self.fits = 0
+        self.session.keeper.fits = 0
+        self.accepted: list[int] = []  # batches that it has learnt from
+        self.said: list[Said] = []  # of these
+        self.crowned = 0  # of these, how many the present champion was made from
+        self.answered: dict[int, tuple[Said, Answers | None]] = {}
+
+    def answer(self, number: int) -> Said:
+        """Answer a batch; what everybody said of it is kept where labels come before the next one."""
+        history = _given(self.history)
+        values, answers = self.session.answer(history.frame.iloc[history.batches[number].rows])
+        given = Said(values, self.session.keeper.classes, self.factors)
+        self.answered[number] = given, answers if self.asked.delay == 1 else None
+        return given
+
+    def learn(self, number: int, now: datetime) -> Deed:
+        """Judge a batch by its labels, decide, and do what was decided.
+
+        Where labels come late, the models of now are asked: they have not learnt from these rows.
+        """
+        history = _given(self.history)
+        rows = history.batches[number].rows
+        frame, y, before = history.frame.iloc[rows], history.y[rows], self.session.keeper.fits
+        given, answers = self.answered.pop(number)
+        decision = self.session.learn(frame, y, answers or self.session.keeper.answers(frame), now)
+        if decision.action != "repair":
+            self.accepted.append(number)
+            self.said.append(given)
+        if decision.action == "refit":
+            self.performance.since.clear()
+        deed = self._deed(number, decision, self.session.keeper.fits - before)
+        return self._search(deed, now) if decision.action == "search" else deed
+
+    def resume(self, history: History) -> None:
+        """Go on where it was: its rows are those of the warm-up and of the batches that it learnt from."""
+        self.history = history
+        keeper = self.session.keeper
+        keeper.frame, keeper.y = self._rows(self.accepted)
+        self.session._reference = self._rows(self.accepted[: self.crowned])[0]
+        later = (history.batches[number].rows for number in self.accepted[self.crowned :])
+        self.session._accepted = [history.frame.iloc[rows][self.session.inputs] for rows in later]
+
+    def __getstate__(self) -> dict[str, Any]:
+        session, keeper = copy(self.session), copy(self.session.keeper)
+        none = pd.DataFrame()
+        keeper.frame, keeper.y = none, np.zeros(0)
+        session.keeper, session._reference, session._accepted = keeper, none, []
+        return self.__dict__ | {"history": None, "session": session}
+
+    def _keeper(self, model: Model, frame: pd.DataFrame, y: np.ndarray) -> Keeper:
+        history = _given(self.history)
+        return Keeper(model.pipeline, frame, y, self.spec.refit, history.task, history.usual)
+
+    def _rows(self, numbers: Collection[int]) -> tuple[pd.DataFrame, np.ndarray]:
+        history = _given(self.history)
+        parts = [slice(0, history.warm), *(history.batches[number].rows for number in numbers)]
+        frame = pd.concat([history.frame.iloc[rows] for rows in parts], ignore_index=True)
+        return frame, np.concatenate([history.y[rows] for rows in parts])
+
+    def _deed(self, number: int, decision: Decision, fits: int) -> Deed:
+        weights = self.session.keeper.state.served.weights
+        return Deed(number, decision.action, decision.verdict, decision.reasons, decision.blockers, decision.refit,
+                    {name: round(share, 4) for name, share in weights.items()}, fits)  # fmt: skip
+
+    def _search(self, deed: Deed, now: datetime) -> Deed:
+        """Let a challenger be found and judged; it takes over if it has won."""
+        keeper, history = self.session.keeper, _given(self.history)
+        champion = together(self.said)
+        found = challenge(
+            self.spec, history, self.asked, keeper.frame, champion.values, champion.classes, self.factors,
+            name=f"v{self.session.version}", winners=self.winners,
+        )  # fmt: skip
+        verdict, fits = found.verdict, deed.fits
+        if verdict.promote:
+            self.winners, self.factors = found.model.winners, found.model.factors
+            self.performance.reference, self.crowned = found.model.losses, len(self.accepted)
+            self.performance.since.clear()
+            fresh = self._keeper(found.model, keeper.frame, keeper.y)
+            fits += fresh.fits
+            self.session.crown(fresh, found.model.inputs, now)
+        judged = "; ".join(verdict.reasons if verdict.promote else verdict.blockers)
+        return Deed(**{**vars(deed), "fits": fits, "searched": found.model.seconds, "promoted": verdict.promote,
+                       "judged": judged})  # fmt: skip
+
+
+def together(parts: list[Said]) -> Said:
+    """Put what was said of batches below each other, over all classes that any of them knew."""
+    if parts[0].classes is None:
+        return Said(np.concatenate([part.values for part in parts]))
+    classes = np.unique(np.concatenate([part.classes for part in parts if part.classes is not None]))
+    wide = []
+    for part in parts:
+        full = np.zeros((len(part.values), len(classes)))
+        full[:, np.isin(classes, np.asarray(part.classes))] = part.values
+        wide.append(full)
+    return Said(np.vstack(wide), classes, parts[-1].factors)
+
+
+def _given(history: History | None) -> History:
+    assert history is not None, "resume() gives the history back"
+    return history

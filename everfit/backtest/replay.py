@@ -1,0 +1,62 @@
+"""One policy, from the first batch to the last; killed at any moment, it goes on where it was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import process_time
+
+import joblib
+
+from everfit.backtest.history import History
+from everfit.backtest.lives import Deed, Life, Said
+from everfit.files import replacing
+
+
+@dataclass
+class Lived:
+    """What a policy said of each batch, did once labels were known, and took of CPU seconds, searches included."""
+
+    said: list[Said] = field(default_factory=list)
+    deeds: list[Deed] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+
+
+def live(
+    begin: Callable[[], Life],
+    history: History,
+    *,
+    delay: int,
+    place: Path,
+    tick: Callable[[int], None] = lambda _: None,
+) -> Lived:
+    """Live through a history, or what is left of it; `place` is the file that remembers, and `tick` told of each batch.
+
+    Labels of a batch are known `delay` batches later, and what is done by then shows from the next batch on.
+    """
+    lived, life = _remembered(place, history)
+    if len(lived.said) == len(history.batches):
+        return lived
+    life = life or begin()
+    for number in range(len(lived.said), len(history.batches)):
+        started = process_time()
+        lived.said.append(life.answer(number))
+        if (known := number - delay + 1) >= 0:
+            lived.deeds.append(life.learn(known, history.batches[number].ended))
+        searched = lived.deeds[-1].searched if known >= 0 else 0.0
+        lived.seconds.append(process_time() - started + searched)
+        over = number + 1 == len(history.batches)
+        with replacing(place) as half:
+            joblib.dump((lived, None if over else life), half)
+        tick(number)
+    return lived
+
+
+def _remembered(place: Path, history: History) -> tuple[Lived, Life | None]:
+    if not place.exists():
+        return Lived(), None
+    lived, life = joblib.load(place)
+    if life:
+        life.resume(history)
+    return lived, life

@@ -1,0 +1,155 @@
+"""All policies over one history, in turn or each in a process of its own; what was done is not done again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context, parent_process
+from pathlib import Path
+from queue import Empty
+from shutil import rmtree
+from threading import Thread
+from typing import Any
+
+import joblib
+
+from everfit import search
+from everfit.backtest import plan, searching
+from everfit.backtest.asked import Asked, name_of
+from everfit.backtest.history import History
+from everfit.backtest.plan import Policy
+from everfit.backtest.replay import Lived, live
+from everfit.backtest.searching import Model
+from everfit.errors import InputError
+from everfit.files import replacing
+from everfit.locks import locked
+from everfit.spec import ModelSpec
+
+Tell = Callable[[float, str], None]  # how far it is, from 0 to 1, and what is being done
+LOOK = 0.2  # seconds between two looks at what processes have done
+SEARCH = 0.2  # of the whole, about, is the first search
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What all policies have in common, and the folder that remembers them."""
+
+    history: History
+    model: Model
+    asked: Asked
+    folder: Path
+    personal: frozenset[str] = frozenset()
+
+    def live(self, policy: Policy, tick: Callable[[int], None]) -> Lived:
+        """Let a policy live through the history, or what is left of it."""
+        begin = partial(policy.begin, self.history, self.model, self.asked, self.personal)
+        place = self.folder / f"{policy.place}.joblib"
+        return live(begin, self.history, delay=self.asked.delay, place=place, tick=tick)
+
+
+@contextmanager
+def prepared(
+    spec: ModelSpec, history: History, asked: Asked, home: Path, *, tell: Tell, personal: Collection[str] = (),
+    fresh: bool = False,
+) -> Iterator[Stage]:  # fmt: skip
+    """Yield the stage, with its first model; `home` has a folder for each thing that is asked.
+
+    Raise InputError when another process is at the same one, and BudgetSpent when the search finds no model. `fresh`
+    forgets what was done before.
+    """
+    said = spec.model_dump(mode="json", include={"name", "data", "search", "evaluation"})
+    folder = home / name_of(said, asked.to_dict(), history.digest())
+    with locked(folder / "lock", wait=False) as mine:
+        if not mine:
+            raise InputError(f"Another process is at this very backtest, in {folder}.", do="Wait until it has ended.")
+        if fresh:
+            for path in folder.glob("*.joblib"):
+                path.unlink()
+        yield Stage(history, _first(spec, history, asked, folder, tell), asked, folder, frozenset(personal))
+
+
+def _first(spec: ModelSpec, history: History, asked: Asked, folder: Path, tell: Tell) -> Model:
+    place = folder / "first.joblib"
+    if place.exists():
+        model: Model = joblib.load(place)
+        return model
+
+    def told(seen: search.Progress) -> None:
+        tell(SEARCH * min(1.0, seen.done / asked.trials), f"the first model: {seen.done} of {asked.trials} trials")
+
+    model = searching.first(spec, history, asked, folder / "search", told)
+    with replacing(place) as half:
+        joblib.dump(model, half)
+    rmtree(folder / "search", ignore_errors=True)
+    return model
+
+
+def lived(stage: Stage, policies: Sequence[Policy], *, workers: int, tell: Tell) -> dict[str, Lived]:
+    """Return what became of each policy, by name."""
+    total, done = len(policies) * len(stage.history.batches), 0
+
+    def tick(title: str) -> None:
+        nonlocal done
+        done += 1
+        tell(SEARCH + (1 - SEARCH) * done / total, f"{title}: batch by batch, {done} of {total}")
+
+    if workers > 1:
+        return _beside(stage, policies, workers, tick)
+    return {policy.name: stage.live(policy, lambda _, title=policy.title: tick(title)) for policy in policies}  # type: ignore[misc]
+
+
+def _beside(stage: Stage, policies: Sequence[Policy], workers: int, tick: Callable[[str], None]) -> dict[str, Lived]:
+    """Give each policy a process; what these say of batches is passed on from here."""
+    context = get_context("spawn")  # threads of libraries do not survive a fork
+    told = context.Queue()
+    with ProcessPoolExecutor(min(workers, len(policies)), context, _settle, (stage, told)) as pool:
+        futures = {policy.name: pool.submit(_live, policy) for policy in policies}
+        open_: set[Future[Lived]] = set(futures.values())
+        while open_:
+            _, open_ = wait(open_, timeout=LOOK, return_when=FIRST_COMPLETED)
+            for title in _waiting(told):
+                tick(title)
+        return {name: future.result() for name, future in futures.items()}
+
+
+def _waiting(told: Any) -> Iterable[str]:
+    while True:
+        try:
+            yield told.get_nowait()
+        except Empty:
+            return
+
+
+_here: dict[str, Any] = {}  # of a process that lives through policies
+
+
+def _settle(stage: Stage, told: Any) -> None:
+    _here.update(stage=stage, told=told)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End when whoever started this process is killed: nobody would read what it does."""
+    parent = parent_process()
+    if parent:
+        parent.join()
+        os._exit(1)
+
+
+def _live(policy: Policy) -> Lived:
+    found: Lived = _here["stage"].live(policy, lambda _: _here["told"].put(policy.title))
+    return found
+
+
+def all_policies(
+    stage: Stage, spec: ModelSpec, *, other: ModelSpec | None, title: str, workers: int, tell: Tell
+) -> tuple[list[Policy], dict[str, Lived]]:
+    """Return all policies and what became of them; the calendar has as many fits as the model file's policy used."""
+    policies = plan.usual(spec, stage.history, other, title)
+    became = lived(stage, policies, workers=workers, tell=tell)
+    equal = plan.calendar(sum(deed.fits for deed in became[plan.THIS].deeds))
+    return [*policies, equal], became | lived(stage, [equal], workers=1, tell=lambda *_: None)

@@ -1,0 +1,57 @@
+"""From a source to a result."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+from everfit import report
+from everfit.backtest import recommend as recommending
+from everfit.backtest import run
+from everfit.backtest.asked import Asked
+from everfit.backtest.history import History, read
+from everfit.backtest.result import Result, Standing, Variant, facts, standings
+from everfit.backtest.run import Stage, Tell
+from everfit.spec import ModelSpec
+
+
+def backtest(
+    spec: ModelSpec, asked: Asked, *, home: Path, base: Path, other: ModelSpec | None = None, title: str = "other",
+    workers: int = 1, recommend: bool = False, fresh: bool = False, personal: Collection[str] = (),
+    tell: Tell = lambda *_: None,
+) -> Result:  # fmt: skip
+    """Let policies live through a history side by side, and say how each fared.
+
+    `home` remembers what was done, by what was asked: killed and called again, it goes on, and what was finished is not
+    run again. `other` is the model with another policy, called `title`. `recommend` tries other thresholds as well.
+    Raise InputError, SourceError or DataError when the history cannot be used so, BudgetSpent without a first model.
+    """
+    history = read(spec, asked, base)
+    with run.prepared(spec, history, asked, home, tell=tell, personal=personal, fresh=fresh) as stage:
+        policies, lived = run.all_policies(stage, spec, other=other, title=title, workers=workers, tell=tell)
+        found = standings(policies, lived, history)
+        variants = _variants(stage, spec, found[0], workers, tell) if recommend else ()
+    first = f"{report.named(stage.model.family)}, {history.metric.name} {stage.model.score:.4g} in the search"
+    return Result(
+        model=spec.name, first=first, delay=asked.delay, variants=variants, notes=_notes(spec, history),
+        **facts(history, found),
+    )  # fmt: skip
+
+
+def _variants(stage: Stage, spec: ModelSpec, this: Standing, workers: int, tell: Tell) -> tuple[Variant, ...]:
+    tried = [(change, change.of(spec)) for change in recommending.changes(spec)]
+    lived = run.lived(stage, [policy for _, policy in tried], workers=workers, tell=tell)
+    return recommending.weigh([(change, policy, lived[policy.name]) for change, policy in tried], this, stage.history)
+
+
+def _notes(spec: ModelSpec, history: History) -> tuple[str, ...]:
+    """Say in what this differs from production."""
+    said = [
+        (not history.dated, "the rows have no dates: each batch counts as a day for cooldown and weekly cap"),
+        (bool(history.left_out), f"{history.left_out:,} rows without a label or a time are left out"),
+        (bool(spec.suites), "suites are not run: what they would have refused or set aside is learnt from"),
+        (bool(spec.data.weight), "refits do not weigh rows; metrics and searches do"),
+        (spec.promotion.approval == "manual", "promotions wait for nobody here"),
+        (spec.spending.limited, "searches are smaller than in production, and no monthly budget ends them"),
+    ]
+    return tuple(text for holds, text in said if holds)
