@@ -46,11 +46,18 @@ class Asked(Record):
         """How long a batch is; None when it is a number of rows. Raise InputError for what is neither."""
         if not self.batch or self.batch.isdigit():
             return None
-        try:
-            period: timedelta = parse_duration(self.batch)
-        except ValueError as cause:
-            raise InputError(f"--batch is '{self.batch}'.", do="Give a period (3d, 1w) or a number of rows.") from cause
-        return period
+        return lasting("--batch", self.batch, or_else=" or a number of rows")
+
+
+def lasting(option: str, said: str, or_else: str = "") -> timedelta:
+    """Read a period; raise InputError for what is none."""
+    try:
+        period = parse_duration(said)
+    except ValueError:
+        period = None
+    if not isinstance(period, timedelta) or not period:
+        raise InputError(f"{option} is '{said}'.", do=f"Give a period (90s, 3d, 1w){or_else}.")
+    return period
 
 
 def with_policy(spec: ModelSpec, path: Path) -> ModelSpec:

@@ -87,11 +87,10 @@ class History:
         return of_array(said, classes, self.positive, factors if fits else None)
 
 
-def read(spec: ModelSpec, asked: Asked, base: Path) -> History:
+def read(spec: ModelSpec, asked: Asked, base: Path, secrets: sources.Secrets | None = None) -> History:
     """Read a history and cut it; raise InputError, SourceError or DataError when that cannot be done."""
     where: str | SqlSource = asked.data or spec.data.source
-    frame = sources.sample(where, base=base, rows=EVERY_ROW)
-    return cut(spec, asked, frame)
+    return cut(spec, asked, sources.sample(where, base=base, rows=EVERY_ROW, secrets=secrets))
 
 
 def cut(spec: ModelSpec, asked: Asked, frame: pd.DataFrame) -> History:

@@ -1,4 +1,4 @@
-"""Would other thresholds have been better? Each is tried alone, and only what beats the present one by more than luck."""
+"""Would other thresholds have been better? Each is tried alone, and only a gain beyond luck counts."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class Standing(Record):
 
 @dataclass(frozen=True)
 class Ahead(Record):
-    """By how much one policy is better than another: mean gain in the metric over batches, and p of a one-sided test."""
+    """By how much one policy is better than another: the batches' mean gain in the metric, p of a one-sided test."""
 
     of: str
     gain: float

@@ -12,13 +12,14 @@ from everfit.backtest.asked import Asked
 from everfit.backtest.history import History, read
 from everfit.backtest.result import Result, Standing, Variant, facts, standings
 from everfit.backtest.run import Stage, Tell
+from everfit.sources import Secrets
 from everfit.spec import ModelSpec
 
 
 def backtest(
     spec: ModelSpec, asked: Asked, *, home: Path, base: Path, other: ModelSpec | None = None, title: str = "other",
     workers: int = 1, recommend: bool = False, fresh: bool = False, personal: Collection[str] = (),
-    tell: Tell = lambda *_: None,
+    secrets: Secrets | None = None, tell: Tell = lambda *_: None,
 ) -> Result:  # fmt: skip
     """Let policies live through a history side by side, and say how each fared.
 
@@ -26,7 +27,7 @@ def backtest(
     run again. `other` is the model with another policy, called `title`. `recommend` tries other thresholds as well.
     Raise InputError, SourceError or DataError when the history cannot be used so, BudgetSpent without a first model.
     """
-    history = read(spec, asked, base)
+    history = read(spec, asked, base, secrets)
     with run.prepared(spec, history, asked, home, tell=tell, personal=personal, fresh=fresh) as stage:
         policies, lived = run.all_policies(stage, spec, other=other, title=title, workers=workers, tell=tell)
         found = standings(policies, lived, history)

@@ -32,7 +32,7 @@ def _common(debug: Annotated[bool, typer.Option("--debug", help="Show the traceb
 
 COMMANDS: tuple[Callable[..., None], ...] = (
     *(author.new, author.check, author.schema),
-    *(run.train, run.stop, run.predict, run.monitor),
+    *(run.train, run.stop, run.predict, run.monitor, run.backtest),
     *(look.leaderboard, look.replay),
     *(govern.promote, govern.rollback, govern.history),
     *(operate.deploy, operate.up, operate.demo),

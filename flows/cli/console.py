@@ -174,6 +174,14 @@ def _show_predict(result: Mapping[str, Any]) -> None:
         out.print(f"  {warning}", style="yellow", markup=False)
 
 
+def _show_backtest(result: Mapping[str, Any]) -> None:
+    out.print(f"[bold]{escape(result['model'])}: {escape(result['headline'])}[/]", soft_wrap=True)
+    for line in result["lines"]:
+        out.print(f"  {line}", markup=False, soft_wrap=True)
+    table(f"All began with one model: {result['first']}", result["columns"], result["rows"], range(1, 9))
+    _where(result)
+
+
 def _show_monitor(result: Mapping[str, Any]) -> None:
     colour = {"none": "green", "repair": "red"}.get(result["action"], "yellow")
     out.print(f"[bold {colour}]{result['model']}: {result['verdict']}[/]")
@@ -257,6 +265,7 @@ SHOW: dict[str, Callable[[Mapping[str, Any]], None]] = {
     "replay": _show_replay,
     "predict": _show_predict,
     "monitor": _show_monitor,
+    "backtest": _show_backtest,
     "promote": _show_change,
     "rollback": _show_change,
 }

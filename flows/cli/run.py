@@ -1,4 +1,4 @@
-"""Commands that run a flow: train, predict, monitor."""
+"""Commands that run a flow: train, predict, monitor, backtest."""
 
 from importlib import import_module
 from pathlib import Path
@@ -9,7 +9,8 @@ import typer
 from flows.cli.common import Json, Name, Reason, settings, without_secret
 
 # What starts a process of its own, whose imports take seconds: they go by while the server starts.
-WARM = {"train": ("everfit.validation", "everfit.search"), "monitor": ("everfit.validation",), "predict": ()}
+WARM = {"train": ("everfit.validation", "everfit.search"), "monitor": ("everfit.validation",), "predict": (),
+        "backtest": ("everfit.search",)}  # fmt: skip
 
 
 def train(
@@ -66,7 +67,43 @@ def monitor(
     _run("monitor", as_json, model=name, data=data, labels=labels)
 
 
-def _run(verb: str, as_json: bool, *, model: str, **parameters: str | int | None) -> dict[str, Any]:
+def backtest(
+    name: Name,
+    data: Annotated[
+        str, typer.Option("--data", callback=without_secret, help="The history; default: the model's own source.")
+    ] = "",
+    batch: Annotated[
+        str, typer.Option("--batch", help="How long a batch is: 3d, 1w, or 500 rows; default: 25 batches.")
+    ] = "",
+    policy: Annotated[
+        Path | None,
+        typer.Option("--policy", help="Another policy beside: a model file, or refit, monitor, retrain, promotion."),
+    ] = None,
+    warmup: Annotated[
+        float, typer.Option("--warmup", help="Share of the rows that the first model learns from.")
+    ] = 0.3,
+    delay: Annotated[int, typer.Option("--delay", help="Labels of a batch come so many batches later.")] = 1,
+    trials: Annotated[int, typer.Option("--trials", help="Trials of each search.")] = 8,
+    budget: Annotated[str, typer.Option("--budget", help="Time of each search, at most.")] = "2m",
+    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes, each with a policy of its own.")] = 1,
+    recommend: Annotated[bool, typer.Option("--recommend", help="Try other thresholds as well.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget what an earlier run of the same has done.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Replay history: what this policy, and others, would have refused, refitted, searched and promoted."""
+    from everfit.backtest.asked import Asked, lasting, with_policy
+    from everfit.spec import load_spec
+
+    seconds = lasting("--budget", budget).total_seconds()
+    _ = Asked(batch=batch, warmup=warmup, delay=delay, trials=trials).period  # a mistake is worth knowing at once
+    if policy:
+        with_policy(load_spec(name, settings().models), policy)
+    other = str(policy.resolve()) if policy else ""
+    _run("backtest", as_json, model=name, data=data, batch=batch, policy=other, warmup=warmup, delay=delay,
+         trials=trials, budget=seconds, workers=workers, recommend=recommend, fresh=fresh)  # fmt: skip
+
+
+def _run(verb: str, as_json: bool, *, model: str, **parameters: str | float | None) -> dict[str, Any]:
     """Run the flow of that name beside a Prefect API, which starts while the heavy libraries are imported."""
     from everfit.errors import ValidationStopped
     from everfit.spec import load_spec
