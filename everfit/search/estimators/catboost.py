@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 LOSSES = {"mae": "MAE", "mape": "MAE"}
 FEW = 5000  # rows; with more, what is dear and changes little is left out
-QUICKER = {"simple_ctr": ["Borders:Prior=0.5"]}
+QUICKER = {"simple_ctr": ("Borders:Prior=0.5",)}  # a list could not be cloned
 
 
 class CatBoost(Boosting):

@@ -132,7 +132,8 @@ class TestEveryFamily:
 
     def test_uses_one_thread_and_the_vendors_own_class(self, member, job, data):
         model = member.build(member.defaults(job), job)
-        clone(model)
+        for each in (job, replace(job, rows=10_000)):
+            clone(member.build(member.defaults(each), each))
         while hasattr(model, "model"):
             model = model.model
         vendor = type(model).__module__.split(".")[0]
