@@ -92,7 +92,7 @@ def contrast(binned: Binned) -> Compared:
 
 
 def apart(one: Floats, two: Floats) -> float:
-    """Return the Kolmogorov-Smirnov distance of two sorted samples: it is largest at, or just below, one of the fewer."""
+    """Return the Kolmogorov-Smirnov distance of two sorted samples, largest at or just below one of the fewer."""
     few = min(one, two, key=len)
     at, below = (
         np.subtract(*(np.searchsorted(values, few, side=side) / len(values) for values in (one, two)))

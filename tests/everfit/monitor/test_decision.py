@@ -212,7 +212,7 @@ def test_what_holds_a_search_back_does_not_hold_a_refit_back():
     assert PAUSES["spent"] in vain.blockers
     assert vain.reasons[1:] == (
         "refits were in vain: the loss has risen in 6 labelled batches in a row",
-        "the model of recent rows is 2 batch(es) old, and 2 is its interval",
+        "the last refit of the model of recent rows was 2 batch(es) ago: 2 is its interval",
     )
     assert vain.upkeep.risen == 6
     assert vain.next_steps[1] == "A search is wanted too, and held back for now."
