@@ -152,6 +152,8 @@ def summary(
     return {
         **shared,
         "verdict": decision.verdict,
+        "diagnosis": decision.diagnosis.told if decision.diagnosis else "",
+        "wanted": decision.wanted,
         "reasons": list(decision.reasons),
         "blockers": list(decision.blockers),
         "findings": [finding.to_dict() for finding in decision.findings],

@@ -44,6 +44,11 @@ class Diagnosis(Record):
     columns: tuple[str, ...] = ()
     prospects: tuple[Prospect, ...] = ()
 
+    @property
+    def told(self) -> str:
+        """Name and sentence in one line."""
+        return f"{self.name}: {self.sentence}"
+
 
 def diagnose(evidence: Evidence, after: State | None = None) -> Diagnosis:
     """Tie findings together. `after` is the state after the labels of this batch, where there is one."""
@@ -89,13 +94,13 @@ def _unless_risen(evidence: Evidence) -> tuple[Name, str]:
     """Say what other signals mean where labels do not say that the loss has risen."""
     holds, moved = evidence.performance is not None, _moved(evidence)
     if moved and holds:
-        return "inputs moved but the model holds", f"{_what(moved)}, but the loss on labelled rows has not risen."
+        return "inputs moved but the model holds", f"{_what(moved)}, but labelled rows show no rise of the loss."
     if moved:
         return "not enough evidence", f"{_what(moved)}, and too few labels have come to say whether the model holds."
     if evidence.spoken:
         return "not enough evidence", f"{evidence.spoken[0].text}."
     if holds:
-        return "nothing unusual", "Nothing speaks, and the loss on labelled rows has not risen."
+        return "nothing unusual", "Nothing speaks, and labelled rows show no rise of the loss."
     if any(finding.judged for finding in evidence.findings):
         return "nothing unusual", "Nothing that could be judged speaks; too few labels say whether the loss holds."
     return "not enough evidence", "Nothing could be judged yet."

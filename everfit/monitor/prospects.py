@@ -47,7 +47,7 @@ def _of_nothing(evidence: Evidence) -> tuple[str, float | None]:
         return "not known: too few labels say how high the loss is", None
     if evidence.risen and loss.effect > 0:
         return f"the loss stays about {loss.effect:.0%} above what the champion was promoted with", 0.0
-    return f"the loss stays where it is, {loss.effect:+.0%} against what the champion was promoted with", 0.0
+    return f"the loss stays where it is: {loss.effect:+.0%} since promotion is no rise that counts", 0.0
 
 
 def _of_recalibration(after: State | None) -> tuple[str, float | None]:

@@ -185,8 +185,10 @@ def _show_backtest(result: Mapping[str, Any]) -> None:
 def _show_monitor(result: Mapping[str, Any]) -> None:
     colour = {"none": "green", "repair": "red"}.get(result["action"], "yellow")
     out.print(f"[bold {colour}]{result['model']}: {result['verdict']}[/]")
-    held = result["blockers"] if result["verdict"] == "retrain" else ()  # what nobody called for is not held back
-    for line in (*result["reasons"], *(f"held back: {why}" for why in held), *result["next_steps"]):
+    called = result["verdict"] == "retrain" and result.get("wanted") != "none"
+    held = result["blockers"] if called else ()  # what nobody called for is not held back
+    happened = [result["diagnosis"]] if result.get("diagnosis") else []
+    for line in (*happened, *result["reasons"], *(f"held back: {why}" for why in held), *result["next_steps"]):
         out.print(f"  {line}", markup=False, soft_wrap=True)
     for warning in result["warnings"]:
         out.print(f"  {warning}", style="yellow", markup=False, soft_wrap=True)

@@ -20,6 +20,10 @@ def test_only_a_retraining_that_was_called_for_is_held_back(verdict, shown, caps
     assert "extra added" in told.out
     assert "why" in told.out + told.err
     assert ("held back: few labels" in told.out + told.err) == shown
+    console.SHOW["monitor"](said | more | {"wanted": "none", "diagnosis": "the world changed: it did."})
+    told = capsys.readouterr().out
+    assert "held back" not in told
+    assert told.index("  the world changed: it did.\n") < told.index("  why\n")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import product
 
 import pytest
 
@@ -246,6 +247,29 @@ def test_an_old_champion_is_searched_for_anew_also_while_refits_are_due():
     old = {"champion_since": NOW - timedelta(days=31), "findings": (HELD,), "upkeep": DUE, "measured": SAME}
     assert judge(**old).action == "search"
     assert judge(**old, **PAUSES).action == "refit"
+
+
+def test_whatever_is_seen_there_is_one_action_and_the_same_one_again():
+    choices = {
+        "findings": [(), (LOSS,), (HELD,), (UNSURE,), (DRIFT, HELD), (LOSS, FAULT)],
+        "upkeep": [None, NEW, DUE, replace(DUE, risen=5)],
+        "measured": [None, SAME, RECENT_BETTER],
+        "running": ["", "decision 1"],
+        "labels": [2000, 3],
+        "champion_since": [None, NOW - timedelta(days=31)],
+    }
+    for values in product(*choices.values()):
+        seen = evidence(**dict(zip(choices, values, strict=True)))
+        decision = decide(seen, MONITOR, RETRAIN, PROMOTION)
+        assert decision == decide(Evidence.from_dict(seen.to_dict()), MONITOR, RETRAIN, PROMOTION)
+        assert bool(decision.refit) == (decision.action == "refit")
+        assert decision.action == decision.wanted or decision.blockers
+        assert (decision.action == "repair") == (FAULT in seen.findings)
+        assert decision.reasons
+        assert len(decision.next_steps) in (1, 2)
+        assert (decision.upkeep is None) == (seen.upkeep is None)
+        same_models = decision.action not in ("refit", "recalibrate") and seen.upkeep
+        assert not same_models or decision.upkeep.served == seen.upkeep.served
 
 
 def test_evidence_and_decision_come_back_from_json_and_decide_the_same_again():
