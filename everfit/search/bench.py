@@ -103,9 +103,9 @@ class Bench:
 
     def _costs(self, family: Family, model: Any) -> dict[str, Any]:
         """Measure what one row takes: its features, and one model's answer."""
-        encoders, one = self.matrices.encoders(family.style, 0), self.problem.one
+        encoders, one = self.matrices.encoders(family.style, 0), self.problem.few.iloc[:1]
         conform, ask = conformer(self.problem.plan), shares if self.problem.job.classifies else values
-        row = np.hstack([each.transform(one) for each in encoders])
+        row = np.hstack([each.transform(conform.transform(one)) for each in encoders])
         encode = milliseconds(lambda: [each.transform(conform.transform(one)) for each in encoders], CALLS)
         return {"encode_seconds": self.matrices.seconds(family.style), "encode_ms": min(encode),
                 "model_ms": min(milliseconds(lambda: ask(model, row), CALLS))}  # fmt: skip

@@ -82,8 +82,9 @@ def choose(given: Said, price: Price, most: float = float("inf"), until: float =
     `price` says what some candidates cost together; nothing that costs more than `most` is made, if that can be, and
     nothing is added after `until` (monotonic seconds).
     """
-    least = 1.2 * min(price([number]) for number in given.said)  # where nothing is cheap enough, what is nearly so
-    affordable = [number for number in given.said if price([number]) <= max(most, least)]
+    least = min(price([number]) for number in given.said)
+    bound = most if least <= most else 1.2 * least  # where nothing is cheap enough, what is nearly so
+    affordable = [number for number in given.said if price([number]) <= bound]
     best = max(affordable, key=lambda number: given.gain(given.said[number]))
     counts = _greedy(given, best, price, most, until)
     if len(counts) > 1 and _better(given.gains(given.mean(counts)), given.gains(given.said[best])):

@@ -24,7 +24,6 @@ ENOUGH = 10
 REFIT_SHARE = 0.35  # of the budget at most, for fits on all rows
 MOST_MS = 10.0  # for one row, unless the model file says something else
 RESCUE = 4.0  # seconds for a quick model when the budget ended without one
-CHOICES = 3  # of members, until one row takes no longer than it may
 QUICK_ROWS = 2000
 REFIT = -2  # the number of a final fit, which is no trial
 
@@ -54,45 +53,22 @@ class Closing:
     def make(self, found: Candidates, *, extends: bool) -> tuple[Any, Outcome, str]:
         """Return the final pipeline, its line of the leaderboard, and what is to be said of it."""
         from everfit.search import finish
+        from everfit.search.choosing import Choosing
 
         if not found.kept:
             return self._rescue(found)
         candidates = self._extended(found) if extends and self.problem.bagged else found.ranked()
-        weights, ms = self._chosen(candidates)
+        choosing = Choosing(self.problem, self.folder, candidates, *self._bounds(candidates))
+        weights = choosing.weights()
+        fitted, note = self._refit(self._refits([found.kept[number] for number in weights]))
+        weights, how, made, ms = choosing.assembled(weights, fitted)
         members = [found.kept[number] for number in weights]
-        how = finish.postprocessing(self.problem, self.folder, members, weights)
-        fitted, note = self._refit(self._refits(members))
-        made = finish.pipeline(self.problem, self.folder, members, weights, fitted, how)
         self.judged = finish.out_of_fold(self.problem, self.folder, members, weights, how)
         note = "; ".join(filter(None, [note, self._beyond(ms, finish.costs(self.problem, members)[1])]))
         row = members[0] if len(members) == 1 else finish.row(self.problem, self.folder, members, weights)
         final = replace(row, answers=how.told(self.problem.classes, self.problem.positive))
         found.outcomes = [each for each in found.outcomes if each.number != final.number] + [final]
         return made, final, note
-
-    def _chosen(self, candidates: list[Outcome]) -> tuple[dict[int, float], float]:
-        """Return the members' weights, and the milliseconds that they really take together for one row.
-
-        Costs that were measured one by one may add up to less than that; the choice is then made again, by as much
-        more strictly.
-        """
-        from everfit.search import finish
-
-        known = {each.number: each for each in candidates}
-        limits, until = self._bounds(candidates)
-        allowed = limits.ms
-        for _ in range(CHOICES):
-            weights = finish.choose(self.problem, self.folder, candidates, limits, until)
-            members = [known[number] for number in weights]
-            ms = finish.costs(self.problem, members)[0]
-            if limits.ms == float("inf"):
-                break
-            made = finish.pipeline(self.problem, self.folder, members, weights, {})
-            ms = finish.milliseconds(made, self.problem)
-            if ms <= allowed:
-                break
-            limits = replace(limits, ms=0.9 * limits.ms * allowed / ms)
-        return weights, ms
 
     def _bounds(self, candidates: list[Outcome]) -> tuple[Limits, float]:
         """Return the limits of the choice, and when it has to end.

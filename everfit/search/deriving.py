@@ -151,9 +151,8 @@ def _problem(order: Order, part: Given) -> tuple[Problem, pd.DataFrame]:
         len(whole.y), whole.y if job.classifies else None, FOLDS,
         time=as_number(part.time), group=part.group, gap=part.gap, seed=seed,
     )  # fmt: skip
-    one = whole.frame.iloc[:1].copy()
-    return Problem(order.plan, one, whole.y, whole.weight, folds, job, order.metric, order.positive, (LightGBM(),),
-                   classes), whole.frame  # fmt: skip
+    return Problem(order.plan, part.frame.iloc[:1].copy(), whole.y, whole.weight, folds, job, order.metric,
+                   order.positive, (LightGBM(),), classes), whole.frame  # fmt: skip
 
 
 def refine(plan: Plan, judges: Judges, *, whole: bool) -> Plan:

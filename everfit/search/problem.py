@@ -18,6 +18,7 @@ from everfit.search.predicted import Metric
 from everfit.search.tasks import Problem, Whole
 
 MOST_OF_THEM = 0.7  # of the rows, which each fold has to learn from for the mean of their models to be the final one
+FEW = 20
 WINDOWS = 5  # of time at most, each judging what came before it
 
 
@@ -85,7 +86,7 @@ def prepare(
     first = tuple(range(len(folds) if ordered else min(effort.folds, len(folds))))
     factors = None if classes is None else decision.usual(metric, y, given.weight, classes)
     even = min(len(fold.train) for fold in folds) >= MOST_OF_THEM * effort.rows
-    problem = Problem(plan, whole.frame.iloc[:1].copy(), whole.y, whole.weight, folds, job, metric, positive,
+    problem = Problem(plan, part.frame.iloc[:FEW].copy(), whole.y, whole.weight, folds, job, metric, positive,
                       tuple(families), classes, sampled=sample, bagged=not ordered and not sample and even,
                       first=first, factors=factors,
                       costs=decision.costs_of(costs, classes) if costs else None)  # fmt: skip

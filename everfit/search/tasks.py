@@ -30,7 +30,7 @@ class Problem:
     """
 
     plan: Plan
-    one: pd.DataFrame  # the first of the conformed rows, on which times are measured
+    few: pd.DataFrame  # some rows as they came, on which times are measured
     y: np.ndarray  # labels as they are, or numbers
     weight: np.ndarray | None
     folds: list[Fold]  # positions in the rows

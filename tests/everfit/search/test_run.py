@@ -17,7 +17,7 @@ from everfit.search.estimators import FAMILIES, family
 from everfit.search.portfolio import TURNS
 from everfit.spec import Search
 from tests.everfit.search.conftest import table
-from tests.everfit.search.troublemakers import TROUBLE, Breeds, Fails, Hangs, Leaks, Segfaults, Spawns
+from tests.everfit.search.troublemakers import TROUBLE, Breeds, Fails, Hangs, Leaks, Segfaults, Slows, Spawns
 
 LINEAR = family("linear")
 
@@ -150,7 +150,8 @@ def test_with_a_time_column_the_best_are_fitted_on_all_rows(run):
 def test_a_blend_is_a_line_of_the_leaderboard(run):
     frame = table(n=600)
     frame["y"] += np.random.default_rng(1).normal(size=600)  # where there is noise, means have less of it
-    found = run(frame, metric="rmse", spec=Search(trials=6, estimators=("lightgbm", "xgboost", "extra_trees")))
+    families = (Slows(), family("extra_trees"), LINEAR)
+    found = run(frame, metric="rmse", spec=Search(trials=6), families=families)
     top = found.leaderboard[0]
     assert (found.family, top.family, top.rank) == ("blend", "blend", 1)
     assert found.params == top.params
@@ -163,6 +164,10 @@ def test_a_blend_is_a_line_of_the_leaderboard(run):
     assert top.score < best.score
     assert top.low < top.score < top.high
     assert top.predict_ms > 0
+    assert "xgboost" in {name for name, _ in found.winners}
+    quick = run(frame, metric="rmse", spec=Search(trials=6, max_latency_ms=80), families=families)
+    assert "xgboost" not in {name for name, _ in quick.winners}, "its model of all rows is too slow"
+    assert quick.note == ""
 
 
 def test_a_model_that_may_not_take_long_is_the_fastest_and_says_if_that_is_not_enough(run):

@@ -1,0 +1,81 @@
+"""Which candidates answer together, so that one row takes no longer than it may."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import inf
+from pathlib import Path
+from typing import Any
+
+from everfit.search import finish
+from everfit.search.postprocessing import Postprocessing
+from everfit.search.tasks import Limits, Outcome, Problem
+
+CHOICES = 3  # of members, before the best alone is taken
+
+Weights = Mapping[int, float]
+
+
+@dataclass(frozen=True)
+class Choosing:
+    """The choice of members among candidates, the best first, within limits; it ends at `until` (monotonic seconds).
+
+    Without a limit of time nothing is timed, so that the choice is the same on any machine.
+    """
+
+    problem: Problem
+    folder: Path
+    candidates: Sequence[Outcome]
+    limits: Limits
+    until: float
+
+    def weights(self) -> Weights:
+        """Return the members' weights.
+
+        Costs that were measured one by one may add up to less than what members really take together for one row; the
+        choice is then made again, by as much more strictly, and in the end for one of the candidates alone.
+        """
+        stricter = self.limits
+        for _ in range(CHOICES):
+            weights = finish.choose(self.problem, self.folder, self.candidates, stricter, self.until)
+            ms = self._milliseconds(weights)
+            if ms <= self.limits.ms:
+                return weights
+            stricter = replace(stricter, ms=0.9 * stricter.ms * self.limits.ms / ms)
+        return self._alone()
+
+    def _alone(self) -> Weights:
+        """Return the best of the candidates that keep within the limits; the fastest where none does."""
+        small = [each for each in self.candidates if finish.costs(self.problem, [each])[1] <= self.limits.mb]
+        taken: dict[int, float] = {}
+        for each in small or self.candidates:
+            taken[each.number] = self._milliseconds({each.number: 1.0})
+            if taken[each.number] <= self.limits.ms:
+                break
+        return {min(taken, key=lambda number: taken[number]): 1.0}
+
+    def _milliseconds(self, weights: Weights) -> float:
+        if self.limits.ms == inf:
+            return 0.0
+        made = finish.pipeline(self.problem, self.folder, self._members(weights), weights, {})
+        return finish.milliseconds(made, self.problem)
+
+    def _members(self, weights: Weights) -> list[Outcome]:
+        return [each for each in self.candidates if each.number in weights]
+
+    def assembled(self, weights: Weights, fitted: Mapping[int, str]) -> tuple[Weights, Postprocessing, Any, float]:
+        """Return the members' weights, their postprocessing, the pipeline, and its milliseconds for one row.
+
+        `fitted` are files of models of all rows. They may be slower than those of the folds by which they were chosen:
+        the slowest member then goes, and the choice is made among the rest, until the limit is kept or one is left.
+        """
+        while True:
+            members = self._members(weights)
+            how = finish.postprocessing(self.problem, self.folder, members, weights)
+            made = finish.pipeline(self.problem, self.folder, members, weights, fitted, how)
+            ms = finish.milliseconds(made, self.problem) if self.limits.ms < inf else 0.0
+            if ms <= self.limits.ms or len(members) == 1:
+                return weights, how, made, ms
+            members.remove(max(members, key=lambda each: finish.costs(self.problem, [each])[0]))
+            weights = finish.choose(self.problem, self.folder, members, self.limits, self.until)
