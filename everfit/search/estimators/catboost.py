@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 LOSSES = {"mae": "MAE", "mape": "MAE"}
 FEW = 5000  # rows; with more, what is dear and changes little is left out
-QUICKER = {"simple_ctr": ("Borders:Prior=0.5",)}  # a list could not be cloned
+ONE = ("Borders:Prior=0.5",)  # a list could not be cloned
+QUICKER = {"simple_ctr": ONE}
 
 
 class CatBoost(Boosting):
@@ -63,6 +64,7 @@ class CatBoost(Boosting):
 
         own = {name: value for name, value in params.items() if name != "rounds"}
         if job.rows >= FEW and job.categories:
+            own |= {"combinations_ctr": ONE} if own.get("max_ctr_complexity") == 1 else {}  # or each fit warns of it
             own |= QUICKER | ({"leaf_estimation_iterations": 3} if job.classes == 2 and job.classifies else {})
         common = own | {
             "iterations": params.get("rounds", job.rounds), "cat_features": tuple(range(job.categories)) or None,

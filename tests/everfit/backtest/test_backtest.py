@@ -1,0 +1,199 @@
+"""A policy lives through a small history whose change and whose broken day are known."""
+
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from everfit import evaluation
+from everfit.backtest import page, recommend, telling
+from everfit.backtest.asked import Asked, with_policy
+from everfit.backtest.history import cut
+from everfit.backtest.plan import BEST, CALENDAR, EVERY, NEVER, OTHER, THIS, spaced
+from everfit.backtest.result import Ahead, Result, Variant, ahead
+from everfit.errors import DataError, EverfitError, InputError, SpecError
+from tests.everfit.backtest import planted_history as planted
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+    """The backtest in one process, and where it left what it remembers."""
+    base = tmp_path_factory.mktemp("backtest")
+    planted.history().to_parquet(base / "history.parquet", index=False)
+    return SimpleNamespace(base=base, home=base / "home", result=planted.lived(base, base / "home"))
+
+
+def timeless(result: Result, *names: str) -> list[dict]:
+    """Return what became of policies but for the seconds that it took, which no seed repeats."""
+    plain = [result.policy(name).to_dict() for name in names]
+    for each in plain:
+        each["seconds"] = each["cpu_seconds"] = None
+        for deed in each["deeds"]:
+            deed["searched"] = None
+    return plain
+
+
+def worse() -> Variant:
+    return Variant("refit.recent", 10, 5, 9.9, 12, 0.4, Ahead(THIS, -0.5, 0.99, 20))
+
+
+def first_only(story: SimpleNamespace, home: Path) -> Path:
+    """Return a home that knows the first model and nothing else."""
+    (known,) = story.home.iterdir()
+    (home / known.name).mkdir(parents=True)
+    shutil.copy(known / "first.joblib", home / known.name)
+    return home
+
+
+def test_a_policy_that_refits_beats_none_where_the_world_changed(story):
+    this, never = story.result.policy(THIS), story.result.policy(NEVER)
+    assert this.refits >= 5
+    assert never.fits == 0
+    assert this.score < 0.5 * never.score
+    settled = planted.CHANGE - planted.WARM + 7
+    assert max(this.scores[settled:]) < 0.05 * min(never.scores[settled:])
+    assert story.result.share > 0.8
+    assert story.result.policy(CALENDAR).fits == this.fits
+
+
+def test_the_broken_day_is_refused_alone_and_nothing_is_learnt_from_it(story):
+    broken = planted.BROKEN - planted.WARM
+    for name in (THIS, OTHER):
+        refused = [deed for deed in story.result.policy(name).deeds if deed.action == "repair"]
+        assert [deed.batch for deed in refused] == [broken]
+        assert "a changed unit?" in refused[0].reasons[0]
+        assert refused[0].fits == 0
+    assert story.result.policy(EVERY).scores[broken + 1] > 1.5 * story.result.policy(THIS).scores[broken + 1]
+
+
+def test_a_policy_that_does_not_refit_searches_and_its_challenger_is_judged_on_rows_that_neither_knew(story):
+    other = story.result.policy(OTHER)
+    (search,) = [deed for deed in other.deeds if deed.action == "search"]
+    assert search.batch == planted.CHANGE - planted.WARM
+    assert (other.refits, other.searches, other.promotions) == (0, 1, int(search.promoted))
+    assert re.search(r"of v1 on the same rows", search.judged)
+    held = [deed for deed in other.deeds if deed.verdict == "retrain" and deed.action == "none"]
+    assert all(any("cooldown of 4d" in why for why in deed.blockers) for deed in held)
+
+
+def test_each_batch_has_a_score_and_a_deed_and_the_best_window_is_the_best(story):
+    for each in story.result.policies:
+        assert len(each.scores) == len(each.seconds) == planted.DAYS - planted.WARM
+    assert [deed.batch for deed in story.result.policy(THIS).deeds] == list(range(planted.DAYS - planted.WARM))
+    assert story.result.policy(BEST).score <= story.result.policy(EVERY).score
+
+
+def test_the_same_seed_gives_the_same_also_with_a_process_for_each_policy(story, tmp_path):
+    again = planted.lived(story.base, tmp_path, workers=2, alone=True)
+    names = (THIS, NEVER, EVERY, CALENDAR, BEST)
+    assert timeless(again, *names) == timeless(story.result, *names)
+
+
+def test_what_was_killed_goes_on_where_it_was_and_ends_the_same(story, tmp_path):
+    home, after = first_only(story, tmp_path), 25
+    command = [sys.executable, "-m", "tests.everfit.backtest.planted_history", str(story.base), str(home), str(after)]
+    assert subprocess.run(command, cwd=ROOT, check=False).returncode == -signal.SIGKILL
+    told: list[str] = []
+    again = planted.lived(story.base, home, alone=True, tell=lambda _, text: told.append(text))
+    names = (THIS, NEVER, EVERY, CALENDAR, BEST)
+    assert timeless(again, *names) == timeless(story.result, *names)
+    assert sum("batch by batch" in text for text in told) == 5 * (planted.DAYS - planted.WARM) - after
+    assert not any("the first model" in text for text in told)
+
+
+def test_labels_that_come_late_are_learnt_from_late(story, tmp_path):
+    asked = replace(planted.ASKED, delay=3)
+    late = planted.lived(story.base, tmp_path, alone=True, asked=asked)
+    assert [deed.batch for deed in late.policy(THIS).deeds] == list(range(planted.DAYS - planted.WARM - 2))
+    assert late.policy(THIS).score > story.result.policy(THIS).score
+    assert late.policy(THIS).score < 0.8 * late.policy(NEVER).score
+
+
+def test_the_page_opens_anywhere_and_says_what_the_terminal_says(story, tmp_path):
+    by = Ahead(THIS, 0.5, 0.001, 20)
+    better = replace(worse(), score=7.9, ahead=by, better=True)
+    saved = page.save(tmp_path, replace(story.result, variants=(better, worse())))
+    assert "recommended: refit.recent: 10 in place of 5, alone" in "\n".join(telling.lines(saved))
+    text = Path(saved.page).read_text()
+    assert not re.search(r'(src|href)="(?!data:image/png;base64,)|https?:|@import|url\(', text)
+    for line in (telling.headline(saved), *telling.lines(saved)):
+        assert line.replace("'", "&#39;").replace(">", "&gt;") in text
+    assert {path.stem for path in (tmp_path / "plots").iterdir()} == {"quality", "cost", "frontier"}
+    assert Result.from_dict(saved.to_dict()) == saved
+
+
+def test_thresholds_are_recommended_only_beyond_luck(story):
+    changes = recommend.changes(planted.spec())
+    assert {change.key for change in changes} >= {"refit.recent", "refit.memory", "monitor.loss_increase"}
+    assert len({change.of(planted.spec()).place for change in changes}) == len(changes) > 5
+    assert "present thresholds are fine" in telling.recommended(replace(story.result, variants=(worse(),)))[0]
+    metric, this = evaluation.metric("mae"), story.result.policy(THIS)
+    moved = [replace(this, scores=tuple(s - d for s in this.scores)) for d in (0.1, -0.1)]
+    assert [ahead(metric, each, this).shown for each in moved] == [True, False]
+    noise = np.random.default_rng(1).normal(0, 1, len(this.scores))
+    assert not ahead(metric, replace(this, scores=tuple(np.array(this.scores) + noise - noise.mean())), this).shown
+
+
+@pytest.mark.parametrize(
+    ("asked", "change", "error", "said"),
+    [
+        ({"batch": "1d"}, {"time": None}, InputError, "names no data.time"),
+        ({"batch": "soon"}, {}, InputError, "--batch is 'soon'"),
+        ({"batch": "0"}, {}, InputError, "--batch is '0'"),
+        ({"batch": "4w"}, {}, InputError, "1 batch(es) of 4w; 3 are needed"),
+        ({"warmup": 1.5}, {}, InputError, "--warmup is 1.5"),
+        ({"delay": 0}, {}, InputError, "--delay is 0"),
+        ({}, {"target": "z"}, DataError, "no column 'z'"),
+    ],
+)
+def test_what_cannot_be_is_one_clear_error(asked, change, error, said):
+    spec = planted.spec()
+    spec = spec.model_copy(update={"data": spec.data.model_copy(update=change)})
+    with pytest.raises(error, match=re.escape(said)):
+        cut(spec, Asked(**asked), planted.history())
+
+
+def test_a_history_is_cut_by_time_or_by_rows_and_a_moment_is_never_parted():
+    spec, frame = planted.spec(), planted.history()
+    shuffled = frame.sample(frac=1, random_state=1)
+    shuffled.loc[shuffled.index[:7], "y"] = None
+    by_week = cut(spec, Asked(batch="1w"), shuffled)
+    assert by_week.frame["day"].is_monotonic_increasing
+    assert by_week.left_out == 7
+    assert by_week.frame["day"].iloc[by_week.warm - 1] < by_week.frame["day"].iloc[by_week.warm]
+    assert [batch.ended - batch.began for batch in by_week.batches[:-1]] == [timedelta(days=6)] * 2
+    assert len(cut(spec, Asked(batch="500"), frame).batches) == 3
+    assert len(cut(spec, Asked(), frame).batches) == 25
+
+
+def test_too_little_is_refused():
+    with pytest.raises(DataError, match="the first model needs 100"):
+        cut(planted.spec(), Asked(), planted.history().head(80))
+
+
+def test_another_policy_is_a_model_file_or_a_part_of_one(tmp_path):
+    path, spec = tmp_path / "other.yaml", planted.spec().model_copy(update={"owner": "me"})
+    path.write_text("refit: {recent: 9}")
+    assert (with_policy(spec, path).refit.recent, with_policy(spec, path).owner) == (9, "me")
+    path.write_text("reffit: {recent: 9}")
+    with pytest.raises(SpecError, match="Did you mean 'refit'"):
+        with_policy(spec, path)
+    path.write_text("refit: {recents: 9}")
+    with pytest.raises(EverfitError, match=r"other.yaml:1: refit.recents.*Did you mean 'recent'"):
+        with_policy(spec, path)
+
+
+def test_a_calendar_is_equally_spaced():
+    assert spaced(3, 8) == [1, 3, 5]
+    assert spaced(99, 5) == [0, 1, 2, 3]
+    assert spaced(0, 5) == []
