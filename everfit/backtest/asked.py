@@ -69,13 +69,14 @@ def with_policy(spec: ModelSpec, path: Path) -> ModelSpec:
     said = document.data if isinstance(document.data, dict) else {}
     unknown = [key for key in said if key not in ModelSpec.model_fields]
     named = [key for key in PARTS if key in said]
-    if unknown or not named:
+    whole = "data" in said
+    if unknown or not (named or whole):
         hint = did_you_mean(str(unknown[0]), PARTS) if unknown else ""
         what = f"has the key '{unknown[0]}', which is none of a model file.{hint}" if unknown else "says no policy."
         raise SpecError(f"{path} {what}", do=f"Give a model file, or some of {', '.join(PARTS)}.")
     needed = {"name": spec.name, "data": {"source": "-", "target": spec.data.target}}
     other = parse_spec(replace(document, data=needed | {key: said[key] for key in named}))
-    return spec.model_copy(update={key: getattr(other, key) for key in (PARTS if "data" in said else named)})
+    return spec.model_copy(update={key: getattr(other, key) for key in (PARTS if whole else named)})
 
 
 def name_of(*what: object) -> str:
