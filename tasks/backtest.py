@@ -28,7 +28,7 @@ def backtest(
     result = whole.backtest(
         spec, asked, home=settings.folder("backtests", spec.name), base=settings.workspace,
         other=with_policy(spec, Path(policy)) if policy else None, title=Path(policy).name, workers=workers,
-        recommend=recommend, fresh=fresh, personal=frozenset().union(*(suite.personal for suite in suites)),
+        recommend=recommend, fresh=fresh, suites=suites,
         secrets=secret, tell=tell,
     )  # fmt: skip
     bar.end(telling.headline(result))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,8 @@ class History:
     """Labelled rows in the order of time. The first `warm` are learnt from, the others are lived through in batches.
 
     `when` are microseconds; None where rows have no dates, and then each batch counts as a day. `left_out` rows have
-    no label, or no time.
+    no label, or no time. Rows that are `broken` by a suite are answered and never learnt from, and neither are the
+    batches that a suite has `refused`, by their number.
     """
 
     frame: pd.DataFrame
@@ -61,6 +63,19 @@ class History:
     warm: int
     batches: tuple[Batch, ...]
     left_out: int = 0
+    broken: frozenset[int] = frozenset()
+    refused: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+
+    def sound(self, number: int | None = None) -> np.ndarray:
+        """Return which rows of a batch, or of the warm-up, may be learnt from."""
+        rows = slice(0, self.warm) if number is None else self.batches[number].rows
+        at = np.arange(rows.start, rows.stop)
+        return at[~np.isin(at, list(self.broken))] if self.broken else at
+
+    def known(self, numbers: Iterable[int]) -> np.ndarray:
+        """Return the rows of the warm-up and of some batches that may be learnt from."""
+        kept = (self.sound(number) for number in numbers if number not in self.refused)
+        return np.concatenate([self.sound(), *kept])
 
     @property
     def usual(self) -> int:
@@ -73,8 +88,9 @@ class History:
         return self.when is not None
 
     def digest(self) -> str:
-        """Name what it holds."""
-        return evaluation.hash_of(evaluation.row_hashes(self.frame))
+        """Name what it holds, and what of it may be learnt from."""
+        rows = evaluation.hash_of(evaluation.row_hashes(self.frame))
+        return "\n".join([rows, str(sorted(self.broken)), str(sorted(self.refused.items()))])
 
     def score(self, rows: slice, said: Floats, classes: np.ndarray | None, factors: Any = None) -> float:
         """Return the metric of what was said of some rows; NaN where these do not define it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -90,8 +90,8 @@ class Fixed:
         if number not in self.at:
             return Deed(number, "none")
         history = _given(self.history)
-        stop = history.batches[number].stop
-        self.model = refitted(merged(self.model), history.frame.iloc[:stop], history.y[:stop], self.rows)
+        known = history.known(range(number + 1))
+        self.model = refitted(merged(self.model), history.frame.iloc[known], history.y[known], self.rows)
         return Deed(number, "refit", fits=1)
 
     def resume(self, history: History) -> None:
@@ -131,10 +131,9 @@ class Kept:
         self.history: History | None = history
         self.winners: Winners = model.winners
         self.performance = Performance(model.losses)
-        rows = slice(0, history.warm)
         self.session = Session(
-            spec, self._keeper(model, history.frame.iloc[rows], history.y[rows]), model.inputs, (self.performance,),
-            frozenset(personal), since=history.batches[0].began,
+            spec, self._keeper(model, *self._rows(())), model.inputs, (self.performance,), frozenset(personal),
+            since=history.batches[0].began,
         )  # fmt: skip
         self.fits = 0
         self.session.keeper.fits = 0
@@ -157,13 +156,15 @@ class Kept:
         Where labels come late, the models of now are asked: they have not learnt from these rows.
         """
         history = _given(self.history)
-        rows = history.batches[number].rows
+        rows, batch = history.sound(number), history.batches[number]
         frame, y, before = history.frame.iloc[rows], history.y[rows], self.session.keeper.fits
         given, answers = self.answered.pop(number)
-        decision = self.session.learn(frame, y, answers or self.session.keeper.answers(frame), now)
+        answers = answers.take(rows - batch.start) if answers else self.session.keeper.answers(frame)
+        refused = tuple(Finding("validation", why, severity="repair") for why in history.refused.get(number, ()))
+        decision = self.session.learn(frame, y, answers, now, refused)
         if decision.action != "repair":
             self.accepted.append(number)
-            self.said.append(given)
+            self.said.append(replace(given, values=given.values[rows - batch.start]))
         if decision.action == "refit":
             self.performance.since.clear()
         deed = self._deed(number, decision, self.session.keeper.fits - before)
@@ -175,7 +176,7 @@ class Kept:
         keeper = self.session.keeper
         keeper.frame, keeper.y = self._rows(self.accepted)
         self.session._reference = self._rows(self.accepted[: self.crowned])[0]
-        later = (history.batches[number].rows for number in self.accepted[self.crowned :])
+        later = (history.sound(number) for number in self.accepted[self.crowned :])
         self.session._accepted = [history.frame.iloc[rows][self.session.inputs] for rows in later]
 
     def __getstate__(self) -> dict[str, Any]:
@@ -191,9 +192,8 @@ class Kept:
 
     def _rows(self, numbers: Collection[int]) -> tuple[pd.DataFrame, np.ndarray]:
         history = _given(self.history)
-        parts = [slice(0, history.warm), *(history.batches[number].rows for number in numbers)]
-        frame = pd.concat([history.frame.iloc[rows] for rows in parts], ignore_index=True)
-        return frame, np.concatenate([history.y[rows] for rows in parts])
+        rows = history.known(numbers)
+        return history.frame.iloc[rows].reset_index(drop=True), history.y[rows]
 
     def _deed(self, number: int, decision: Decision, fits: int) -> Deed:
         weights = self.session.keeper.state.served.weights

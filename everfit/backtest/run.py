@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -24,7 +25,7 @@ from everfit.backtest.history import History
 from everfit.backtest.plan import Policy
 from everfit.backtest.replay import Lived, live
 from everfit.backtest.searching import Model
-from everfit.errors import InputError
+from everfit.errors import InputError, Unavailable
 from everfit.files import replacing
 from everfit.locks import locked
 from everfit.spec import ModelSpec
@@ -105,14 +106,25 @@ def lived(stage: Stage, policies: Sequence[Policy], *, workers: int, tell: Tell)
 def _beside(stage: Stage, policies: Sequence[Policy], workers: int, tick: Callable[[str], None]) -> dict[str, Lived]:
     """Give each policy a process; what these say of batches is passed on from here."""
     context = get_context("spawn")  # threads of libraries do not survive a fork
-    told = context.Queue()
-    with ProcessPoolExecutor(min(workers, len(policies)), context, _settle, (stage, told)) as pool:
+    told, stop = context.Queue(), context.Event()
+    with ProcessPoolExecutor(min(workers, len(policies)), context, _settle, (stage, told, stop)) as pool:
         futures = {policy.name: pool.submit(_live, policy) for policy in policies}
         open_: set[Future[Lived]] = set(futures.values())
-        while open_:
-            _, open_ = wait(open_, timeout=LOOK, return_when=FIRST_COMPLETED)
-            for title in _waiting(told):
-                tick(title)
+        try:
+            while open_:
+                done, open_ = wait(open_, timeout=LOOK, return_when=FIRST_COMPLETED)
+                for title in _waiting(told):
+                    tick(title)
+                for future in done:
+                    future.result()
+        except BrokenProcessPool as cause:
+            raise Unavailable(
+                "A process of the backtest has died, perhaps for want of memory.",
+                do="Run the same command again, with fewer --workers: what was done is kept.",
+            ) from cause
+        finally:
+            stop.set()  # with the batch that each is at, where this one ends early
+            pool.shutdown(wait=False, cancel_futures=True)
         return {name: future.result() for name, future in futures.items()}
 
 
@@ -127,8 +139,8 @@ def _waiting(told: Any) -> Iterable[str]:
 _here: dict[str, Any] = {}  # of a process that lives through policies
 
 
-def _settle(stage: Stage, told: Any) -> None:
-    _here.update(stage=stage, told=told)
+def _settle(stage: Stage, told: Any, stop: Any) -> None:
+    _here.update(stage=stage, told=told, stop=stop)
     Thread(target=_end_with_parent, daemon=True).start()
 
 
@@ -141,7 +153,12 @@ def _end_with_parent() -> None:
 
 
 def _live(policy: Policy) -> Lived:
-    found: Lived = _here["stage"].live(policy, lambda _: _here["told"].put(policy.title))
+    def tick(_: int) -> None:
+        _here["told"].put(policy.title)
+        if _here["stop"].is_set():
+            raise InterruptedError("the backtest was stopped")
+
+    found: Lived = _here["stage"].live(policy, tick)
     return found
 
 

@@ -47,7 +47,7 @@ def first(
     spec: ModelSpec, history: History, asked: Asked, folder: Path, on_progress: Callable[[Progress], None] | None = None
 ) -> Model:
     """Search on the warm-up; a search that was killed is gone on with. Raise BudgetSpent when it finds nothing."""
-    rows = history.frame.iloc[: history.warm]
+    rows = history.frame.iloc[history.sound()].reset_index(drop=True)
     found = _search(spec, history, asked, rows, folder=folder, identity=folder.parent.name, on_progress=on_progress)
     judged = found.out_of_fold
     known = np.zeros(0) if judged is None else _losses(judged.y, judged.predicted)

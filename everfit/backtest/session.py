@@ -56,12 +56,15 @@ class Session:
         answers = self.keeper.answers(frame)
         return self.keeper.serve(answers), answers
 
-    def learn(self, frame: pd.DataFrame, y: np.ndarray, answers: Answers, now: datetime) -> Decision:
+    def learn(
+        self, frame: pd.DataFrame, y: np.ndarray, answers: Answers, now: datetime, refused: tuple[Finding, ...] = ()
+    ) -> Decision:
         """Judge a batch by its labels, decide, and do what was decided, but for a search; a broken one teaches nothing.
 
-        Where a search was decided on, it is the caller's, who ends it with `crown` if its challenger has won.
+        Where a search was decided on, it is the caller's, who ends it with `crown` if its challenger has won. What
+        suites have `refused` is looked at no further.
         """
-        found = self._faults(frame)
+        found = refused or self._faults(frame)
         self.before.insert(0, found)
         self.met += 1
         broken = any(finding.severity == "repair" for finding in found)

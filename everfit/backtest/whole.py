@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from pathlib import Path
 
 from everfit import report
 from everfit.backtest import recommend as recommending
 from everfit.backtest import run
 from everfit.backtest.asked import Asked
+from everfit.backtest.checks import checked
 from everfit.backtest.history import History, read
 from everfit.backtest.result import Result, Standing, Variant, facts, standings
 from everfit.backtest.run import Stage, Tell
 from everfit.sources import Secrets
 from everfit.spec import ModelSpec
+from everfit.validation import Suite
 
 
 def backtest(
     spec: ModelSpec, asked: Asked, *, home: Path, base: Path, other: ModelSpec | None = None, title: str = "other",
-    workers: int = 1, recommend: bool = False, fresh: bool = False, personal: Collection[str] = (),
+    workers: int = 1, recommend: bool = False, fresh: bool = False, suites: Sequence[Suite] = (),
     secrets: Secrets | None = None, tell: Tell = lambda *_: None,
 ) -> Result:  # fmt: skip
     """Let policies live through a history side by side, and say how each fared.
@@ -27,8 +29,8 @@ def backtest(
     run again. `other` is the model with another policy, called `title`. `recommend` tries other thresholds as well.
     Raise InputError, SourceError or DataError when the history cannot be used so, BudgetSpent without a first model.
     """
-    history = read(spec, asked, base, secrets)
-    with run.prepared(spec, history, asked, home, tell=tell, personal=personal, fresh=fresh) as stage:
+    history = checked(read(spec, asked, base, secrets), suites, model=spec.name)
+    with run.prepared(spec, history, asked, home, tell=tell, personal=_personal(suites), fresh=fresh) as stage:
         policies, lived = run.all_policies(stage, spec, other=other, title=title, workers=workers, tell=tell)
         found = standings(policies, lived, history)
         variants = _variants(stage, spec, found[0], workers, tell) if recommend else ()
@@ -45,12 +47,19 @@ def _variants(stage: Stage, spec: ModelSpec, this: Standing, workers: int, tell:
     return recommending.weigh([(change, policy, lived[policy.name]) for change, policy in tried], this, stage.history)
 
 
+def _personal(suites: Sequence[Suite]) -> frozenset[str]:
+    return frozenset().union(*(suite.personal for suite in suites))
+
+
 def _notes(spec: ModelSpec, history: History) -> tuple[str, ...]:
     """Say in what this differs from production."""
     said = [
         (not history.dated, "the rows have no dates: each batch counts as a day for cooldown and weekly cap"),
         (bool(history.left_out), f"{history.left_out:,} rows without a label or a time are left out"),
-        (bool(spec.suites), "suites are not run: what they would have refused or set aside is learnt from"),
+        (
+            bool(history.broken),
+            f"{len(history.broken):,} rows are broken by the suites, and no policy learns from them",
+        ),
         (bool(spec.data.weight), "refits do not weigh rows; metrics and searches do"),
         (spec.promotion.approval == "manual", "promotions wait for nobody here"),
         (spec.spending.limited, "searches are smaller than in production, and no monthly budget ends them"),

@@ -28,6 +28,12 @@ class Answers:
     before: Mapping[str, Floats] = field(default_factory=dict)
     old: Floats | None = None
 
+    def take(self, rows: np.ndarray) -> Answers:
+        """Return the same for some rows, by position."""
+        members = {name: said[rows] for name, said in self.members.items()}
+        before = {name: said[rows] for name, said in self.before.items()}
+        return Answers(members, before, None if self.old is None else self.old[rows])
+
 
 @dataclass(frozen=True)
 class Paid(Record):
