@@ -16,12 +16,23 @@ import pytest
 from everfit import evaluation
 from everfit.backtest import page, recommend, telling
 from everfit.backtest.asked import Asked, with_policy
+from everfit.backtest.checks import checked
 from everfit.backtest.history import cut
 from everfit.backtest.plan import BEST, CALENDAR, EVERY, NEVER, OTHER, THIS, spaced
 from everfit.backtest.result import Ahead, Result, Variant, ahead
 from everfit.errors import DataError, EverfitError, InputError, SpecError
+from everfit.validation import load_suites
 from tests.everfit.backtest import planted_history as planted
 
+SUITE = """
+name: toy
+expectations:
+  - type: expect_column_values_to_not_be_null
+    kwargs: {column: a}
+    on_fail: quarantine
+  - type: expect_column_median_to_be_between
+    kwargs: {column: b, max_value: 100}
+"""
 ROOT = Path(__file__).parents[3]
 
 
@@ -142,6 +153,19 @@ def test_thresholds_are_recommended_only_beyond_luck(story):
     assert [ahead(metric, each, this).shown for each in moved] == [True, False]
     noise = np.random.default_rng(1).normal(0, 1, len(this.scores))
     assert not ahead(metric, replace(this, scores=tuple(np.array(this.scores) + noise - noise.mean())), this).shown
+
+
+def test_what_suites_refuse_or_set_aside_nobody_learns_from(tmp_path):
+    (tmp_path / "toy.yaml").write_text(SUITE)
+    frame, day = planted.history(), planted.WARM + 2
+    rows = np.flatnonzero(frame["day"] == frame["day"].iloc[day * planted.ROWS])
+    frame.loc[rows[:3], "a"] = None
+    history = checked(cut(planted.spec(), planted.ASKED, frame), load_suites(("toy",), tmp_path), model="toy")
+    assert history.broken == frozenset(rows[:3].tolist())
+    assert list(history.refused) == [planted.BROKEN - planted.WARM]
+    learnt = history.known(range(len(history.batches)))
+    assert len(learnt) == len(frame) - 3 - planted.ROWS
+    assert not set(learnt) & {*rows[:3], *np.flatnonzero(frame["b"] > 1000)}
 
 
 @pytest.mark.parametrize(
