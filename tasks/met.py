@@ -86,7 +86,7 @@ def losses(spec: ModelSpec, loaded: registry.Loaded, met: Met) -> pd.DataFrame:
     """Return `loss` and `new` of every row whose label is known: the new ones last, each part in the order of time."""
     parts = []
     for frame, predict in ((met.landed, _asks), (met.asked, as_predicted)):
-        known = _labelled(spec, frame)
+        known = labelled(spec, frame)
         if len(known):
             loss = evaluation.row_losses(loaded.task, known[spec.data.target], predict(loaded, known))
             when = times(spec, loaded, known) if spec.data.time in known else np.arange(len(known), dtype="float64")
@@ -98,7 +98,7 @@ def losses(spec: ModelSpec, loaded: registry.Loaded, met: Met) -> pd.DataFrame:
 
 def count_labelled(spec: ModelSpec, frame: pd.DataFrame) -> int:
     """Return how many rows have their label."""
-    return len(_labelled(spec, frame))
+    return len(labelled(spec, frame))
 
 
 def times(spec: ModelSpec, loaded: registry.Loaded, frame: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -106,7 +106,8 @@ def times(spec: ModelSpec, loaded: registry.Loaded, frame: pd.DataFrame) -> np.n
     return evaluation.times_of(frame[spec.data.time], loaded.format_of(spec.data.time))
 
 
-def _labelled(spec: ModelSpec, frame: pd.DataFrame) -> pd.DataFrame:
+def labelled(spec: ModelSpec, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows that have their label."""
     return frame[_has_label(spec, frame)]
 
 

@@ -1,7 +1,7 @@
 """Look at what is new with the champion's eyes: is it broken, has it moved, is it predicted worse than before?"""
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,22 +11,28 @@ from everfit import evaluation, registry, validation
 from everfit.errors import ValidationStopped
 from everfit.lake import Batch, Lake, labels
 from everfit.ledger import Ledger
-from everfit.monitor import drift, faults, new_normal, overdue, performance, season
+from everfit.monitor import faults, new_normal, overdue, signals
+from everfit.monitor.answered import ROWS, Answered
+from everfit.monitor.counts import sample
 from everfit.monitor.decision import Evidence
 from everfit.monitor.findings import Finding
+from everfit.monitor.moved import Drift
 from everfit.monitor.reference import heldout_losses
-from everfit.reserved import HELDOUT, NEW, PREDICTION, ROW, SCORE
+from everfit.monitor.view import View
+from everfit.reserved import HELDOUT, LOSS, NEW, PREDICTION, ROW, SCORE
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
 from tasks.build_features import in_time
 from tasks.champion import Champion
 from tasks.evidence import evidence
 from tasks.labels import Arrived
-from tasks.met import Met, count_labelled, losses, meet, times
+from tasks.met import Met, count_labelled, labelled, losses, meet, times
 from tasks.steps import say, step
 from tasks.validate import Checked
 
 RECENT = 20_000  # rows that batches are compared with at most, when that is those accepted lately
+ASKED = 50_000  # rows of a batch, for what signals compare of predictions
+ARRIVALS = 100  # batches, from which the usual time between them is learnt
 KEPT = 50  # Evidently's pages of a model
 
 
@@ -35,7 +41,7 @@ class Seen:
     """The evidence about one batch, and what its page shows beside it."""
 
     evidence: Evidence
-    moved: drift.Drift | None = None
+    moved: Drift | None = None
     evidently: str = ""
     performance: str = ""
 
@@ -58,21 +64,21 @@ def watch(spec: ModelSpec, champion: Champion, checked: Checked) -> Seen:
         seen = evidence(spec, loaded, batch=batch.digest, rows=len(frame), findings=broken, target_present=present)
         return Seen(seen)
     page = settings.reports(spec.name) / f"evidently-{batch.digest[:12]}.html"
-    moved, again, *reports = _drift(spec, loaded, met.landed, frame, page, personal)
     whole = met.with_batch(loaded, frame)
-    known, findings = _labelled(spec, loaded, whole)
+    view = _view(spec, loaded, whole, frame, met.landed, personal)
+    reports = _reports(loaded, view, page)
     return Seen(
         evidence(
             spec,
             loaded,
             batch=batch.digest,
             rows=len(frame),
-            findings=(*broken, *moved.findings(), again, *findings),
-            labels=known,
+            findings=(*broken, *signals.judge(view), *_overdue(spec, loaded, whole)),
+            labels=len(view.losses),
             new_rows=count_labelled(spec, whole.landed),
             target_present=present,
         ),
-        moved,
+        view.drift,
         *reports,
     )
 
@@ -91,11 +97,16 @@ def watch_labels(spec: ModelSpec, champion: Champion, arrived: Arrived) -> Seen:
     """Gather what labels that came alone say about the champion, on rows that landed and on rows only predicted."""
     loaded = champion.loaded
     met = meet(spec, loaded, after=arrived.after)
-    known, findings = _labelled(spec, loaded, met)
-    landed = count_labelled(spec, met.landed)
+    view = _view(spec, loaded, met)
     return Seen(
         evidence(
-            spec, loaded, batch=arrived.digest, rows=arrived.joined, findings=findings, labels=known, new_rows=landed
+            spec,
+            loaded,
+            batch=arrived.digest,
+            rows=arrived.joined,
+            findings=(*signals.judge(view), *_overdue(spec, loaded, met)),
+            labels=len(view.losses),
+            new_rows=count_labelled(spec, met.landed),
         )
     )
 
@@ -110,19 +121,45 @@ def refused(spec: ModelSpec, champion: Champion, batch: Batch, stop: ValidationS
     return Seen(seen)
 
 
-def _labelled(spec: ModelSpec, loaded: registry.Loaded, met: Met) -> tuple[int, tuple[Finding, ...]]:
-    """Return how many rows have a label that the champion never saw, and what these say."""
-    known = losses(spec, loaded, met)
-    worse = performance.compare(
-        heldout_losses(loaded.reference),
-        known["loss"].to_numpy(),
-        level=spec.monitor.significance,
-        min_increase=spec.monitor.loss_increase,
-        min_labels=spec.monitor.min_labels,
+def _view(
+    spec: ModelSpec,
+    loaded: registry.Loaded,
+    met: Met,
+    frame: pd.DataFrame | None = None,
+    since: pd.DataFrame | None = None,
+    personal: frozenset[str] = frozenset(),
+) -> View:
+    """Gather what signals look at: what the champion has met, and the rows of a batch, which were accepted `since`."""
+    known, task, target = losses(spec, loaded, met), loaded.task, spec.data.target
+    now = loaded.reference.iloc[:0] if frame is None else _with_predictions(loaded, frame)
+    past, which = (loaded.reference, "") if since is None else _reference(spec, loaded, since)
+
+    def ask(rows: pd.DataFrame) -> evaluation.Predicted:
+        return evaluation.predict(loaded.pipeline, rows, task, loaded.card["positive"])
+
+    def answered(rows: pd.DataFrame) -> Answered:
+        return Answered.by(ask, sample(rows, ROWS).reset_index(drop=True), task, target)
+
+    arrived = Ledger.of(Settings()).entries(spec.name, kinds=["ingested"], limit=ARRIVALS)
+    held = loaded.reference
+    return View(
+        policy=spec.monitor,
+        task=task,
+        target=target,
+        inputs=loaded.schema.only(set(loaded.card["inputs"]) - {spec.data.time}),
+        ask=ask,
+        reference=past,
+        current=now,
+        heldout=answered(held[held[HELDOUT].astype(bool) & held[LOSS].notna()]),
+        batch=answered(now),
+        labelled=answered(labelled(spec, met.landed).tail(ROWS)),
+        past_losses=heldout_losses(held),
+        losses=known["loss"].to_numpy(),
         recent=int(known["new"].sum()),
+        arrivals=tuple(entry.at for entry in arrived),
+        personal=personal,
+        compared_with=which,
     )
-    say(f"{len(known):,} labelled rows since the champion was made: {worse.text}")
-    return len(known), (worse, *_overdue(spec, loaded, met))
 
 
 def _overdue(spec: ModelSpec, loaded: registry.Loaded, met: Met) -> tuple[Finding, ...]:
@@ -166,37 +203,16 @@ def _personal(spec: ModelSpec) -> frozenset[str]:
     return frozenset().union(*(suite.personal for suite in suites))
 
 
-def _drift(
-    spec: ModelSpec,
-    loaded: registry.Loaded,
-    since: pd.DataFrame,
-    frame: pd.DataFrame,
-    page: Path,
-    personal: frozenset[str],
-) -> tuple[drift.Drift, Finding, str, str]:
-    """Compare inputs, predictions and labels with the champion's past; name Evidently's reports, or say why none."""
-    now, target = _with_predictions(loaded, frame), spec.data.target
-    past, which = _reference(spec, loaded, since)
-    moved = drift.compare(
-        past,
-        now,
-        columns=loaded.schema.only(set(loaded.card["inputs"]) - {spec.data.time}),
-        level=spec.monitor.significance,
-        min_rows=spec.monitor.min_rows,
-        target=target,
-        personal=personal,
-    )
-    again = season.find(past, now, moved, level=spec.monitor.significance, min_rows=spec.monitor.min_rows)
-    if moved.judged:
-        moved = replace(moved, why=f"{moved.why}, compared with {which}")
+def _reports(loaded: registry.Loaded, view: View, page: Path) -> tuple[str, str]:
+    """Write Evidently's reports of the columns and of predictions beside labels; name them, or say why none."""
     from everfit.monitor import evidently_report  # takes four seconds, and most runs see nothing new
 
     beside = page.with_name(f"{page.stem}-performance.html")
-    shown = moved.judged and target not in personal
-    performance = evidently_report.write_performance(past, now, target, loaded.task, beside) if shown else ""
-    report = evidently_report.write_report(past, now, moved, page)
+    shown, sides = view.drift.judged and view.target not in view.personal, (view.reference, view.current)
+    performance = evidently_report.write_performance(*sides, view.target, loaded.task, beside) if shown else ""
+    report = evidently_report.write_report(*sides, view.drift, page)
     _keep_latest(page.parent)
-    return moved, again, report, performance
+    return report, performance
 
 
 def _keep_latest(folder: Path) -> None:
@@ -223,6 +239,8 @@ def _reference(spec: ModelSpec, loaded: registry.Loaded, since: pd.DataFrame) ->
 
 
 def _with_predictions(loaded: registry.Loaded, frame: pd.DataFrame) -> pd.DataFrame:
-    predicted = evaluation.predict(loaded.pipeline, frame, loaded.task, loaded.card["positive"])
+    """Put beside rows what the champion says of them; of more than 50,000 it is asked about so many of them."""
+    asked = sample(frame, ASKED)
+    predicted = evaluation.predict(loaded.pipeline, asked, loaded.task, loaded.card["positive"])
     said = {PREDICTION: predicted.values} | ({} if predicted.score is None else {SCORE: predicted.score})
-    return pd.concat([frame, pd.DataFrame(said, index=frame.index)], axis=1)
+    return pd.concat([frame, pd.DataFrame(said, index=asked.index)], axis=1)

@@ -1,20 +1,16 @@
-"""Has the champion's loss risen on labelled rows, by more than chance and by enough to matter?
-
-Losses in the order of time are alike from one row to the next, so that a thousand of them may say no more than
-fifty independent ones would. Each mean's error is therefore taken from the means of twenty successive blocks.
-"""
+"""Has the champion's loss risen on labelled rows, by more than chance and by enough to matter?"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from everfit.monitor.counts import Floats
 from everfit.monitor.findings import Finding, finite
+from everfit.monitor.means import BLOCKS, Rise, rise
+from everfit.monitor.view import View
 
-BLOCKS = 20
 SIGNAL = "performance"
 
 
@@ -24,17 +20,20 @@ class _Window:
 
     name: str
     rows: int
-    before: float
-    after: float
-    statistic: float
-    p_value: float
+    loss: Rise
 
-    @property
-    def rise(self) -> float:
-        """The relative rise of the mean loss; a rise from nothing counts as a thousandfold."""
-        if self.after <= self.before:
-            return (self.after - self.before) / self.before if self.before else 0.0
-        return min((self.after - self.before) / self.before, 1e3) if self.before else 1e3
+
+def judge(view: View) -> Finding:
+    """Ask for a retraining when the losses since promotion are higher than the champion's on its held-out rows."""
+    policy = view.policy
+    return compare(
+        view.past_losses,
+        view.losses,
+        level=policy.significance,
+        min_increase=policy.loss_increase,
+        min_labels=policy.min_labels,
+        recent=view.recent,
+    )
 
 
 def compare(
@@ -62,7 +61,7 @@ def compare(
     cap = _cap(before)
     before, after = np.minimum(before, cap), np.minimum(after, cap)
     windows = [
-        _window("since promotion" if rows == len(after) else "of the latest rows", before, after[-rows:])
+        _Window("since promotion" if rows == len(after) else "of the latest rows", rows, rise(before, after[-rows:]))
         for rows in _spans(len(after), recent or 0, min_labels)
     ]
     return _finding(windows, level / len(windows), min_increase)
@@ -80,43 +79,19 @@ def _cap(losses: Floats) -> float:
     return cap if cap > 0 else np.inf
 
 
-def _window(name: str, before: Floats, after: Floats) -> _Window:
-    """Compare means by Welch's test on block means, with the larger of both error estimates."""
-    (error_before, freedom_before), (error_after, freedom_after) = _error(before), _error(after)
-    variance = error_before + error_after
-    means = float(before.mean()), float(after.mean())
-    if not variance:
-        return _Window(name, len(after), *means, 0.0, 0.0 if means[1] > means[0] else 1.0)
-    freedom = variance**2 / (error_before**2 / freedom_before + error_after**2 / freedom_after)
-    statistic = (means[1] - means[0]) / variance**0.5
-    return _Window(name, len(after), *means, statistic, float(stats.t.sf(statistic, freedom)))
-
-
-def _error(losses: Floats) -> tuple[float, int]:
-    """Return the squared error of the mean, and its degrees of freedom.
-
-    Blocks see what neighbours share; where even the blocks are alike, their first autocorrelation says how much.
-    """
-    blocks = min(BLOCKS, len(losses) // 2)
-    means = np.array([part.mean() for part in np.array_split(losses, blocks)])
-    away = means - means.mean()
-    alike = float(np.clip(away[1:] @ away[:-1] / max(away @ away, 1e-300), 0, 0.9))
-    spread = float(means.var(ddof=1)) / blocks * (1 + alike) / (1 - alike)
-    return max(spread, float(losses.var(ddof=1)) / len(losses)), blocks - 1
-
-
 def _finding(windows: list[_Window], level: float, min_increase: float) -> Finding:
-    alarms = [w for w in windows if w.p_value < level and w.rise >= min_increase]
-    shown = min(alarms or windows[:1], key=lambda w: w.p_value)
+    alarms = [w for w in windows if w.loss.p_value < level and w.loss.share >= min_increase]
+    shown = min(alarms or windows[:1], key=lambda w: w.loss.p_value)
+    loss = shown.loss
     text = (
-        f"the mean loss {shown.name} is {shown.after:.4g} on {shown.rows:,} rows, against {shown.before:.4g} "
-        f"when the champion was judged: {shown.rise:+.0%} (p = {shown.p_value:.2g}; {min_increase:.0%} matters)"
+        f"the mean loss {shown.name} is {loss.after:.4g} on {shown.rows:,} rows, against {loss.before:.4g} "
+        f"when the champion was judged: {loss.share:+.0%} (p = {loss.p_value:.2g}; {min_increase:.0%} matters)"
     )
     return Finding(
         SIGNAL,
         text,
         severity="retrain" if alarms else "fine",
-        statistic=finite(shown.statistic),
-        p_value=finite(shown.p_value),
-        effect=finite(shown.rise),
+        statistic=finite(loss.statistic),
+        p_value=finite(loss.p_value),
+        effect=finite(loss.share),
     )

@@ -87,8 +87,8 @@ def page(
 
 
 def ordered(drift: Drift | None) -> list[ColumnDrift]:
-    """Return the columns, drifted ones first, then by how far they moved."""
-    return sorted(drift.columns, key=lambda c: (not c.drifted, not c.judged, -c.effect)) if drift else []
+    """Return the columns, drifted ones first and of these those that matter most, then by how far they moved."""
+    return sorted(drift.columns, key=lambda c: (c.drifted, c.judged, *c.rank), reverse=True) if drift else []
 
 
 def bars(column: ColumnDrift) -> list[Bar]:

@@ -13,11 +13,18 @@ import pandas as pd
 from everfit.monitor.counts import sample
 from everfit.monitor.drift import Drift, compare
 from everfit.monitor.findings import Finding
+from everfit.monitor.view import View
 from everfit.schema import Schema
 
 SIGNAL = "season"
 PARTS, FEWEST = 10, 3
 MAX_ROWS = 5_000  # of a batch: each part is compared with all of them
+
+
+def judge(view: View) -> Finding:
+    """Look at the columns that moved against the champion's past."""
+    policy = view.policy
+    return find(view.reference, view.current, view.drift, level=policy.significance, min_rows=policy.min_rows)
 
 
 def find(

@@ -7,6 +7,7 @@ import pytest
 
 from everfit.monitor import drift
 from everfit.monitor.drift import Drift, compare, holm
+from everfit.monitor.shifts import of_inputs
 from everfit.schema import Schema
 
 
@@ -72,7 +73,7 @@ def test_a_planted_change_is_found_and_nothing_else(column, change, rows):
     before, after = frame(10_000, rng), frame(rows, rng)
     found = judge(before, after.assign(**{column: change(after)}))
     assert [c.column for c in found.drifted] == [column]
-    assert found.findings()[0].severity == "watch"
+    assert of_inputs(found).severity == "watch"
 
 
 def test_one_absurd_outlier_does_not_hide_a_shift():
@@ -96,7 +97,7 @@ def test_few_rows_are_not_enough_to_judge():
     found = judge(frame(5000, rng), frame(40, rng), min_rows=500)
     assert not found.judged
     assert "40 rows, 500 are needed" in found.why
-    assert [(f.judged, f.speaks) for f in found.findings()] == [(False, False)]
+    assert not of_inputs(found).judged
 
 
 def test_missing_columns_times_and_empty_ones_do_not_stop_the_others():
@@ -165,7 +166,7 @@ def test_drift_of_a_personal_column_is_judged_and_none_of_its_values_is_kept():
     for column in (*found.drifted, found.target, found.prediction):
         assert column.drifted
         assert "values moved" in column.why
-    assert "example.com" not in json.dumps([found.to_dict(), *(finding.to_dict() for finding in found.findings())])
+    assert "example.com" not in json.dumps([found.to_dict(), of_inputs(found).to_dict()])
 
 
 def test_many_rows_are_sampled_and_the_error_is_stated(monkeypatch):

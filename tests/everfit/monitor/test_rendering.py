@@ -12,6 +12,7 @@ from everfit.monitor import blend, drift, rendering, telling
 from everfit.monitor.decision import Evidence, decide
 from everfit.monitor.findings import Finding
 from everfit.monitor.headline import DOES, headline
+from everfit.monitor.shifts import of_inputs
 from everfit.schema import Schema
 from everfit.spec import Monitor, Refit, Retrain
 from everfit.upkeep.advance import begin
@@ -30,7 +31,7 @@ def judged(columns=3, **change):
     before = pd.DataFrame(rng.normal(size=(1000, columns)), columns=names)
     found = drift.compare(before, before + 1.5, columns=Schema.of(before))
     loss = Finding("performance", "the mean loss rose by 31%", severity="retrain", effect=0.31)
-    facts = {"champion": 3, "labels": 900, "findings": (loss, *found.findings()), **change}
+    facts = {"champion": 3, "labels": 900, "findings": (loss, of_inputs(found)), **change}
     now = datetime(2026, 11, 22, 3, tzinfo=UTC)
     seen = Evidence(**{"model": "bike", "batch": "b" * 64, "data_version": 7, "now": now, "rows": 1000, **facts})
     return seen, decide(seen, Monitor(), Retrain()), found

@@ -1,0 +1,42 @@
+"""The signals: each looks at a view, and gives one finding or says that it cannot judge.
+
+A signal is a function `(View) -> Finding` in a file of its own. To add one is to write that file and its line here; it
+must pass `tests/everfit/monitor/test_signals.py`, as every member does:
+
+- on equal data it speaks no more often than its stated level, `monitor.significance`;
+- it speaks on what it is there to see, and says that it cannot judge where there is too little to go by;
+- only what rests on labels may ask for a retraining: the severity of all others is `watch` at most;
+- its text shows no value of a personal column.
+
+What is broken in a batch is found before, by `faults`: a broken batch is refused and not looked at any further.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from everfit.monitor import estimated, label_shift, multivariate, performance, season, shifts, staleness
+from everfit.monitor.findings import Finding
+from everfit.monitor.view import View
+
+Signal = Callable[[View], Finding]
+
+OF_LABELS: tuple[Signal, ...] = (
+    performance.judge,
+    estimated.judge,
+)
+OF_ROWS: tuple[Signal, ...] = (
+    shifts.inputs,
+    shifts.predictions,
+    shifts.target,
+    multivariate.judge,
+    label_shift.judge,
+    staleness.judge,
+    season.judge,
+)
+SIGNALS: tuple[Signal, ...] = (*OF_ROWS, *OF_LABELS)
+
+
+def judge(view: View) -> tuple[Finding, ...]:
+    """Ask every signal; where labels came alone, those that look at labels."""
+    return tuple(signal(view) for signal in (SIGNALS if len(view.current) else OF_LABELS))
