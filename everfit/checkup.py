@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from everfit import evaluation, features, search, sources, validation
-from everfit.errors import NoFiles, first_line
+from everfit.errors import EverfitError, NoFiles, first_line
+from everfit.ledger import Ledger
+from everfit.monitor import silence
 from everfit.schema import Schema
 from everfit.settings import Settings
 from everfit.spec import ModelSpec, SqlSource, load_spec
@@ -74,7 +76,16 @@ def try_suite(settings: Settings, name: str, data: str) -> Report:
 def _files(settings: Settings, model: ModelSpec, suites: int) -> tuple[str, ...]:
     right = f"model file: deployments/models/{model.name}.yaml is right"
     labels = [_labels(settings, model.data.labels)] if model.data.labels else []
-    return (right, f"suites: {suites} build", *labels)
+    return (right, f"suites: {suites} build", *labels, *_watched(settings, model))
+
+
+def _watched(settings: Settings, model: ModelSpec) -> tuple[str, ...]:
+    """Say when the model was watched last, where that can be judged: a monitor that is dead cannot say so itself."""
+    try:
+        found = silence.of(Ledger.of(settings), model)
+    except EverfitError as unread:
+        return (f"monitor: unknown, {first_line(unread)}",)
+    return (f"monitor: {found.text}",) if found.judged else ()
 
 
 def _labels(settings: Settings, where: str | SqlSource) -> str:

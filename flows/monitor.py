@@ -17,6 +17,7 @@ from tasks.decide import Past, Watched, decide, news, past, recall, recollect, s
 from tasks.ingest import ingest
 from tasks.labels import Arrived, take_labels
 from tasks.land import land
+from tasks.silence import leave_word
 from tasks.states import plainly
 from tasks.steps import rename_run, stopwatch
 from tasks.validate import validate
@@ -47,6 +48,7 @@ def monitor(model: str, data: str = "", labels: str = "") -> Any:
         started = start_wanted(spec)
     if stuck:
         raise stuck[0]
+    leave_word(spec, len(watched))
     result = summary(spec, [one for one in watched if data or not one.before], started, seconds)
     result["labels"] = arrived.to_dict() if arrived else None
     return _ended(spec, result, data or labels or "what the source has new")

@@ -20,6 +20,7 @@ from tasks.promote import promote
 from tasks.register import register
 from tasks.revisit import revisit
 from tasks.search import folder_of, forget, search
+from tasks.silence import listen
 from tasks.spending import check_month
 from tasks.states import plainly
 from tasks.steps import rename_run, stopwatch
@@ -42,6 +43,7 @@ def train(model: str, reason: str = "asked by hand", decision: str = "", data_ve
         if not mine:
             return Completed(name="Skipped", message=f"decision {decision} is being acted on, or was", data=None)
         check_month(spec)
+        listen(spec)
         snapshot = _rows(spec, data_version, decision)
         rename_run(f"train {model} on data v{snapshot.version}", reason)
         if decision and (kept := keep(spec, snapshot, decision)):

@@ -16,6 +16,7 @@ from everfit.spec import ModelSpec
 from everfit.upkeep.state import Mix
 from tasks.artifacts import publish_report
 from tasks.evidence import with_past
+from tasks.silence import stale
 from tasks.steps import say, step
 from tasks.watch import Seen
 
@@ -166,21 +167,26 @@ def summary(
 
 def _nothing_new(spec: ModelSpec) -> dict[str, Any]:
     """Say that nothing came in; and what is still open: drift that was confirmed and that no retraining has mended."""
-    told = {"verdict": "fine", "reasons": ["nothing new came in"], "blockers": [], "findings": [], "action": "none"}
+    reasons, next_steps = ["nothing new came in"], list[str]()
+    told: dict[str, Any] = {"verdict": "fine", "reasons": reasons, "blockers": [], "findings": [], "action": "none"}
+    if (late := stale(spec)).speaks:
+        reasons[0] += f": {late.text}"
+        told |= {"verdict": "watch", "findings": [late.to_dict()]}
+        next_steps = ["Look whether the feed still delivers: a model that sees nothing is not watched."]
     ledger, name = Ledger.of(Settings()), spec.name
     champion, judged = ledger.champion(name), ledger.entries(name, kinds=["drift_judged"], limit=1)
     outcomes = ledger.entries(name, kinds=["retrain_finished", "retrain_failed"]) if judged else []
     ended = [entry for entry in outcomes if entry.subject == judged[0].subject]
     if not ended or judged[0].facts["evidence"]["champion"] != champion:
-        return {**told, "next_steps": [], "decision": "", "report": ""}
+        return {**told, "next_steps": next_steps, "decision": "", "report": ""}
     (last,) = judged
     what = "; ".join((ended[-1].summary, *ended[-1].facts.get("blockers", ())))
     why = f"drift was confirmed at {last.at:%Y-%m-%d %H:%M} and v{champion} is still champion: {what}"
     do = f"Look at the drift page; `everfit train {name}` with a longer search.budget or more rows may help."
     if waits := ledger.waiting(name):
         do = f"v{waits} waits for approval: `everfit promote {name}`, or `everfit promote {name} --refuse`."
-    told |= {"verdict": "watch", "reasons": ["nothing new came in", why]}
-    return {**told, "next_steps": [do], "decision": last.subject, "report": last.facts["page"]}
+    told |= {"verdict": "watch", "reasons": [*reasons, why]}
+    return {**told, "next_steps": [do, *next_steps], "decision": last.subject, "report": last.facts["page"]}
 
 
 def _warnings(spec: ModelSpec, watched: Sequence[Watched]) -> list[str]:

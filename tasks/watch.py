@@ -27,12 +27,12 @@ from tasks.champion import Champion
 from tasks.evidence import evidence
 from tasks.labels import Arrived
 from tasks.met import Met, count_labelled, labelled, losses, meet, times
+from tasks.silence import arrivals
 from tasks.steps import say, step
 from tasks.validate import Checked
 
 RECENT = 20_000  # rows that batches are compared with at most, when that is those accepted lately
 ASKED = 50_000  # rows of a batch, for what signals compare of predictions
-ARRIVALS = 100  # batches, from which the usual time between them is learnt
 KEPT = 50  # Evidently's pages of a model
 
 
@@ -140,7 +140,6 @@ def _view(
     def answered(rows: pd.DataFrame) -> Answered:
         return Answered.by(ask, sample(rows, ROWS).reset_index(drop=True), task, target)
 
-    arrived = Ledger.of(Settings()).entries(spec.name, kinds=["ingested"], limit=ARRIVALS)
     held = loaded.reference
     return View(
         policy=spec.monitor,
@@ -156,7 +155,7 @@ def _view(
         past_losses=heldout_losses(held),
         losses=known["loss"].to_numpy(),
         recent=int(known["new"].sum()),
-        arrivals=tuple(entry.at for entry in arrived),
+        arrivals=arrivals(spec),
         personal=personal,
         compared_with=which,
     )

@@ -27,7 +27,8 @@ SIGNAL = "estimated performance"
 PARTS = 4
 LEAST = 1e-7  # the least probability that the log loss of a row believes
 TREES: dict[str, Any] = {
-    "max_iter": 60,
+    "max_iter": 30,
+    "learning_rate": 0.2,
     "max_leaf_nodes": 15,
     "min_samples_leaf": 20,
     "early_stopping": False,

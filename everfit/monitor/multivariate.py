@@ -23,11 +23,12 @@ from everfit.monitor.view import View
 
 SIGNAL = "multivariate drift"
 PARTS = 4
+FEWEST = 200  # rows of a side: of fewer, parts are too small for the normal law
 MATTERS = 0.55  # AUC: what chance alone gives large samples is significant long before it is of interest
 NAMED = 0.01  # of AUC that is lost without a column
 TREES: dict[str, Any] = {
-    "max_iter": 40, "max_leaf_nodes": 8, "min_samples_leaf": 20, "early_stopping": False, "class_weight": "balanced",
-    "random_state": 0,
+    "max_iter": 20, "learning_rate": 0.2, "max_leaf_nodes": 8, "min_samples_leaf": 20, "early_stopping": False,
+    "class_weight": "balanced", "random_state": 0,
 }  # fmt: skip
 
 
@@ -60,9 +61,9 @@ class _Judged:
 def judge(view: View) -> Finding:
     """Ask to watch when a batch is told apart by more than chance, and name the columns that do it."""
     sides = [sample(frame, ROWS) for frame in (view.reference, view.current)]
-    fewest = min(map(len, sides))
-    if fewest < view.policy.min_rows:
-        return Finding.cannot_judge(SIGNAL, f"not enough rows: {fewest:,} on a side, {view.policy.min_rows:,} needed")
+    fewest, needed = min(map(len, sides)), max(FEWEST, view.policy.min_rows)
+    if fewest < needed:
+        return Finding.cannot_judge(SIGNAL, f"not enough rows: {fewest:,} on a side, {needed:,} needed")
     table = matrix(sides, view.inputs)
     if table.empty:
         return Finding.cannot_judge(SIGNAL, "no column can be compared")

@@ -48,14 +48,15 @@ def history(
     as_json: Json = False,
 ) -> None:
     """Show every decision, with who or what made it and why."""
-    from everfit.ledger import Ledger
+    from everfit.ledger import KINDS, Ledger
     from flows.cli import console
 
     ledger = Ledger.of(settings())
     when = moment(at)
     if name:
         _check_name(name)
-    entries = ledger.entries(name, at=when, limit=limit)
+    decisions = [kind for kind in KINDS if kind != "monitored"]  # a run that found nothing new decided nothing
+    entries = ledger.entries(name, kinds=decisions, at=when, limit=limit)
     champion = ledger.champion(name, at=when) if name else None
     lost = {entry.seq for entry in ledger.unended(name)}
     told = {e.seq: f"{e.summary} (it did not end)" if e.seq in lost else e.summary for e in entries}
