@@ -6,6 +6,7 @@ from typing import Any
 from prefect.deployments import run_deployment
 
 from everfit.ledger import Entry, Ledger
+from everfit.ledger.retrainings import SEARCH, how_of
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
 from flows import events
@@ -23,18 +24,26 @@ def start_wanted(spec: ModelSpec) -> list[dict[str, Any]]:
     A new decision is told by an event, which is only the fast path: one that came to nothing is started directly
     by a later run, and again by each later one while nobody has claimed it: what was asked for before may have ended
     without a claim. Whatever was started twice, the claim in the ledger lets only one run act on a decision. When the
-    month has nothing left for a search, what is wanted waits for the next.
+    month has nothing left for a search, one that is wanted waits for the next; a refit costs next to nothing.
     """
     settings = Settings()
     wanted = Ledger.of(settings).wanted(spec.name)
-    if wanted and (why := month_spent(spec)):
-        say(f"{len(wanted)} retraining(s) wait: {why}")
-        return [{"decision": entry.subject, "started": "", "sentence": f"it waits: {why}"} for entry in wanted]
-    return [_start(spec, settings, entry) for entry in wanted]
+    spent = month_spent(spec) if any(map(_searches, wanted)) else ""
+    return [_waits(entry, spent) if spent and _searches(entry) else _start(spec, settings, entry) for entry in wanted]
+
+
+def _searches(wanted: Entry) -> bool:
+    return how_of(wanted) == SEARCH
+
+
+def _waits(wanted: Entry, why: str) -> dict[str, Any]:
+    say(f"the search for decision {wanted.subject} waits: {why}")
+    return {"decision": wanted.subject, "started": "", "sentence": f"it waits: {why}"}
 
 
 def _start(spec: ModelSpec, settings: Settings, entry: Entry) -> dict[str, Any]:
-    decision, reason = entry.subject, f"drift: {entry.reason}"
+    cause = "drift" if _searches(entry) else how_of(entry)
+    decision, reason = entry.subject, f"{cause}: {entry.reason}"
     if not events.somebody_listens(settings, spec.name):
         say(f"retraining here, for decision {decision}")
         ended = train(spec.name, reason=reason, decision=decision)

@@ -10,14 +10,16 @@ from everfit.report import latest
 from everfit.search import reach, warm_up
 from everfit.settings import Settings
 from everfit.spec import ModelSpec, load_spec
+from tasks.asked import Asked, How, asked
 from tasks.build_features import build_features
 from tasks.claim import claim
 from tasks.evaluate import evaluate
 from tasks.ingest import ingest
 from tasks.keep import keep
 from tasks.land import land
-from tasks.promote import promote
-from tasks.register import register
+from tasks.promote import Outcome, promote
+from tasks.refit import refit
+from tasks.register import register, register_again
 from tasks.revisit import revisit
 from tasks.search import folder_of, forget, search
 from tasks.silence import listen
@@ -26,36 +28,59 @@ from tasks.states import plainly
 from tasks.steps import rename_run, stopwatch
 from tasks.validate import validate
 
+VERBS = {"search": "train", "refit": "refit", "recalibrate": "recalibrate"}
+
 
 @flow(name="train", flow_run_name="train {model}", persist_result=True)
 @plainly
-def train(model: str, reason: str = "asked by hand", decision: str = "", data_version: int | None = None) -> Any:
+def train(
+    model: str, reason: str = "asked by hand", decision: str = "", data_version: int | None = None, how: How = ""
+) -> Any:
     """Train one model, prove it on rows that neither model saw, and promote it if it won.
 
-    `decision` names the drift decision that asked for this run; each is acted on exactly once, and without a search
-    when the champion learnt from exactly the rows that are there. With `data_version` nothing new comes in: the
-    training is repeated on the rows that the lake's table held at that version.
+    `decision` names the decision about a batch that asked for this run; each is acted on exactly once, and without a
+    search when one has learnt from exactly the rows that are there. `how` says "search", or "refit": the champion's
+    pipeline learns again as it is, proven by its twin or its record; else the decision says which. With `data_version`
+    nothing new comes in: the training is repeated on the rows that the lake's table held at that version.
     """
     spec = load_spec(model, Settings().models)
-    warm_up()
-    reach(Settings().search_storage, Settings().lake_uri)
+    wanted = asked(spec, decision, how)
+    if wanted.how == "search":
+        warm_up()
+        reach(Settings().search_storage, Settings().lake_uri)
     with stopwatch() as seconds, claim(spec, decision, reason, data_version) as mine:
         if not mine:
             return Completed(name="Skipped", message=f"decision {decision} is being acted on, or was", data=None)
-        check_month(spec)
+        if wanted.how == "search":
+            check_month(spec)
         listen(spec)
         snapshot = _rows(spec, data_version, decision)
-        rename_run(f"train {model} on data v{snapshot.version}", reason)
-        if decision and (kept := keep(spec, snapshot, decision)):
+        rename_run(f"{VERBS[wanted.how]} {model} on data v{snapshot.version}", reason)
+        if decision and (kept := keep(spec, snapshot, decision, wanted)):
             return Completed(name=kept["state"], message=kept["sentence"], data={**kept, "seconds": seconds})
-        prepared = build_features(spec, snapshot)
-        found = search(spec, prepared, repeats=data_version is not None)
-        judged = evaluate(spec, prepared, found, decision)
-        version = register(spec, prepared, found, judged, reason=reason)
-        outcome = promote(spec, version, judged, prepared, decision)
-        forget(spec)
-    facts = outcome.to_dict(seconds) | {"search": latest(folder_of(spec.name))}
+        if wanted.how == "search":
+            outcome = _search(spec, snapshot, decision, reason, repeats=data_version is not None)
+        else:
+            outcome = _refit(spec, snapshot, wanted, decision, reason)
+    report = latest(folder_of(spec.name)) if wanted.how == "search" else None
+    facts = {**outcome.to_dict(seconds), "how": wanted.how, "search": report}
     return Completed(name=outcome.state, message=outcome.sentence, data=facts)
+
+
+def _search(spec: ModelSpec, snapshot: Snapshot, decision: str, reason: str, *, repeats: bool) -> Outcome:
+    prepared = build_features(spec, snapshot)
+    found = search(spec, prepared, repeats=repeats)
+    judged = evaluate(spec, prepared, found, decision)
+    version = register(spec, prepared, found, judged, reason=reason)
+    outcome = promote(spec, version, judged, snapshot, decision)
+    forget(spec)
+    return outcome
+
+
+def _refit(spec: ModelSpec, snapshot: Snapshot, wanted: Asked, decision: str, reason: str) -> Outcome:
+    made = refit(spec, snapshot, wanted, decision)
+    version = register_again(spec, made, decision=decision, reason=reason)
+    return promote(spec, version, made.judged, snapshot, decision)
 
 
 def _rows(spec: ModelSpec, data_version: int | None, decision: str) -> Snapshot:

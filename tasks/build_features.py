@@ -65,13 +65,18 @@ def prepared_of(spec: ModelSpec, snapshot: Snapshot, rows: Rows) -> Prepared:
 
 def read_rows(spec: ModelSpec, snapshot: Snapshot) -> Rows:
     """Read a snapshot with the labels that it names, and split it; the same one is split the same way every time."""
+    frame = labelled_rows(spec, snapshot)
+    split = evaluation.split(frame, spec)
+    return Rows(frame.iloc[split.train].reset_index(drop=True), frame.iloc[split.test].reset_index(drop=True), split)
+
+
+def labelled_rows(spec: ModelSpec, snapshot: Snapshot, form: str = "") -> pd.DataFrame:
+    """Read all rows of a snapshot whose label is known to it, in the order of time."""
     lake = Lake(Settings())
     frame = labels.complete(lake.read(snapshot), lake.labels(snapshot), spec.data)
     labelled = frame[frame[spec.data.target].notna()] if spec.data.target in frame else frame
     evaluation.check_target(labelled if len(labelled) else frame, spec.data)
-    frame = in_time(spec, labelled)
-    split = evaluation.split(frame, spec)
-    return Rows(frame.iloc[split.train].reset_index(drop=True), frame.iloc[split.test].reset_index(drop=True), split)
+    return in_time(spec, labelled, form)
 
 
 def in_time(spec: ModelSpec, frame: pd.DataFrame, form: str = "") -> pd.DataFrame:
@@ -83,3 +88,8 @@ def in_time(spec: ModelSpec, frame: pd.DataFrame, form: str = "") -> pd.DataFram
         return frame.reset_index(drop=True)
     order = evaluation.times_of(frame[spec.data.time], form).argsort(kind="stable")
     return frame.iloc[order].reset_index(drop=True)
+
+
+def weight_of(spec: ModelSpec, rows: pd.DataFrame) -> pd.Series | None:
+    """Return the rows' weights, if the model file names a column for them."""
+    return rows[spec.data.weight] if spec.data.weight else None

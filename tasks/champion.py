@@ -7,6 +7,7 @@ from everfit.errors import InputError
 from everfit.ledger import Ledger
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
+from tasks.lineage import Lineage
 
 
 class Champion:
@@ -30,6 +31,11 @@ class Champion:
         settings = Settings()
         version = registry.require_champion(Ledger.of(settings), self._spec.name)
         return load_champion(self._spec, settings, version)
+
+    @cached_property
+    def lineage(self) -> Lineage:
+        """It and the versions before it; what was decided about them is read anew each time."""
+        return Lineage(self._spec, self.loaded)
 
 
 def load_champion(spec: ModelSpec, settings: Settings, version: int) -> registry.Loaded:

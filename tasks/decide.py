@@ -79,6 +79,7 @@ def _write(spec: ModelSpec, ledger: Ledger, evidence: Evidence, decision: Decisi
         decision.id,
         retrain=decision.retrains,
         after=evidence.as_of,
+        how=decision.action,
         actor=Settings().actor,
         reason="; ".join(decision.reasons),
         facts={"verdict": decision.verdict, "page": page, "policy": policy_of(spec), **plain},
@@ -166,7 +167,7 @@ def summary(
 
 
 def _nothing_new(spec: ModelSpec) -> dict[str, Any]:
-    """Say that nothing came in; and what is still open: drift that was confirmed and that no retraining has mended."""
+    """Say that nothing came in; and what is still open: what was wanted, and no retraining has brought about."""
     reasons, next_steps = ["nothing new came in"], list[str]()
     told: dict[str, Any] = {"verdict": "fine", "reasons": reasons, "blockers": [], "findings": [], "action": "none"}
     if (late := stale(spec)).speaks:
@@ -181,7 +182,9 @@ def _nothing_new(spec: ModelSpec) -> dict[str, Any]:
         return {**told, "next_steps": next_steps, "decision": "", "report": ""}
     (last,) = judged
     what = "; ".join((ended[-1].summary, *ended[-1].facts.get("blockers", ())))
-    why = f"drift was confirmed at {last.at:%Y-%m-%d %H:%M} and v{champion} is still champion: {what}"
+    action = last.facts["decision"]["action"]
+    wanted = f"a {action} was due" if action in ("refit", "recalibrate") else "drift was confirmed"
+    why = f"{wanted} at {last.at:%Y-%m-%d %H:%M} and v{champion} is still champion: {what}"
     do = f"Look at the drift page; `everfit train {name}` with a longer search.budget or more rows may help."
     if waits := ledger.waiting(name):
         do = f"v{waits} waits for approval: `everfit promote {name}`, or `everfit promote {name} --refuse`."

@@ -11,8 +11,10 @@ from everfit.ledger import Ledger
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
 from tasks.artifacts import publish_report
-from tasks.build_features import Prepared, read_rows
+from tasks.build_features import Prepared, read_rows, weight_of
 from tasks.champion import load_champion
+from tasks.fitting import twin_of
+from tasks.lineage import Lineage
 from tasks.steps import say, step
 
 
@@ -48,7 +50,8 @@ def _predictions(
 ) -> tuple[pd.DataFrame, dict[str, evaluation.Predicted], str]:
     """Return the rows that nobody learnt from, what everybody says of them, and why the champion is left out if it is.
 
-    A champion that learnt from later data may have met nearly all of them: then they judge the others alone.
+    A champion that learnt from later data may have met nearly all of them: then they judge the others alone. For one
+    that is a refit, and so has met all of them, stands what it would be had it learnt from the rows of the challenger.
     """
     rows, task, positive = read_rows(spec, prepared.snapshot), prepared.task, prepared.positive
     test, target, weight = rows.test, rows.train[spec.data.target], weight_of(spec, rows.train)
@@ -59,10 +62,15 @@ def _predictions(
     unjudged = ""
     if champion is not None:
         loaded = load_champion(spec, settings, champion)
-        fresh = unseen(test, loaded)
-        unjudged = _unjudged(champion, len(fresh), len(test))
-        if not unjudged:
-            test, models = fresh, {"champion": loaded.pipeline, **models}
+        lineage = Lineage(spec, loaded)
+        if lineage.line[0].searched:
+            fresh = unseen(test, loaded)
+            unjudged = _unjudged(champion, len(fresh), len(test))
+            if not unjudged:
+                test, models = fresh, {"champion": loaded.pipeline, **models}
+        else:
+            models = {"champion": twin_of(spec, lineage, rows.train), **models}
+            say(f"v{champion} is a refit that has learnt from all rows: it is judged as it would be without these")
     return test, {who: evaluation.predict(model, test, task, positive) for who, model in models.items()}, unjudged
 
 
@@ -113,14 +121,13 @@ def _costly(verdict: evaluation.Verdict) -> list[str]:
 
 def unseen(test: pd.DataFrame, champion: registry.Loaded) -> pd.DataFrame:
     """Leave out the rows that the champion was trained on, by what they hold in the columns that it had."""
+    return test[unlearnt(test, champion)].reset_index(drop=True)
+
+
+def unlearnt(rows: pd.DataFrame, champion: registry.Loaded) -> np.ndarray:
+    """Say of each row whether the champion was trained without it."""
     way, known = champion.card["split"].get("hashing", 1), champion.schema.without(champion.schema.blank)
-    seen = np.isin(evaluation.row_hashes(test, known.to_dict(), way=way), champion.train_rows)
-    return test[~seen].reset_index(drop=True)
-
-
-def weight_of(spec: ModelSpec, rows: pd.DataFrame) -> pd.Series | None:
-    """Return the rows' weights, if the model file names a column for them."""
-    return rows[spec.data.weight] if spec.data.weight else None
+    return ~np.isin(evaluation.row_hashes(rows, known.to_dict(), way=way), champion.train_rows)
 
 
 def to_markdown(model: str, verdict: evaluation.Verdict) -> str:
@@ -141,7 +148,7 @@ def _drifted(ledger: Ledger, model: str, decision: str, champion: int | None) ->
 
 
 def _past_its_time(spec: ModelSpec, ledger: Ledger) -> str:
-    swaps = ledger.swaps(spec.name)
-    if not swaps or datetime.now(UTC) - swaps[-1].at < spec.promotion.stale_after:
+    since = ledger.since(spec.name)
+    if since is None or datetime.now(UTC) - since < spec.promotion.stale_after:
         return ""
-    return f"it has served since {swaps[-1].at:%Y-%m-%d}"
+    return f"it has served since {since:%Y-%m-%d}"

@@ -3,16 +3,19 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from everfit import registry
 from everfit.ledger import Ledger
 from everfit.monitor.decision import Evidence
 from everfit.monitor.findings import Finding
 from everfit.spec import ModelSpec
+from everfit.upkeep.measuring import Measured
+from everfit.upkeep.state import State
+from tasks.champion import Champion
+from tasks.spending import month_spent
 
 
 def evidence(
     spec: ModelSpec,
-    loaded: registry.Loaded,
+    champion: Champion,
     *,
     batch: str,
     rows: int,
@@ -20,8 +23,15 @@ def evidence(
     labels: int = 0,
     new_rows: int = 0,
     target_present: bool = True,
+    measured: Measured | None = None,
+    upkeep: State | None = None,
+    again: bool = False,
 ) -> Evidence:
-    """Join what was seen about a batch with the champion; `new_rows` are the labelled rows that have landed."""
+    """Join what was seen about a batch with the champion; `new_rows` are the labelled rows that have landed.
+
+    Rows that refits have learnt from still count as new for a search, which was made without them.
+    """
+    loaded, beyond = champion.loaded, champion.lineage.line[0].beyond
     return Evidence(
         model=spec.name,
         batch=batch,
@@ -29,21 +39,25 @@ def evidence(
         now=datetime.now(UTC),
         rows=rows,
         champion=loaded.version,
-        learnt=len(loaded.train_rows),
-        new_rows=new_rows,
-        labels=labels,
+        learnt=len(loaded.train_rows) - beyond,
+        new_rows=new_rows + beyond,
+        labels=labels + beyond,
         target_present=target_present,
         findings=findings,
+        upkeep=upkeep or champion.lineage.state(),
+        measured=measured,
+        again=again,
+        spent=month_spent(spec),
     )
 
 
 def with_past(ledger: Ledger, seen: Evidence) -> Evidence:
     """Add what happened before, as the ledger has it now."""
-    past, swaps = ledger.retrainings(seen.model), ledger.swaps(seen.model)
+    past = ledger.retrainings(seen.model)
     return replace(
         seen,
         now=datetime.now(UTC),
-        champion_since=swaps[-1].at if swaps else None,
+        champion_since=ledger.since(seen.model),
         retrained=past.ended,
         running=past.open,
         waiting=ledger.waiting(seen.model),

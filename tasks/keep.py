@@ -1,4 +1,4 @@
-"""Keep the champion without a search when drift wants a retraining and there is nothing new to learn from.
+"""Keep the champion when a decision wants a retraining and there is nothing new to learn from, or it is outdated.
 
 A model found among the same rows is the same model; beside a champion that counts as stale, "not worse" would do for
 it to take over, and nothing would have been gained.
@@ -11,27 +11,27 @@ from everfit.lake import Snapshot
 from everfit.ledger import Ledger
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
+from tasks.asked import Asked
 from tasks.steps import say, step
 
 
 @step
-def keep(spec: ModelSpec, snapshot: Snapshot, decision: str) -> dict[str, Any] | None:
-    """Settle a drift decision when a version that was judged learnt from exactly these rows; None when none did.
+def keep(spec: ModelSpec, snapshot: Snapshot, decision: str, asked: Asked | None = None) -> dict[str, Any] | None:
+    """Settle a decision to search when a search learnt from exactly these rows; None when none did.
 
-    That is the champion, or a challenger that drift asked for and that was refused: two signals about the same rows
-    want one retraining.
+    That is the one that the champion came from, or a challenger that drift asked for and that was refused: two signals
+    about the same rows want one retraining. A decision to refit is settled when another champion took over since.
     """
     settings = Settings()
     ledger = Ledger.of(settings)
     champion = ledger.champion(spec.name)
     if champion is None:
         return None
-    learnt = ledger.registered(spec.name)
-    settled = (champion, *_refused(ledger, spec.name, champion))
-    same = sorted(version for version in settled if same_rows(learnt.get(version, {}), snapshot))
-    if not same:
+    same, why = (
+        _outdated(asked, champion) if asked and asked.how != "search" else _nothing_new(ledger, snapshot, champion)
+    )
+    if not why:
         return None
-    why = f"nothing new to learn from since v{same[-1]}" + ("" if champion in same else ", which was refused")
     ledger.finish(
         spec.name, decision, outcome="finished", actor=settings.actor, reason=why, facts={"champion": champion}
     )
@@ -40,6 +40,19 @@ def keep(spec: ModelSpec, snapshot: Snapshot, decision: str) -> dict[str, Any] |
     kept = {"state": "Champion kept", "sentence": sentence, "reasons": [why], "promoted": False, "refused": True}
     data = {"version": snapshot.version, "hash": snapshot.digest, "rows": snapshot.rows, "same_as": same}
     return {"model": spec.name, "version": None, "champion": champion, **kept, "data": data}
+
+
+def _outdated(asked: Asked, champion: int) -> tuple[list[int], str]:
+    return [], "" if asked.champion == champion else f"v{asked.champion}, which was to learn again, is champion no more"
+
+
+def _nothing_new(ledger: Ledger, snapshot: Snapshot, champion: int) -> tuple[list[int], str]:
+    learnt, root = ledger.registered(snapshot.model), ledger.lineage(snapshot.model)[0].root
+    settled = (root, *_refused(ledger, snapshot.model, champion))
+    same = sorted(version for version in settled if same_rows(learnt.get(version, {}), snapshot))
+    if not same:
+        return [], ""
+    return same, f"nothing new to learn from since v{same[-1]}" + ("" if root in same else ", which was refused")
 
 
 def _refused(ledger: Ledger, model: str, champion: int) -> set[int]:

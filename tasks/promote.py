@@ -5,10 +5,10 @@ from typing import Any, Literal
 
 from everfit import registry
 from everfit.errors import PromotionRefused
+from everfit.lake import Snapshot
 from everfit.ledger import Ledger
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
-from tasks.build_features import Prepared
 from tasks.claim import run_key
 from tasks.evaluate import Judged
 from tasks.revisit import made_from
@@ -25,7 +25,7 @@ class Outcome:
     version: registry.Version
     champion: int | None
     judged: Judged
-    prepared: Prepared
+    snapshot: Snapshot
     same_as: list[int]
     lost: str = ""
 
@@ -53,7 +53,7 @@ class Outcome:
 
     def to_dict(self, seconds: dict[str, float]) -> dict[str, Any]:
         """Return it ready for JSON."""
-        verdict, snapshot = self.judged.verdict, self.prepared.snapshot
+        verdict, snapshot = self.judged.verdict, self.snapshot
         return {
             "model": self.version.model,
             "version": self.version.number,
@@ -80,7 +80,7 @@ class Outcome:
 
 @step
 def promote(
-    spec: ModelSpec, version: registry.Version, judged: Judged, prepared: Prepared, decision: str = ""
+    spec: ModelSpec, version: registry.Version, judged: Judged, snapshot: Snapshot, decision: str = ""
 ) -> Outcome:
     """Swap the champion in the ledger, and only then the aliases; refuse if another one came in between."""
     settings = Settings()
@@ -89,8 +89,8 @@ def promote(
         state, lost = _decide(spec, settings, ledger, version, judged, decision), ""
     except PromotionRefused as refusal:
         state, lost = "Champion kept", refusal.what
-    same_as = [number for number in made_from(ledger, prepared.snapshot) if number != version.number]
-    outcome = Outcome(state, version, ledger.champion(spec.name), judged, prepared, same_as, lost)
+    same_as = [number for number in made_from(ledger, snapshot) if number != version.number]
+    outcome = Outcome(state, version, ledger.champion(spec.name), judged, snapshot, same_as, lost)
     say(outcome.sentence)
     return outcome
 

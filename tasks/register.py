@@ -1,6 +1,7 @@
 """Put the challenger into the registry, with everything that must be known of it later."""
 
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,7 @@ import pandas as pd
 from everfit import evaluation, registry, search
 from everfit.ledger import Ledger
 from everfit.monitor.reference import make_reference
-from everfit.reserved import BATCH, ROW
+from everfit.reserved import BATCH, HELDOUT, LOSS, PREDICTION, ROW, SCORE
 from everfit.schema import Schema
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
@@ -17,6 +18,7 @@ from tasks.artifacts import publish_link
 from tasks.build_features import Prepared, Rows, read_rows
 from tasks.claim import run_key
 from tasks.evaluate import Judged
+from tasks.refit import Refitted
 from tasks.search import folder_of
 from tasks.steps import say, seconds_so_far, step
 
@@ -26,16 +28,92 @@ def register(
     spec: ModelSpec, prepared: Prepared, found: search.Searched, judged: Judged, *, reason: str
 ) -> registry.Version:
     """Register one version; a step that is tried again in the same run finds the one that it made."""
-    settings = Settings()
-    version = registry.register(settings, _candidate(spec, prepared, found, judged, reason))
     winners = [{"family": family, "params": params} for family, params in found.winners]
-    facts = {"version": version.number, "run": version.run, "data": asdict(prepared.snapshot), "winners": winners}
+    return _enter(spec, _candidate(spec, prepared, found, judged, reason), {"winners": winners})
+
+
+@step
+def register_again(spec: ModelSpec, made: Refitted, *, decision: str, reason: str) -> registry.Version:
+    """Register a refit or a recalibration; asked again for the same decision and rows, it is the version that was made.
+
+    The ledger keeps which models it holds, and the state that the policy goes on from.
+    """
+    root = made.lineage.root
+    beyond = len(made.rows) - len(root.train_rows) - int(root.card["split"]["test"])
+    facts = {
+        "how": made.asked.how,
+        "root": root.version,
+        "members": made.members,
+        "beyond": max(0, beyond),
+        "upkeep": made.state.to_dict(),
+    }
+    return _enter(spec, _refitted(spec, made, decision, reason), facts)
+
+
+def _enter(spec: ModelSpec, candidate: registry.Candidate, more: dict[str, Any]) -> registry.Version:
+    """Register a candidate, and write it down."""
+    settings = Settings()
+    version, reason = registry.register(settings, candidate), candidate.reason
+    facts = {"version": version.number, "run": version.run, "data": candidate.snapshot, **more}
     Ledger.of(settings).once(
         "registered", spec.name, f"v{version.number}", actor=settings.actor, reason=reason, facts=facts
     )
     publish_link(spec.name, "mlflow-run", mlflow_link(settings, version.experiment, version.run), "MLflow run")
     say(f"version {version.number}, MLflow run {version.run}")
     return version
+
+
+def _refitted(spec: ModelSpec, made: Refitted, decision: str, reason: str) -> registry.Candidate:
+    """Gather what is to be known of a refit; what its rows say of columns and roles is what the search said."""
+    root, verdict, snapshot = made.lineage.root, made.judged.verdict, made.snapshot
+    learnt = made.rows.drop(columns=[BATCH, ROW])
+    rows = f"{snapshot.digest[:16]}/{snapshot.labels_digest[:16]}"
+    weights = {name: round(weight, 4) for name, _, weight, _ in made.pipeline.members}
+    return registry.Candidate(
+        model=spec.name,
+        run_key=f"{decision}/{rows}" if decision else run_key(),
+        pipeline=made.pipeline,
+        task=root.task,
+        target=spec.data.target,
+        metric=root.card["metric"],
+        positive=root.card["positive"],
+        schema=Schema.of(learnt).to_dict(),
+        blank=[str(name) for name in learnt if learnt[name].isna().all()],
+        inputs=root.card["inputs"],
+        plan=root.card["plan"],
+        snapshot=asdict(snapshot),
+        split={**root.card["split"], "rows_hash": verdict.rows_hash, "hashing": evaluation.HASHING},
+        scores=verdict.scores,
+        leaderboard=[],
+        trials=pd.DataFrame(),
+        reference=_level(root.reference, learnt, spec.search.seed),
+        train_rows=evaluation.row_hashes(made.rows),
+        seconds=seconds_so_far(),
+        params={
+            "how": made.asked.how,
+            "root": root.version,
+            "windows": " and ".join(made.asked.windows),
+            "weights": weights,
+            "offset": made.pipeline.offset,
+            "trust": made.pipeline.trust,
+        },
+        tags={**spec.tags, "owner": spec.owner, "everfit.how": made.asked.how},
+        reason=reason,
+        how=made.asked.how,
+    )
+
+
+def _level(reference: pd.DataFrame, learnt: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Return what later batches are compared with: the losses that the root was promoted with, and the rows learnt."""
+    held = reference[reference[HELDOUT].astype(bool)]
+    return make_reference(
+        held.drop(columns=[PREDICTION, LOSS, HELDOUT, SCORE], errors="ignore"),
+        held[PREDICTION],
+        held[LOSS],
+        score=held.get(SCORE),
+        learnt=learnt,
+        seed=seed,
+    )
 
 
 def _candidate(

@@ -4,7 +4,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from everfit import evaluation, registry, validation
@@ -16,16 +18,18 @@ from everfit.monitor.answered import ROWS, Answered
 from everfit.monitor.counts import sample
 from everfit.monitor.decision import Evidence
 from everfit.monitor.findings import Finding
+from everfit.monitor.means import BLOCKS
 from everfit.monitor.moved import Drift
 from everfit.monitor.reference import heldout_losses
 from everfit.monitor.view import View
-from everfit.reserved import HELDOUT, LOSS, NEW, PREDICTION, ROW, SCORE
+from everfit.reserved import BATCH, HELDOUT, LOSS, NEW, ORDER, PREDICTION, ROW, SCORE
 from everfit.settings import Settings
-from everfit.spec import ModelSpec
+from everfit.spec import ModelSpec, Monitor
 from tasks.build_features import in_time
 from tasks.champion import Champion
 from tasks.evidence import evidence
 from tasks.labels import Arrived
+from tasks.measure import measure
 from tasks.met import Met, count_labelled, labelled, losses, meet, times
 from tasks.silence import arrivals
 from tasks.steps import say, step
@@ -61,22 +65,23 @@ def watch(spec: ModelSpec, champion: Champion, checked: Checked) -> Seen:
     broken = () if landed else _faults(spec, loaded, met.landed, frame, batch.digest, personal)
     present = spec.data.target in batch.schema.names
     if any(finding.severity == "repair" for finding in broken):
-        seen = evidence(spec, loaded, batch=batch.digest, rows=len(frame), findings=broken, target_present=present)
+        seen = evidence(spec, champion, batch=batch.digest, rows=len(frame), findings=broken, target_present=present)
         return Seen(seen)
     page = settings.reports(spec.name) / f"evidently-{batch.digest[:12]}.html"
     whole = met.with_batch(loaded, frame)
-    view = _view(spec, loaded, whole, frame, met.landed, personal)
+    view = _view(spec, champion, whole, frame, met.landed, personal)
     reports = _reports(loaded, view, page)
     return Seen(
         evidence(
             spec,
-            loaded,
+            champion,
             batch=batch.digest,
             rows=len(frame),
             findings=(*broken, *signals.judge(view), *_overdue(spec, loaded, whole)),
             labels=len(view.losses),
             new_rows=count_labelled(spec, whole.landed),
             target_present=present,
+            **_measured(spec, champion, whole, batch.digest),
         ),
         view.drift,
         *reports,
@@ -97,16 +102,17 @@ def watch_labels(spec: ModelSpec, champion: Champion, arrived: Arrived) -> Seen:
     """Gather what labels that came alone say about the champion, on rows that landed and on rows only predicted."""
     loaded = champion.loaded
     met = meet(spec, loaded, after=arrived.after)
-    view = _view(spec, loaded, met)
+    view = _view(spec, champion, met)
     return Seen(
         evidence(
             spec,
-            loaded,
+            champion,
             batch=arrived.digest,
             rows=arrived.joined,
             findings=(*signals.judge(view), *_overdue(spec, loaded, met)),
             labels=len(view.losses),
             new_rows=count_labelled(spec, met.landed),
+            **_measured(spec, champion, met, arrived.digest),
         )
     )
 
@@ -115,21 +121,45 @@ def refused(spec: ModelSpec, champion: Champion, batch: Batch, stop: ValidationS
     """Turn a stop by the suites into evidence, so that it is decided upon and recorded like any other."""
     findings = tuple(Finding("validation", text, severity="repair") for text in stop.details)
     present = spec.data.target in batch.schema.names
-    seen = evidence(
-        spec, champion.loaded, batch=batch.digest, rows=batch.rows, findings=findings, target_present=present
-    )
+    seen = evidence(spec, champion, batch=batch.digest, rows=batch.rows, findings=findings, target_present=present)
     return Seen(seen)
+
+
+def _measured(spec: ModelSpec, champion: Champion, met: Met, batch: str) -> dict[str, Any]:
+    """Return the state of the policy, and what the labels of a batch, or such as came alone, say of its windows."""
+    lineage = champion.lineage
+    state = lineage.state()
+    if lineage.has_met(batch):
+        return {"upkeep": state, "again": True}
+    rows = labelled(spec, met.landed)
+    if len(rows):
+        rows = rows[rows[NEW].astype(bool) | _waited(spec, rows, lineage.unmeasured())]
+    return {"upkeep": state, "measured": measure(lineage, state, rows)}
+
+
+def _waited(spec: ModelSpec, rows: pd.DataFrame, batches: set[str]) -> np.ndarray:
+    """Say which rows are of these batches, or of labels that came alone under these names or later."""
+    told = [entry for entry in Ledger.of(Settings()).entries(spec.name, kinds=["labelled"]) if batches]
+    before = [-1, *(entry.facts["version"] for entry in told)]
+    first = next((at for at, entry in enumerate(told) if entry.subject in batches), None)
+    waited = rows[BATCH].isin(batches).to_numpy() if BATCH in rows else np.zeros(len(rows), dtype=bool)
+    if first is None:
+        return np.asarray(waited)
+    known = Lake(Settings()).labels(spec.name)
+    later = known[known[ORDER] > before[first]].reset_index(drop=True)
+    return np.asarray(waited | (labels.matches(rows, later, spec.data) >= 0))
 
 
 def _view(
     spec: ModelSpec,
-    loaded: registry.Loaded,
+    champion: Champion,
     met: Met,
     frame: pd.DataFrame | None = None,
     since: pd.DataFrame | None = None,
     personal: frozenset[str] = frozenset(),
 ) -> View:
     """Gather what signals look at: what the champion has met, and the rows of a batch, which were accepted `since`."""
+    loaded = champion.loaded
     known, task, target = losses(spec, loaded, met), loaded.task, spec.data.target
     now = loaded.reference.iloc[:0] if frame is None else _with_predictions(loaded, frame)
     past, which = (loaded.reference, "") if since is None else _reference(spec, loaded, since)
@@ -142,7 +172,7 @@ def _view(
 
     held = loaded.reference
     return View(
-        policy=spec.monitor,
+        policy=_policy(spec, champion, len(known)),
         task=task,
         target=target,
         inputs=loaded.schema.only(set(loaded.card["inputs"]) - {spec.data.time}),
@@ -159,6 +189,14 @@ def _view(
         personal=personal,
         compared_with=which,
     )
+
+
+def _policy(spec: ModelSpec, champion: Champion, known: int) -> Monitor:
+    """Return the monitor's policy; once the lineage has met enough labels, the few since a refit may judge it."""
+    made, policy = champion.lineage.line[0], spec.monitor
+    if made.searched or known + made.beyond < policy.min_labels:
+        return policy
+    return policy.model_copy(update={"min_labels": min(2 * BLOCKS, policy.min_labels)})
 
 
 def _overdue(spec: ModelSpec, loaded: registry.Loaded, met: Met) -> tuple[Finding, ...]:

@@ -11,10 +11,11 @@ from typing import Any, Literal, Self
 import sqlalchemy as sa
 
 from everfit.errors import InputError
-from everfit.ledger import champions, proof, retrainings, trainings, winners
+from everfit.ledger import champions, lineages, proof, retrainings, trainings, winners
 from everfit.ledger.entries import Entry, Kind
 from everfit.ledger.holders import Holder
 from everfit.ledger.page import Page
+from everfit.ledger.retrainings import SEARCH
 from everfit.ledger.store import LEDGER, Store, is_file
 from everfit.settings import Settings
 
@@ -124,6 +125,14 @@ class Ledger:
         """Return the data that each version was made from, as its registration recorded them, oldest version first."""
         return {int(e.facts["version"]): e.facts["data"] for e in self.entries(model, kinds=["registered"])}
 
+    def lineage(self, model: str) -> list[lineages.Made]:
+        """Return the champion and the versions before it back to the search that it began with, newest first."""
+        return lineages.lineage(self.swaps(model), lineages.made(self.entries(model, kinds=["registered"])))
+
+    def since(self, model: str) -> datetime | None:
+        """Return when the champion, or the version of its search that it is a refit of, took over."""
+        return lineages.since(self.swaps(model), lineages.made(self.entries(model, kinds=["registered"])))
+
     def winners(self, model: str, before: int | None = None) -> list[tuple[str, dict[str, Any]]]:
         """Return the configurations that the champion and the last trainings are made of, the champion's first.
 
@@ -202,14 +211,16 @@ class Ledger:
         *,
         retrain: bool,
         after: int,
+        how: str = SEARCH,
         actor: str,
         reason: str = "",
         facts: Mapping[str, Any] | None = None,
     ) -> Entry | None:
-        """Record a decision about drift and, in the same moment, the retraining that it wants; return its row.
+        """Record a decision about a batch and, in the same moment, the retraining that it wants; return its row.
 
-        Whoever comes second with a decision gets the row of the first. None, and nothing is recorded, when it wants a
-        retraining and one was wanted or ended after the row `after`: cooldown and cap must then be weighed again.
+        `how` is what kind of retraining: only searches count for cooldown and cap. Whoever comes second with a decision
+        gets the row of the first. None, and nothing is recorded, when it wants a retraining and one was wanted or ended
+        after the row `after`: cooldown and cap must then be weighed again.
         """
         with self._appending() as page:
             if there := page.find(model, ("drift_judged",), decision):
@@ -218,7 +229,7 @@ class Ledger:
                 return None
             entry = page.append("drift_judged", model, decision, actor, reason, facts or {}, None)
             if retrain:
-                page.append("retrain_wanted", model, decision, actor, reason, {}, None)
+                page.append("retrain_wanted", model, decision, actor, reason, {"how": how}, None)
             return entry
 
     def claim(

@@ -46,6 +46,7 @@ SAYINGS: dict[str, tuple[str, ...]] = {
     "refused_batch": ("batch of {rows} rows refused",),
     "drift_judged": ("judged: {verdict}",),
     "monitored": ("{batches} batches judged", "looked"),
+    "retrain_wanted": ("{how} wanted",),
     "retrain_started": ("retraining started, attempt {attempt}",),
     "retrain_finished": ("retraining finished with v{version}", "retraining finished"),
     "retrain_released": ("retraining given back, to be tried again",),

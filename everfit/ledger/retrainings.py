@@ -15,11 +15,12 @@ CLAIMS: tuple[Kind, ...] = ("retrain_started", "retrain_released")
 STEPS: tuple[Kind, ...] = ("retrain_wanted", *CLAIMS, *OUTCOMES)
 WEIGHED: tuple[Kind, ...] = ("retrain_wanted", *OUTCOMES, "approval_wanted")
 ATTEMPTS = 3
+SEARCH = "search"
 
 
 @dataclass(frozen=True)
 class Past:
-    """The retrainings of a model so far: when those ended that did, and which is open; `seq` is the last row read."""
+    """The retrainings of a model so far: when searches ended, and what is open; `seq` is the last row read."""
 
     ended: tuple[datetime, ...]
     open: str
@@ -51,8 +52,15 @@ class Story:
 def past(entries: Sequence[Entry]) -> Past:
     """Sum up the rows that decide whether another retraining may be wanted."""
     ended = {entry.subject: entry.at for entry in entries if entry.kind in OUTCOMES}
-    open_ = [entry.subject for entry in entries if entry.kind == "retrain_wanted" and entry.subject not in ended]
-    return Past(tuple(ended.values()), open_[-1] if open_ else "", entries[-1].seq if entries else 0)
+    asked = {entry.subject: how_of(entry) for entry in entries if entry.kind == "retrain_wanted"}
+    open_ = [subject for subject in asked if subject not in ended]
+    searches = tuple(at for subject, at in ended.items() if asked.get(subject, SEARCH) == SEARCH)
+    return Past(searches, open_[-1] if open_ else "", entries[-1].seq if entries else 0)
+
+
+def how_of(wanted: Entry) -> str:
+    """Return what kind of retraining is wanted; all were searches before there were others."""
+    return str(wanted.facts.get("how", SEARCH))
 
 
 def wanted(page: Page, model: str, now: datetime) -> list[Entry]:

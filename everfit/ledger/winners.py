@@ -18,10 +18,13 @@ def of(entries: Sequence[Entry], before: int | None = None) -> list[tuple[str, d
 
     With `before`, as it was known when the first training on that data version, or a later one, was registered.
     """
-    registered = [entry for entry in entries if entry.kind == "registered"]
+    made = [entry for entry in entries if entry.kind == "registered"]
+    roots = {int(e.facts["version"]): int(e.facts.get("root", e.facts["version"])) for e in made}
+    registered = [e for e in made if roots[int(e.facts["version"])] == e.facts["version"]]  # a refit finds nothing new
     same = [e.seq for e in registered if before is not None and e.facts["data"]["version"] >= before]
     first = min(same, default=inf)
-    champion = champions.line_of(e for e in entries if e.kind in champions.SWAPS and e.seq < first)[-1:]
+    line = champions.line_of(e for e in entries if e.kind in champions.SWAPS and e.seq < first)[-1:]
+    champion = [roots.get(version, version) for version in line]
     known = {int(e.facts["version"]): e.facts.get("winners", []) for e in registered if e.seq < first}
     once: list[tuple[str, dict[str, Any]]] = []
     for version in [*champion, *sorted(known, reverse=True)[:LAST]]:

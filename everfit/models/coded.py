@@ -34,6 +34,15 @@ class Coded(BaseEstimator):  # type: ignore[misc]
     def __sklearn_is_fitted__(self) -> bool:
         return True
 
+    def __sklearn_clone__(self) -> Self:
+        """Return an unfitted copy, also of a model that was read from a file, where its tuples have become lists.
+
+        A vendor that copies lists is refused by scikit-learn's own clone; a tuple is itself.
+        """
+        params = self.model.get_params(deep=False).items()
+        own = {name: tuple(value) if isinstance(value, list) else value for name, value in params}
+        return type(self)(type(self.model)(**own), self.count)
+
 
 def coded(X: Any, count: int) -> Any:
     """Return rows whose first columns are whole numbers and whose others are single precision."""

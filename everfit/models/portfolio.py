@@ -50,8 +50,11 @@ class Portfolio(BaseEstimator):  # type: ignore[misc]
         """Return the number, or the label, of each row."""
         if self.classes is None:
             return moved(self.mean(X), self.offset, self.trust)
-        proba = self.predict_proba(X)
-        return np.asarray(self.classes_[np.argmax(proba if self.factors is None else proba * self.factors, axis=1)])
+        return np.asarray(self.classes_[self.decide(self.predict_proba(X))])
+
+    def decide(self, proba: np.ndarray) -> np.ndarray:
+        """Return the position of the class that is said of each row, given its probabilities."""
+        return np.asarray(np.argmax(proba if self.factors is None else proba * self.factors, axis=1))
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return one probability per row and class; only classifiers have it."""

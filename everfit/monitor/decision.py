@@ -115,11 +115,13 @@ def _severity(evidence: Evidence, stale: str) -> Severity:
 def _plan(evidence: Evidence, refit: Refit) -> tuple[State | None, Plan]:
     """Return the state after the labels of this batch, and what is due: nothing without labels, or of broken rows.
 
-    Where too few labels say whether the loss has risen, the count of batches in which it has stays.
+    Labels of rows that never came in measure no window, but a loss that has risen on them counts as risen. Where too
+    few labels say whether it has, the count of batches in which it has stays.
     """
     before = evidence.upkeep
     if before is None or evidence.measured is None or evidence.faults:
-        return before, Plan((), False, ())
+        counts = before and evidence.risen and not evidence.faults and not evidence.again
+        return (replace(before, risen=before.risen + 1) if before and counts else before), Plan((), False, ())
     after, plan = advance(before, evidence.measured, refit, risen=evidence.risen)
     judged = evidence.risen or evidence.performance is not None
     return (after if judged else replace(after, risen=before.risen)), plan

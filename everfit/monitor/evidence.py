@@ -24,8 +24,8 @@ class Evidence(Record):
     `retrained` are the times at which searches by drift ended, well or not. `waiting` is a challenger that waits for
     approval, `running` a retraining that is wanted or under way. What it says of retrainings is as the ledger had it
     with its row `as_of`. `upkeep` is the state that the last decision about this champion left, and `measured` what
-    new labels say of its windows. `spent` says that the month has nothing left for a search, and `costs` how many
-    seconds an action takes, by what the last ones took.
+    new labels say of its windows; nothing when they were weighed before, `again`. `spent` says that the month has
+    nothing left for a search, and `costs` how many seconds an action takes, by what the last ones took.
     """
 
     model: str
@@ -46,6 +46,7 @@ class Evidence(Record):
     findings: tuple[Finding, ...] = ()
     upkeep: State | None = None
     measured: Measured | None = None
+    again: bool = False
     spent: str = ""
     costs: dict[Action, float] = field(default_factory=dict)
 

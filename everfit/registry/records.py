@@ -21,7 +21,8 @@ class Candidate:
 
     `schema` are the kinds of all columns of the training data, in order, and `blank` names those of them that held no
     value; `inputs` names those that the pipeline reads. `run_key` names the training: registered under the same key
-    again, it is the same version. `pages` is the folder that `everfit.report.save` filled.
+    again, it is the same version. `pages` is the folder that `everfit.report.save` filled. `how` says what made it: a
+    training with its search, a refit or a recalibration.
     """
 
     model: str
@@ -47,6 +48,7 @@ class Candidate:
     tags: Mapping[str, str] = field(default_factory=dict)
     reason: str = ""
     pages: Path | None = None
+    how: str = "train"
 
 
 @dataclass(frozen=True)

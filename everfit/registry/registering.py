@@ -108,7 +108,7 @@ def _start(client: MlflowClient, settings: Settings, experiment: str, candidate:
         RUN_KEY: candidate.run_key,
         HOLDER: json.dumps(Holder.here().to_dict()),
     }
-    return client.create_run(experiment, int(began * 1000), tags, run_name=f"train {candidate.model}")
+    return client.create_run(experiment, int(began * 1000), tags, run_name=f"{candidate.how} {candidate.model}")
 
 
 def _version_of(client: MlflowClient, model: str, run_key: str) -> int | None:

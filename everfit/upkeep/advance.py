@@ -26,6 +26,7 @@ TRUST = 20.0
 FADE = 0.7
 SMALL_SHARE, SMALL_MOVE, SMALL_ODDS = 0.03, 0.01, 0.03  # of weights, of the loss, of log-odds: not worth a new version
 HARM, HARM_SHARE = 3.0, 0.05  # z and share of the loss by which a refit that made answers worse is undone
+BETTER = "by recent labels, other weights or another offset of the same models are better"
 OLD = 16  # batches, after which a version is too old to be compared with
 
 
@@ -87,15 +88,19 @@ def advance(state: State, measured: Measured | None, refit: Refit, *, risen: boo
         after = replace(after, served=mix)
     again = tuple(name for name in undone if name not in plan.refit)
     because = tuple(_because(name, measured.refits[name]) for name in again)
-    recalibrate = bool(far or again) and not plan.refit
-    return after, replace(plan, recalibrate=recalibrate, restore=again, reasons=(*because, *plan.reasons))
+    if plan.refit:
+        return after, replace(plan, reasons=(*because, *plan.reasons))
+    said = (BETTER,) if far else () if again else plan.reasons
+    return after, replace(plan, recalibrate=bool(far or again), restore=again, reasons=(*because, *said))
 
 
 def not_done(state: State, before: State) -> State:
     """Return the state when what was due did not take place: models and mix are those of before."""
     old = {track.window: track for track in before.tracks}
     tracks = (
-        replace(track, fitted=old[track.window].fitted, tried=old[track.window].tried, before=None)
+        track
+        if track.fitted == old[track.window].fitted
+        else replace(track, fitted=old[track.window].fitted, tried=old[track.window].tried, before=None)
         for track in state.tracks
     )
     return replace(state, tracks=tuple(tracks), fits=before.fits, served=before.served)
@@ -115,6 +120,30 @@ def undo(state: State, windows: Collection[str], refit: Refit) -> State:
             track = replace(track, fitted=track.before, before=None, gap=gap)
         tracks.append(track)
     return replace(state, tracks=tuple(tracks), fits=fits)
+
+
+def done(state: State, windows: Collection[str], refit: Refit) -> State:
+    """Return the state after windows have learnt again now, and the mix follows what is known."""
+    now = state.batches
+    tracks = (
+        replace(track, before=track.fitted if track.fitted < now else None, fitted=now, tried=now)
+        if track.window in windows else track for track in state.tracks
+    )  # fmt: skip
+    fits = _latest((*state.fits, now), now) if ALL in windows and now not in state.fits else state.fits
+    mix = Mix(weights(state, refit), offset(state, refit), trust(state))
+    return replace(state, tracks=tuple(tracks), fits=fits, served=mix)
+
+
+def fitting(state: State, refit: Refit, task: str) -> State:
+    """Return the state for the windows that the policy has now: those that it knew go on, new ones begin."""
+    wanted = {window.name for window in windows_of(refit)}
+    if wanted == {track.window for track in state.tracks}:
+        return state
+    known, fresh = {track.window: track for track in state.tracks}, begin(refit, task)
+    tracks = tuple(known.get(track.window, track) for track in fresh.tracks)
+    served = {name: share for name, share in state.served.weights.items() if name in wanted and share}
+    shares = {track.window: served.get(track.window, 0.0) / sum(served.values()) for track in tracks} if served else {}
+    return replace(state, tracks=tracks, served=replace(state.served, weights=shares or fresh.served.weights))
 
 
 def weights(state: State, refit: Refit) -> dict[str, float]:
@@ -237,9 +266,12 @@ def _due(state: State, alarm: bool, refit: Refit) -> tuple[State, Plan]:
             track = replace(track, before=track.fitted, fitted=state.batches, tried=state.batches)
         tracks.append(track)
     fits = (*state.fits, state.batches) if ALL in due else state.fits
-    kept = tuple(fit for fit in fits if state.batches - fit <= OLD) or fits[-1:]
-    after = replace(state, tracks=tuple(tracks), fits=kept)
+    after = replace(state, tracks=tuple(tracks), fits=_latest(fits, state.batches))
     return after, Plan(tuple(due), False, tuple(reasons) or (_quiet(after),))
+
+
+def _latest(fits: tuple[int, ...], now: int) -> tuple[int, ...]:
+    return tuple(fit for fit in fits if now - fit <= OLD) or fits[-1:]
 
 
 def _why(track: Track, age: int, woken: bool) -> str:

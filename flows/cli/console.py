@@ -148,7 +148,8 @@ def _show_train(result: Mapping[str, Any]) -> None:
         [who, *(f"{score[key]:.4g}" for key in ("value", "low", "high"))] for who, score in result["scores"].items()
     ]
     title = f"{result['metric']} on {result['rows']:,} rows that neither model saw"
-    table(title, ["", "score", "low", "high"], rows, (1, 2, 3))
+    if rows:  # a refit is proven otherwise
+        table(title, ["", "score", "low", "high"], rows, (1, 2, 3))
     if told := result.get("search"):
         _show_search(told)
     _where(result)

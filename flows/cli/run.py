@@ -20,10 +20,17 @@ def train(
         int | None,
         typer.Option("--data-version", min=0, help="Repeat it on the rows of this data version; nothing comes in."),
     ] = None,
+    refit: Annotated[
+        bool, typer.Option("--refit", help="The champion's pipeline learns again from all rows, as it is: seconds.")
+    ] = False,
+    search: Annotated[bool, typer.Option("--search", help="Look for the best pipeline anew: the default.")] = False,
     as_json: Json = False,
 ) -> None:
     """Train: ingest, validate, features, search, evaluate, register, promote."""
-    result = _run("train", as_json, model=name, reason=reason, data_version=data_version)
+    if refit and search:
+        raise typer.BadParameter("--refit and --search are two things: say one of them.")
+    how = "refit" if refit else "search" if search else ""
+    result = _run("train", as_json, model=name, reason=reason, data_version=data_version, how=how)
     raise typer.Exit(4 if result["refused"] else 0)
 
 

@@ -42,6 +42,8 @@ def story(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Iterato
     scaffold.create(settings, MODEL, "orders.csv", "y", time=None, budget="4m", force=False)
     path = settings.models / f"{MODEL}.yaml"
     path.write_text(path.read_text().replace("{budget: 4m}", "{budget: 4m, trials: 1, estimators: [linear]}"))
+    with path.open("a") as file_of_model:
+        file_of_model.write("refit: {auto: false}\n")  # so that the champion is the same until it is searched for
     train(MODEL)
     for seed, count, note in ((1, 800, np.nan), (2, 300, "gift")):
         file = pd.concat([file, orders(count, seed).assign(note=note)], ignore_index=True)
@@ -71,6 +73,8 @@ def test_only_rows_that_the_source_did_not_have_before_are_judged(story):
 
 def test_no_row_that_the_champion_learnt_from_counts_as_labelled_since_and_none_counts_twice(story):
     assert [evidence["labels"] for evidence in story.evidence] == [800, 1100, 1101]
+    measured = [evidence["measured"] and evidence["measured"]["rows"] for evidence in story.evidence]
+    assert measured == [800, 300, None]
 
 
 def test_rows_that_come_again_with_a_file_that_grew_are_no_finding(story):
@@ -80,9 +84,9 @@ def test_rows_that_come_again_with_a_file_that_grew_are_no_finding(story):
 
 def test_a_retraining_that_was_held_back_is_judged_again_on_the_new_rows_only(story):
     assert [(evidence["rows"], decision["action"]) for evidence, decision in story.moved] == [
-        (702, "retrain"),  # with the rows that had been corrected, and are what they were again
+        (702, "search"),  # with the rows that had been corrected, and are what they were again
         (700, "none"),
-        (700, "retrain"),
+        (700, "search"),
     ]
     (_, held) = story.moved[1]
     assert any("cooldown" in blocker for blocker in held["blockers"])

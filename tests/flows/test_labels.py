@@ -26,6 +26,7 @@ name: sales
 data: {source: in/*.parquet, target: y, time: hour, ids: [sale], label_delay: 2d}
 search: {budget: 4m, trials: 1, estimators: [linear]}
 monitor: {min_rows: 100, min_labels: 60, reference: recent}
+refit: {auto: false}
 retrain: {cooldown: 1s}
 """
 
@@ -96,7 +97,7 @@ def test_a_correction_wins_and_a_stray_label_is_kept_for_a_row_that_may_come(sto
 
 def test_performance_is_judged_on_predicted_rows_and_starts_one_retraining(story):
     second = story.told["second"]
-    assert (second["verdict"], second["action"]) == ("retrain", "retrain")
+    assert (second["verdict"], second["action"]) == ("retrain", "search")
     assert "on 350 rows" in performance(second)["text"]
     (evidence,) = [e.facts["evidence"] for e in story.ledger.entries(MODEL, kinds=["drift_judged"])
                    if e.subject == second["decision"]]  # fmt: skip

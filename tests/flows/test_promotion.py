@@ -48,6 +48,8 @@ def here(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Iterator
     change(told, "{holdout: 0.2}", "{holdout: 2d}")
     change(told, "{cooldown: 1d, max_per_week: 3}", OFTEN)
     change(told, "approval: auto", "approval: manual")
+    with (settings.models / f"{MODEL}.yaml").open("a") as file:
+        file.write("refit: {auto: false}\n")  # drift then has a search at once
     yield told
     os.chdir(before)
 

@@ -64,7 +64,7 @@ def test_two_batches_judged_at_once_want_one_retraining_and_the_other_says_which
         model = f"m{number}"
         (wanted,) = ledger.wanted(model)
         judged = [Decision.from_dict(e.facts["decision"]) for e in ledger.entries(model, kinds=["drift_judged"])]
-        assert sorted(action for of, _, action in said if of == model) == ["none", "retrain"]
+        assert sorted(action for of, _, action in said if of == model) == ["none", "search"]
         (held,) = [decision for decision in judged if decision.held]
         assert held.blockers == (f"a retraining is already wanted or running: {wanted.subject}",)
         assert ledger.claim(model, wanted.subject, actor="ann")
@@ -74,7 +74,7 @@ def test_two_batches_judged_at_once_want_one_retraining_and_the_other_says_which
 
 def test_one_batch_judged_twice_at_once_has_one_decision_which_both_return(tmp_path):
     ledger, said = race(tmp_path, "a", "a")
-    assert {action for _, _, action in said} == {"retrain"}
+    assert {action for _, _, action in said} == {"search"}
     assert len(ledger.entries(kinds=["drift_judged"])) == len(ledger.entries(kinds=["retrain_wanted"])) == ROUNDS
 
 

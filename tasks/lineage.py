@@ -1,0 +1,122 @@
+"""What is known of the champion's windows: the state of the policy, and their models, now and before."""
+
+import logging
+from dataclasses import dataclass, field
+from functools import cached_property
+from statistics import median
+from typing import Any
+
+from everfit import registry
+from everfit.errors import InputError, first_line
+from everfit.ledger import Entry, Ledger
+from everfit.ledger.lineages import Made
+from everfit.models.portfolio import Portfolio
+from everfit.settings import Settings
+from everfit.spec import ModelSpec
+from everfit.upkeep.advance import begin, fitting, not_done
+from everfit.upkeep.state import State
+from everfit.upkeep.windows import ALL
+from tasks.steps import say
+
+
+@dataclass
+class Lineage:
+    """The champion and the champions before it, back to the search that it began with; each is read once."""
+
+    spec: ModelSpec
+    champion: registry.Loaded
+    _loaded: dict[int, registry.Loaded] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        self._settings = Settings()
+        self._ledger = Ledger.of(self._settings)
+        self._loaded[self.champion.version] = self.champion
+
+    @cached_property
+    def line(self) -> list[Made]:
+        """How its versions were made, the champion first."""
+        return self._ledger.lineage(self.spec.name)
+
+    @property
+    def root(self) -> registry.Loaded:
+        """The version that a search made: whose pipeline is refitted, and whose loss is the level to keep."""
+        return self._load(self.line[0].root)
+
+    def state(self) -> State:
+        """Return what the latest decision about the champion left.
+
+        What such a decision wanted has not taken place, or another version would be champion now. A champion that
+        nothing was decided about has the state that it was made with.
+        """
+        task, last = self.champion.task, next(reversed(self._judged([self.champion.version])), None)
+        said = None if last is None else last.facts["decision"].get("upkeep")
+        if last and said:
+            after = State.from_dict(said)
+            if last.facts["decision"]["action"] in ("refit", "recalibrate"):
+                after = not_done(after, State.from_dict(last.facts["evidence"]["upkeep"]))
+        else:
+            made = self.line[0].upkeep
+            after = State.from_dict(dict(made)) if made else begin(self.spec.refit, task)
+        return fitting(after, self.spec.refit, task)
+
+    def wanted(self, decision: str) -> State | None:
+        """Return the state that a decision leads to, if nothing was decided about the champion since."""
+        last = next(reversed(self._judged([self.champion.version])), None)
+        return State.from_dict(last.facts["decision"]["upkeep"]) if last and last.subject == decision else None
+
+    def batch(self) -> int | None:
+        """Return how many labelled rows a batch usually has; None as long as none was measured."""
+        measured = [entry.facts["evidence"].get("measured") for entry in self._all_judged()]
+        rows = [each["rows"] for each in measured if each]
+        return round(median(rows)) if rows else None
+
+    def has_met(self, batch: str) -> bool:
+        """Say whether the labels of a batch were weighed: each is once, however often the batch is judged."""
+        judged = [entry.facts for entry in self._all_judged() if entry.facts["evidence"]["batch"] == batch]
+        return any(each["decision"].get("upkeep") and each["decision"]["action"] != "repair" for each in judged)
+
+    def unmeasured(self) -> set[str]:
+        """Return the batches since the last measured one: their labels were too few, and count with the next."""
+        found: set[str] = set()
+        for entry in reversed(self._all_judged()):
+            evidence, decision = entry.facts["evidence"], entry.facts["decision"]
+            if evidence.get("measured"):
+                break
+            if decision.get("upkeep") and not evidence.get("again"):
+                found.add(evidence["batch"])
+        return found
+
+    def model(self, window: str, fitted: int) -> Any | None:
+        """Return a window's model that learnt after so many labelled batches; None if no version holds it.
+
+        A version before the champion that cannot be read is a warning: only comparisons with it fall away.
+        """
+        holder = next((made.version for made in self.line if made.members.get(window) == fitted), None)
+        if holder is None:
+            return None
+        try:
+            return member(self._load(holder).pipeline, window)
+        except InputError as unreadable:
+            if holder == self.champion.version:
+                raise
+            say(f"v{holder} is not compared with: {first_line(unreadable)}", level=logging.WARNING)
+            return None
+
+    def _load(self, version: int) -> registry.Loaded:
+        if version not in self._loaded:
+            self._loaded[version] = registry.load(self._settings, self.spec.name, version)
+        return self._loaded[version]
+
+    def _all_judged(self) -> list[Entry]:
+        return self._judged([made.version for made in self.line])
+
+    def _judged(self, versions: list[int]) -> list[Entry]:
+        entries = self._ledger.entries(self.spec.name, kinds=["drift_judged"])
+        return [entry for entry in entries if entry.facts["evidence"]["champion"] in versions]
+
+
+def member(pipeline: Any, window: str) -> Any | None:
+    """Return the model of a window; a pipeline that a search made is that of all rows."""
+    if isinstance(pipeline, Portfolio):
+        return next((model for name, model, _, _ in pipeline.members if name == window), None)
+    return pipeline if window == ALL else None

@@ -1,0 +1,101 @@
+"""The state of the policy follows what took place, and what an older everfit wrote down is understood."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from everfit.ledger import Ledger
+from everfit.monitor.decision import Decision
+from everfit.registry import Loaded
+from everfit.settings import Settings
+from everfit.spec import ModelSpec
+from everfit.upkeep.advance import begin, done
+from everfit.upkeep.state import State
+from tasks.asked import Asked, asked
+from tasks.decide import past, recollect
+from tasks.lineage import Lineage
+
+SPEC = ModelSpec.model_validate({"name": "m", "data": {"source": "x", "target": "y"}})
+NOW = datetime(2026, 11, 22, 3, tzinfo=UTC).isoformat()
+BEGUN = begin(SPEC.refit, "regression")
+OLD = {"model": "m", "batch": "a", "data_version": 1, "now": NOW, "rows": 900, "champion": 1, "findings": []}
+SAID = {"id": "d", "verdict": "retrain", "action": "retrain", "reasons": ["worse"], "blockers": []}
+
+
+@pytest.fixture
+def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ledger:
+    """The ledger of a model with one champion, found by a search and registered before there were refits."""
+    monkeypatch.chdir(tmp_path)
+    ledger = Ledger.of(Settings())
+    register(ledger, 1)
+    ledger.swap_champion("m", expected=None, new=1, actor="ann")
+    return ledger
+
+
+def register(ledger: Ledger, version: int, **more: Any) -> None:
+    facts = {"version": version, "run": "r", "data": {"version": 1, "batches": []}, **more}
+    ledger.record("registered", "m", subject=f"v{version}", actor="ann", facts=facts)
+
+
+def lineage(version: int) -> Lineage:
+    card = {"task": "regression"}
+    return Lineage(SPEC, Loaded("m", version, Path(), None, card, pd.DataFrame(), np.array([], dtype="uint64")))
+
+
+def judge(ledger: Ledger, decision: str, champion: int, action: str, upkeep: State, before: State) -> None:
+    evidence = OLD | {"batch": decision, "champion": champion, "upkeep": before.to_dict()}
+    said = SAID | {"id": decision, "action": action, "upkeep": upkeep.to_dict(), "refit": ["all"]}
+    retrain = action != "none"
+    ledger.judge("m", decision, retrain=retrain, after=ledger.retrainings("m").seq, how=action, actor="ann",
+                 facts={"evidence": evidence, "decision": said, "page": "p"})  # fmt: skip
+
+
+def test_what_an_older_everfit_wrote_down_is_a_search_about_a_champion_that_begins_anew(ledger):
+    facts = {"evidence": OLD, "decision": SAID, "page": "p"}
+    ledger.judge("m", "d", retrain=True, after=0, actor="ann", facts=facts)
+    ledger.record("retrain_wanted", "m", subject="e", actor="ann")
+    assert lineage(1).state() == BEGUN
+    assert (asked(SPEC, "d"), asked(SPEC, "e")) == (Asked("search"), Asked("search"))
+    assert recollect(SPEC, past(SPEC), "a").decision.action == "search"
+    ledger.finish("m", "e", outcome="finished")
+    assert len(ledger.retrainings("m").ended) == 1
+    assert [made.searched for made in ledger.lineage("m")] == [True]
+
+
+def test_a_refit_that_has_not_taken_place_leaves_the_models_and_keeps_what_was_measured(ledger):
+    measured = State.from_dict(BEGUN.to_dict() | {"batches": 4, "risen": 2})
+    wanted = done(measured, ["all"], SPEC.refit)
+    judge(ledger, "d", 1, "refit", wanted, BEGUN)
+    assert lineage(1).state() == State.from_dict(measured.to_dict() | {"fits": [0]})
+    assert asked(SPEC, "d") == Asked("refit", ("all",), 1)
+    register(ledger, 2, root=1, members={"all": 4}, upkeep=wanted.to_dict(), beyond=300)
+    ledger.swap_champion("m", expected=1, new=2, actor="ann")
+    assert lineage(2).state() == wanted
+    assert ledger.since("m") == ledger.swaps("m")[0].at, "a refit makes no champion young"
+    ledger.finish("m", "d", outcome="finished")
+    assert ledger.retrainings("m").ended == (), "only searches count for cooldown and cap"
+    judge(ledger, "e", 2, "none", State.from_dict(wanted.to_dict() | {"batches": 5}), wanted)
+    assert lineage(2).state().batches == 5
+    ledger.swap_champion("m", expected=2, new=1, kind="rolled_back", actor="ann")
+    assert lineage(1).state().track("all").fitted == 0
+    register(ledger, 3)
+    ledger.swap_champion("m", expected=1, new=3, actor="ann")
+    assert lineage(3).state() == BEGUN
+    assert ledger.since("m") == ledger.swaps("m")[-1].at
+
+
+def test_windows_that_the_model_file_has_no_more_are_left_out_and_new_ones_begin():
+    from everfit.upkeep.advance import fitting
+
+    alone = fitting(BEGUN, SPEC.refit.model_copy(update={"recent": 0}), "regression")
+    assert [track.window for track in alone.tracks] == ["all"]
+    assert [track.window for track in fitting(alone, SPEC.refit, "regression").tracks] == ["all", "recent"]
+
+
+def test_decisions_are_what_they_were_when_read_again():
+    decision = Decision("d", "fine", "refit", ("due",), (), refit=("all",), upkeep=BEGUN)
+    assert Decision.from_dict(decision.to_dict()) == decision
