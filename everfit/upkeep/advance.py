@@ -19,7 +19,7 @@ CLIP = 2.0  # standard errors that one refit counts for at most
 STAY, PAID, PAID_SHARE = 0.5, 1.0, 0.01  # z below which intervals grow, above which they shrink, with such a gain
 IGNORED = 0.05  # a window of less weight does not pay
 WORTH, WORTH_MEMORY, WORTH_CLIP = 1.25, 0.8, 3.0
-ALARM, ALARM_RISE = 3.0, 0.10
+ALARM, ALARM_RISE, USUAL_MEMORY = 3.0, 0.10, 0.8
 HALF_LIFE, BATCHES = 2.0, 6  # of offsets, in batches
 PRIOR_ROWS, PRIOR_INFORMATION = 200.0, 12.5  # that pull towards no offset
 TRUST = 20.0
@@ -65,12 +65,12 @@ def advance(state: State, measured: Measured | None, refit: Refit, *, risen: boo
         return state, Plan((), False, ("too few labelled rows to judge",))
     at, known = state.batches + 1, weights(state, refit)
     tracks = [_judged(_scored(track, measured, refit), measured, known, refit) for track in state.tracks]
-    alarm, best = _alarm(state.best, measured.served)
+    alarm, usual = _alarm(state.usual, measured.served)
     after = replace(
         state,
         batches=at,
         tracks=tuple(tracks),
-        best=best,
+        usual=usual,
         worth=_worth(state.worth, measured.worth),
         offsets=(*state.offsets, (measured.offset, measured.information))[-BATCHES:],
         plain=FADE * state.plain + measured.plain,
@@ -238,15 +238,17 @@ def _because(name: str, paid: Paid) -> str:
     return f"the last refit of the model of {name} rows {worse}: the model before answers again"
 
 
-def _alarm(best: Level | None, now: Level) -> tuple[bool, Level | None]:
-    """Test one-sidedly (Welch) whether the loss has risen from its lowest level since the last alarm."""
-    if best is None or now.mean < best.mean:
+def _alarm(usual: Level | None, now: Level) -> tuple[bool, Level | None]:
+    """Test one-sidedly (Welch) whether the loss has risen above what is usual since the last alarm, or since it fell.
+
+    A level that is the lowest of many batches would be too low, and the test would speak far too often.
+    """
+    if usual is None:
         return False, now
-    error = math.sqrt(now.variance / now.rows + best.variance / best.rows) + 1e-12
-    rise = now.mean - best.mean
-    if rise > ALARM_RISE * best.mean and rise / error > ALARM:
+    rise, error = now.mean - usual.mean, math.sqrt(now.variance / now.rows + usual.variance / usual.rows) + 1e-12
+    if rise > ALARM_RISE * usual.mean and rise / error > ALARM:
         return True, None
-    return False, best
+    return False, now if rise / error < -ALARM else usual.with_more(now, USUAL_MEMORY)
 
 
 def _due(state: State, alarm: bool, refit: Refit) -> tuple[State, Plan]:

@@ -1,7 +1,8 @@
 """The gate of a refit, which is fast and cheap: a model of all rows leaves none that could judge it.
 
-The first refit of a window is proven by a twin that did not learn from the newest batch; the later ones by the record
-of the earlier. Every refit is judged once more by the first labels after it, and undone if it did harm (`advance`).
+Where models of a window were scored on batches before they learnt from them, that is a record, and the next refit is
+the same recipe. A window without any is proven by a twin that did not learn from the newest batch. Every refit is
+judged once more by the first labels after it, and undone if it did harm (`advance`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from everfit.record import Record
 from everfit.upkeep.losses import Floats
 from everfit.upkeep.state import Track
 
-RECORD = 1.0  # refits, faded, that make a record
 LEVEL = 0.05
 MARGIN = 0.05  # of the champion's loss, within which a fresh model counts as not worse
 
@@ -29,8 +29,8 @@ class Proof(Record):
 
 
 def needs_twin(track: Track) -> bool:
-    """Say whether the window has too few refits behind it to be judged by its record."""
-    return track.gains < RECORD
+    """Say whether no model of the window has answered a labelled batch yet."""
+    return not track.seen
 
 
 def prove(track: Track, fresh: Floats, champion: Floats, twin: Floats | None = None) -> Proof:
@@ -48,7 +48,8 @@ def prove(track: Track, fresh: Floats, champion: Floats, twin: Floats | None = N
     if fresh.mean() > level * (1 + MARGIN):
         return Proof(False, f"worse on rows that it learnt from: {fresh.mean():.4g} against {level:.4g}")
     if twin is None:
-        return Proof(True, f"its record: {track.gain / max(track.gains, 1e-9):+.1%} of the loss by earlier refits")
+        gain = f"{track.gain / track.gains:+.1%} of the loss by earlier refits" if track.gains else "no refit before"
+        return Proof(True, f"its record: {gain}")
     worse = twin - champion - MARGIN * level
     p_value = float(stats.ttest_1samp(worse, 0.0, alternative="greater").pvalue) if np.ptp(worse) else 1.0
     said = f"without the newest batch it has {twin.mean():.4g} there, the champion {level:.4g} (p = {p_value:.2g})"

@@ -15,6 +15,14 @@ class Level(Record):
     variance: float
     rows: int
 
+    def with_more(self, level: Level, memory: float) -> Level:
+        """Return the level of both together, when only a share of these rows is remembered."""
+        shares = memory * self.rows, level.rows
+        rows, parts = sum(shares), list(zip(shares, (self, level), strict=True))
+        mean = sum(share * part.mean for share, part in parts) / rows
+        variance = sum(share * (part.variance + (part.mean - mean) ** 2) for share, part in parts) / rows
+        return Level(mean, variance, round(rows))
+
 
 @dataclass(frozen=True)
 class Mix(Record):
@@ -59,9 +67,10 @@ class State(Record):
     """All of it. `served` is what answers; `batches` have been labelled, after `fits` the window of all rows learnt.
 
     `offsets` are those of the latest batches, each with its information. `plain` and `moved` are faded losses of the
-    blend without and with the offset, `seen` their weight. `best` is the lowest recent level of the loss, and `worth`
-    by how many standard errors what is served beats a version of long ago, on average of late. So many labelled batches
-    in a row, up to the last, said that the loss has `risen` above what the champion was promoted with.
+    blend without and with the offset, `seen` their weight. `usual` is the level of the loss since it last jumped
+    or fell, and `worth` by how many standard errors what is served beats a version of long ago, on average of late. So
+    many labelled batches in a row, up to the last, said that the loss has `risen` above what the champion was promoted
+    with.
     """
 
     tracks: tuple[Track, ...]
@@ -73,7 +82,7 @@ class State(Record):
     plain: float = 0.0
     moved: float = 0.0
     seen: float = 0.0
-    best: Level | None = None
+    usual: Level | None = None
     worth: float = 0.0
     risen: int = 0
 

@@ -29,7 +29,7 @@ def state(window=None, *, worth=0.0, **changes):
     )
     tracks = [replace(track, fitted=18, tried=18, gap=8, before=14, loss=1.0, seen=1.0) for track in plain.tracks]
     tracks = [replace(track, **(changes if track.window == window else {})) for track in tracks]
-    return replace(plain, tracks=tuple(tracks), fits=(8, 14, 18), best=CALM)
+    return replace(plain, tracks=tuple(tracks), fits=(8, 14, 18), usual=CALM)
 
 
 def step(before, seen=None, policy=POLICY, **more):
@@ -93,10 +93,23 @@ def test_an_alarm_wakes_only_windows_that_have_backed_off():
         after, plan = step(before, loud)
         assert plan.refit == ((RECENT,) if before.track(RECENT).gap > 2 else ())
         assert after.track(ALL).gap == 8
-        assert after.best is None
+        assert after.usual is None
     assert step(state(ALL, gap=16), loud)[0].track(ALL).gap == 8
     assert step(state(), measured(served=Level(0.53, 0.04, 400)))[1].refit == ()  # clear, but small
     assert step(state(), measured(served=Level(0.8, 4.0, 40)))[1].refit == ()  # large, but by chance
+
+
+def test_what_is_usual_is_the_mean_of_late_and_begins_anew_where_the_loss_fell():
+    both = CALM.with_more(Level(0.6, 0.09, 400), 0.5)
+    assert (both.mean, both.variance, both.rows) == (
+        pytest.approx(0.5667, rel=1e-3),
+        pytest.approx(0.07556, rel=1e-3),
+        600,
+    )
+    less = Level(0.48, 0.04, 400)
+    assert step(state(), measured(served=less))[0].usual == CALM.with_more(less, 0.8)
+    lower = Level(0.3, 0.04, 400)
+    assert step(state(), measured(served=lower))[0].usual == lower
 
 
 def test_a_loss_above_that_of_the_promotion_wakes_them_too_and_is_counted():

@@ -17,9 +17,9 @@ def other(change, seed=1):
     return CHAMPION * (1 + change) + 0.3 * np.random.default_rng(seed).normal(size=500)
 
 
-def test_the_first_refit_needs_a_twin_and_those_with_a_record_do_not():
+def test_a_window_that_never_answered_needs_a_twin_and_one_with_a_record_does_not():
     assert needs_twin(TRACK)
-    assert not needs_twin(replace(TRACK, gains=1.0))
+    assert not needs_twin(replace(TRACK, loss=0.5, seen=1.0))
 
 
 @pytest.mark.parametrize(
