@@ -1,10 +1,12 @@
 """Is the retraining any good? Streams of somebody else's benchmark, by its protocol, beside its own policies.
 
     python tests/benchmarks/bench_streams.py BENCH [--only elec2,bike_sharing] [--splits open] [--out FOLDER]
+        [--known FILE ...]
 
 BENCH is a folder with `stream.py`, `policies2.py` and `data`. Our system runs as a process of its own behind `stream.py
 external`, twice: as it is, and refitted on all rows at every batch, which is what its CPU is compared with. The other
-policies run in this process. FOLDER gets `streams.jsonl`, one line for each stream, and `streams.md`, the table.
+policies run in this process; those in files that `stream.py grid` or `policies2.py` wrote are taken from there. FOLDER
+gets `streams.jsonl`, one line for each stream, and `streams.md`, the table.
 """
 
 from __future__ import annotations
@@ -29,11 +31,11 @@ CAP = 1.25  # of a share: where next to nothing can be gained, a share says litt
 Line = dict[str, Any]
 
 
-def run(bench: Path, splits: str, name: str) -> Line:
+def run(bench: Path, splits: str, name: str, known: dict[str, Line]) -> Line:
     """Return all figures of one stream."""
     ours = external(bench, splits, name, ADAPTER)
     yardstick = external(bench, splits, name, f"{ADAPTER} --every-batch")
-    others = baselines(splits, name, ours["fits"])
+    others = baselines(splits, name, ours["fits"], known)
     never, best = others["never"], max(others[each] for each in SIMPLE[1:])
     return {
         "stream": name,
@@ -62,7 +64,7 @@ def external(bench: Path, splits: str, name: str, command: str) -> Line:
     return record
 
 
-def baselines(splits: str, name: str, fits: int) -> Line:
+def baselines(splits: str, name: str, fits: int, known: dict[str, Line]) -> Line:
     """Return the scores of the benchmark's own policies, and of calendars with as many fits as ours had."""
     import policies2
     import stream
@@ -74,14 +76,14 @@ def baselines(splits: str, name: str, fits: int) -> Line:
         record: Line = stream.summarise(data, "", *ran)
         return record
 
-    def simple(policy: str) -> float:
+    def simple(policy: str) -> Line:
         trigger, window, _ = stream.POL[policy]
-        return float(score(stream.run_policy(data, cache, trigger(), window))["score"])
+        return known.get(policy) or score(stream.run_policy(data, cache, trigger(), window))
 
-    made = {policy: simple(policy) for policy in SIMPLE}
+    made = {policy: simple(policy)["score"] for policy in SIMPLE}
     for window in ("all", "short"):
         made[f"calendar_{window}"] = score(stream.run_policy(data, cache, calendar(), window))["score"]
-    pair = score(policies2.P2["pair_blend"](data, cache))
+    pair = known.get("pair_blend") or score(policies2.P2["pair_blend"](data, cache))
     return made | {"pair": pair["score"], "pair_fits": pair["fits"]}
 
 
@@ -150,14 +152,17 @@ def main() -> None:
     parser.add_argument("bench", type=Path)
     parser.add_argument("--splits", default="open")
     parser.add_argument("--only", default="")
+    parser.add_argument("--known", type=Path, nargs="*", default=[])
     parser.add_argument("--out", type=Path, default=HERE / "results")
     asked = parser.parse_args()
     sys.path.insert(0, str(asked.bench.resolve()))
     import stream
 
     start, lines = start_up(), []
+    before = [json.loads(line) for file in asked.known for line in file.read_text(encoding="utf-8").splitlines()]
     for spec in stream.specs(asked.splits, asked.only):
-        lines.append(run(asked.bench.resolve(), asked.splits, spec["name"]))
+        known = {line["policy"]: line for line in before if line["stream"] == spec["name"]}
+        lines.append(run(asked.bench.resolve(), asked.splits, spec["name"], known))
         print(json.dumps(lines[-1]), flush=True)
     asked.out.mkdir(parents=True, exist_ok=True)
     text = "\n".join(map(json.dumps, lines)) + "\n"
