@@ -92,3 +92,13 @@ def test_no_rows_are_no_rows(rows, made):
 def test_anything_but_a_frame_is_refused():
     with pytest.raises(TypeError, match="DataFrame"):
         Conform({"c": "number"}).transform(np.ones((2, 1)))
+
+
+def test_plain_numbers_are_cast_at_once_to_what_they_are_cast_to_one_by_one():
+    plain = pd.DataFrame(
+        {"a": [1, 2], "b": [True, False], "c": np.float32([0.5, np.nan]), "more": [0, 0]}, index=[5, 3]
+    )
+    conform = Conform(dict.fromkeys("cba", "number"))
+    expected = conform.transform(plain.assign(b=plain["b"].astype(object)))
+    pd.testing.assert_frame_equal(conform.transform(plain), expected)
+    assert conform.transform(plain).dtypes.eq("float64").all()

@@ -3,8 +3,10 @@ from datetime import UTC, datetime
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from everfit.monitor import faults
+from everfit.monitor.counts import apart, quantiles
 from everfit.schema import Schema
 from everfit.spec import SchemaPolicy
 
@@ -185,3 +187,13 @@ def test_a_rolling_reference_keeps_the_latest_rows_and_samples_the_others():
 
 def test_an_empty_batch_is_no_fault_of_values():
     assert find(good().head(0)) == ()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_distances_and_quantiles_are_those_of_scipy_and_numpy(seed):
+    rng = np.random.default_rng(seed)
+    one, two = (np.sort(rng.normal(rng.normal(), 1, size=size).round(seed % 3)) for size in (200, 30))
+    expected = stats.ks_2samp(one, two).statistic
+    assert [apart(one, two), apart(two, one)] == pytest.approx([expected, expected])
+    shares = rng.random(5)
+    np.testing.assert_allclose(quantiles(two, shares), np.quantile(two, shares))
