@@ -74,7 +74,7 @@ def judge(view: View) -> Finding:
     statistic = (area - 0.5) * len(judged) / sum(each.variance for each in judged) ** 0.5
     p_value = float(stats.norm.sf(statistic))
     speaks = p_value < view.policy.significance and area >= MATTERS
-    names = _named(judged, tuple(map(str, table))) if speaks else ()
+    names = _named(judged, tuple(map(str, table)), view) if speaks else ()
     return Finding(
         SIGNAL,
         _told(area, p_value, names, view),
@@ -86,10 +86,14 @@ def judge(view: View) -> Finding:
     )
 
 
-def _named(judged: list[_Judged], names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the columns without whose values the area is smaller, that with the largest loss first."""
+def _named(judged: list[_Judged], names: tuple[str, ...], view: View) -> tuple[str, ...]:
+    """Return the columns without whose values the area is smaller, that with the largest loss first.
+
+    Where many columns moved, none is missed by itself: then they are those that moved.
+    """
     lost = np.mean([_lost(each) for each in judged], axis=0)
-    return tuple(names[at] for at in np.argsort(-lost, kind="stable") if lost[at] >= NAMED)
+    needed = tuple(names[at] for at in np.argsort(-lost, kind="stable") if lost[at] >= NAMED)
+    return needed or tuple(column.column for column in view.drift.drifted)
 
 
 def _lost(judged: _Judged) -> list[float]:

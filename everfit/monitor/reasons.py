@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import get_args
 
-from everfit.monitor.evidence import Evidence
+from everfit.monitor.evidence import SIGNAL, Evidence
 from everfit.monitor.findings import Finding, Severity
 from everfit.spec import Monitor, Promotion, write_duration
 
@@ -46,5 +46,7 @@ def _urgency(finding: Finding) -> int:
 
 
 def _quiet(evidence: Evidence) -> str:
-    open_questions = [f"{finding.signal} ({finding.text})" for finding in evidence.findings if not finding.judged]
-    return f"nothing speaks; could not be judged: {', '.join(open_questions)}" if open_questions else "nothing speaks"
+    """Say that nothing speaks, and name what could not be judged; why not, of the one question that matters most."""
+    open_ = [finding for finding in evidence.findings if not finding.judged]
+    told = ", ".join(f"{each.signal} ({each.text})" if each.signal == SIGNAL else each.signal for each in open_)
+    return f"nothing speaks; could not be judged: {told}" if told else "nothing speaks"
