@@ -20,7 +20,7 @@ from tasks.steps import stopwatch
 @flow(name="backtest", flow_run_name="backtest {model}", persist_result=True)
 @plainly
 def backtest(
-    model: str, data: str = "", batch: str = "", policy: str = "", warmup: float = 0.3, delay: int = 1,
+    model: str, data: str = "", batch: str = "", policy: str = "", warmup: float = 0.3, delay: int = 0,
     trials: int = TRIALS, budget: float = BUDGET.total_seconds(), workers: int = 1, recommend: bool = False,
     fresh: bool = False,
 ) -> Any:  # fmt: skip

@@ -24,22 +24,23 @@ class Asked(Record):
 
     `data` is a source (the model's own when empty), `batch` a period or a number of rows (25 batches when empty),
     `warmup` the share of rows that the first model learns from. The labels of a batch are known `delay` batches later:
-    with one, before the next batch is answered. Each search has `trials` and at most `budget`.
+    with one, before the next batch is answered; none is what `data.label_delay` makes of it. Each search has `trials`
+    and at most `budget`.
     """
 
     data: str = ""
     batch: str = ""
     warmup: float = 0.3
-    delay: int = 1
+    delay: int = 0
     trials: int = TRIALS
     budget: timedelta = BUDGET
 
     def __post_init__(self) -> None:
         if not 0 < self.warmup < 1:
             raise InputError(f"--warmup is {self.warmup:g}.", do="Give a share of the rows, such as 0.3.")
-        for name, value in (("delay", self.delay), ("trials", self.trials)):
-            if value < 1:
-                raise InputError(f"--{name} is {value}.", do="Give one or more.")
+        for name, value, least in (("delay", self.delay, 0), ("trials", self.trials, 1)):
+            if value < least:
+                raise InputError(f"--{name} is {value}.", do=f"Give {least} or more.")
 
     @property
     def period(self) -> timedelta | None:

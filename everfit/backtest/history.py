@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -81,6 +82,13 @@ class History:
     def usual(self) -> int:
         """How many rows a batch usually has."""
         return max(1, int(np.median([batch.stop - batch.start for batch in self.batches])))
+
+    def delay(self, spec: ModelSpec) -> int:
+        """Return how many batches late labels come by the model file; one where it says nothing."""
+        lasting = self.batches[-1].ended - self.batches[0].began
+        if not spec.data.label_delay or not self.dated or not lasting:
+            return 1
+        return max(1, math.ceil(spec.data.label_delay * len(self.batches) / lasting))
 
     @property
     def dated(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from everfit import report
@@ -30,6 +31,7 @@ def backtest(
     Raise InputError, SourceError or DataError when the history cannot be used so, BudgetSpent without a first model.
     """
     history = checked(read(spec, asked, base, secrets), suites, model=spec.name)
+    asked = replace(asked, delay=asked.delay or history.delay(spec))
     with run.prepared(spec, history, asked, home, tell=tell, personal=_personal(suites), fresh=fresh) as stage:
         policies, lived = run.all_policies(stage, spec, other=other, title=title, workers=workers, tell=tell)
         found = standings(policies, lived, history)

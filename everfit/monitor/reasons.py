@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import get_args
 
-from everfit.monitor.evidence import SIGNAL, Evidence
+from everfit.monitor.evidence import Evidence
 from everfit.monitor.findings import Finding, Severity
+from everfit.monitor.performance import SIGNAL
 from everfit.spec import Monitor, Promotion, write_duration
 
 NEW_SHARE = 0.1

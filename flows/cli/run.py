@@ -89,7 +89,9 @@ def backtest(
     warmup: Annotated[
         float, typer.Option("--warmup", help="Share of the rows that the first model learns from.")
     ] = 0.3,
-    delay: Annotated[int, typer.Option("--delay", help="Labels of a batch come so many batches later.")] = 1,
+    delay: Annotated[
+        int, typer.Option("--delay", help="Labels come so many batches later; 0: as data.label_delay says, or 1.")
+    ] = 0,
     trials: Annotated[int, typer.Option("--trials", help="Trials of each search.")] = 8,
     budget: Annotated[str, typer.Option("--budget", help="Time of each search, at most.")] = "2m",
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes, each with a policy of its own.")] = 1,

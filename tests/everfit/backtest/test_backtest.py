@@ -176,7 +176,7 @@ def test_what_suites_refuse_or_set_aside_nobody_learns_from(tmp_path):
         ({"batch": "0"}, {}, InputError, "--batch is '0'"),
         ({"batch": "4w"}, {}, InputError, "1 batch(es) of 4w; 3 are needed"),
         ({"warmup": 1.5}, {}, InputError, "--warmup is 1.5"),
-        ({"delay": 0}, {}, InputError, "--delay is 0"),
+        ({"delay": -1}, {}, InputError, "--delay is -1"),
         ({}, {"target": "z"}, DataError, "no column 'z'"),
     ],
 )
@@ -196,6 +196,8 @@ def test_a_history_is_cut_by_time_or_by_rows_and_a_moment_is_never_parted():
     assert by_week.left_out == 7
     assert by_week.frame["day"].iloc[by_week.warm - 1] < by_week.frame["day"].iloc[by_week.warm]
     assert [batch.ended - batch.began for batch in by_week.batches[:-1]] == [timedelta(days=6)] * 2
+    late = spec.model_copy(update={"data": spec.data.model_copy(update={"label_delay": timedelta(days=10)})})
+    assert (by_week.delay(spec), by_week.delay(late)) == (1, 2)
     assert len(cut(spec, Asked(batch="500"), frame).batches) == 3
     assert len(cut(spec, Asked(), frame).batches) == 25
 
