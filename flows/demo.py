@@ -32,30 +32,41 @@ WEEKS: tuple[tuple[str, int, Fault | None, str], ...] = (
     ("week-4-fahrenheit", 73, "unit", "a week whose temperatures came in Fahrenheit: it is refused whole"),
     ("week-4", 73, None, f"the same week, repaired; but on {CHANGE:%d %B} the world changed"),
     ("week-5", 80, None, "the week after"),
+    ("week-6", 87, None, "another one: the third in the new world"),
 )
 
 SAYINGS: dict[str, str] = {
     "ingested": "took in",
     "refused_batch": "refused",
     "drift_judged": "judged",
-    "retrain_started": "retrained",
+    "retrain_wanted": "wanted",
     "promotion_refused": "kept",
     "promoted": "promoted",
 }
 
-STORY: dict[str, Callable[[Entry], bool]] = {
+Happened = Callable[[Entry], bool]
+
+ONCE: dict[str, Happened] = {
     "a first model became champion": lambda entry: entry.kind == "promoted" and entry.facts["replaced"] is None,
     "broken rows went to quarantine": lambda entry: entry.kind == "ingested" and entry.facts.get("quarantined", 0) > 0,
     "a batch was refused": lambda entry: entry.kind == "refused_batch",
-    "drift was confirmed": lambda entry: entry.kind == "retrain_wanted",
-    "a challenger took over": lambda entry: entry.kind == "promoted" and entry.facts["replaced"] is not None,
+}
+
+# How often depends on the model that was found: one that the change hurts more has more done about it.
+AT_LEAST_ONCE: dict[str, Happened] = {
+    "the champion learnt again from newer rows": lambda entry: (
+        entry.kind == "promoted" and entry.reason.startswith("refit")
+    ),
+    "the loss was found to have risen": lambda entry: (
+        entry.kind == "drift_judged" and entry.facts["verdict"] == "retrain"
+    ),
 }
 
 
 def tell(folder: Path) -> None:
     """Live through it in a fresh workspace; what an earlier demo left there is removed first.
 
-    Raise EverfitError when a part of the story did not happen exactly once.
+    Raise EverfitError when a part of the story did not happen.
     """
     settings = _workspace(folder)
     console.out.print(
@@ -152,13 +163,21 @@ def _timeline(settings: Settings) -> None:
 
 
 def _prove(entries: list[Entry]) -> None:
-    counts = {part: sum(map(happened, entries)) for part, happened in STORY.items()}
-    if wrong := [f"{part}: {count} times" for part, count in counts.items() if count != 1]:
+    counts = {part: sum(map(happened, entries)) for part, happened in {**ONCE, **AT_LEAST_ONCE}.items()}
+    wrong = [f"{part}: {count} times" for part, count in counts.items() if count < 1 or (part in ONCE and count > 1)]
+    if wrong or not _mended(entries):
         raise EverfitError(
-            "The demo did not go as its story says, by which each of these happens once.",
-            details=wrong,
+            "The demo did not go as its story says.",
+            details=wrong or ["the loss stayed high, and no search followed"],
             do=f"everfit history {MODEL}, in the folder of the demo, says what happened instead.",
         )
+
+
+def _mended(entries: list[Entry]) -> bool:
+    """Say whether refits brought the quality back, or a search was asked for when they did not."""
+    judged = [entry.facts["verdict"] for entry in entries if entry.kind == "drift_judged"]
+    searches = [entry for entry in entries if entry.kind == "retrain_wanted" and entry.facts.get("how") == "search"]
+    return bool(searches) or judged[-1:] != ["retrain"]
 
 
 def _short(entry: Entry) -> str:

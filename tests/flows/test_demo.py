@@ -59,19 +59,33 @@ def test_no_service_of_whoever_runs_it_is_used(tmp_path, monkeypatch):
 
 
 PARTS = {
-    "a first model became champion": ("promoted", {"version": 1, "replaced": None}),
-    "broken rows went to quarantine": ("ingested", {"quarantined": 7}),
-    "a batch was refused": ("refused_batch", {}),
-    "drift was confirmed": ("retrain_wanted", {}),
-    "a challenger took over": ("promoted", {"version": 2, "replaced": 1}),
+    "a first model became champion": ("promoted", {"version": 1, "replaced": None}, ""),
+    "broken rows went to quarantine": ("ingested", {"quarantined": 7}, ""),
+    "a batch was refused": ("refused_batch", {}, ""),
+    "the champion learnt again from newer rows": ("promoted", {"version": 2, "replaced": 1}, "refit of recent rows"),
+    "the loss was found to have risen": ("drift_judged", {"verdict": "retrain"}, ""),
 }
+
+
+def lived(folder: Path, without: str | None = None) -> Ledger:
+    ledger = Ledger(f"sqlite:///{folder}/ledger.db")
+    for part, (kind, facts, reason) in PARTS.items():
+        if part != without:
+            ledger.record(kind, demo.MODEL, subject=part, actor="ann", reason=reason, facts=facts)
+    return ledger
 
 
 @pytest.mark.parametrize("missing", [None, *PARTS])
 def test_a_story_that_lacks_a_part_is_an_error(tmp_path, missing):
-    ledger = Ledger(f"sqlite:///{tmp_path}/ledger.db")
-    for part, (kind, facts) in PARTS.items():
-        if part != missing:
-            ledger.record(kind, demo.MODEL, subject=part, actor="ann", facts=facts)
+    ledger = lived(tmp_path, without=missing)
+    ledger.record("drift_judged", demo.MODEL, subject="last", actor="ann", facts={"verdict": "fine"})
     with pytest.raises(EverfitError, match=f"{missing}: 0 times") if missing else nullcontext():
         demo._prove(ledger.entries())
+
+
+def test_a_loss_that_stays_high_must_have_led_to_a_search(tmp_path):
+    ledger = lived(tmp_path)
+    with pytest.raises(EverfitError, match="the loss stayed high, and no search followed"):
+        demo._prove(ledger.entries())
+    ledger.record("retrain_wanted", demo.MODEL, subject="d", actor="ann", facts={"how": "search"})
+    demo._prove(ledger.entries())
