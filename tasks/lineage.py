@@ -13,8 +13,9 @@ from everfit.ledger.lineages import Made
 from everfit.models.portfolio import Portfolio
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
-from everfit.upkeep.advance import begin, fitting, not_done
+from everfit.upkeep.advance import begin, not_done
 from everfit.upkeep.state import State
+from everfit.upkeep.taken import fitting
 from everfit.upkeep.windows import ALL
 from tasks.steps import say
 

@@ -17,11 +17,11 @@ from everfit.ledger import Ledger
 from everfit.models.portfolio import Portfolio, said
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
-from everfit.upkeep.advance import done
 from everfit.upkeep.losses import Floats, shape_losses
 from everfit.upkeep.measuring import FEWEST
 from everfit.upkeep.proof import Proof, needs_twin, prove
 from everfit.upkeep.state import State
+from everfit.upkeep.taken import done
 from tasks.artifacts import publish_report
 from tasks.asked import Asked
 from tasks.build_features import labelled_rows
@@ -111,7 +111,9 @@ class _Case:
         twin = None
         if self.fresh and served.weights[name] and needs_twin(track):
             twin = self.cost(self.fitting.join(self.models | {name: self.fitting.fit(name, self.older)}, served))
-        return prove(track, self.cost(self.fitting.join(self.models | {name: model}, served)), self.champion, twin)
+        proof = prove(track, self.cost(self.fitting.join(self.models | {name: model}, served)), self.champion, twin)
+        silent = proof.ok and not served.weights[name]
+        return Proof(True, "it has no weight until labels have judged it") if silent else proof
 
     def judge(self, made: Portfolio, proofs: Mapping[str, Proof]) -> evaluation.Verdict:
         """Let it take over unless every fit was refused; whatever it is made of, it must answer, and no worse."""

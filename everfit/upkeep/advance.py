@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -120,30 +120,6 @@ def undo(state: State, windows: Collection[str], refit: Refit) -> State:
             track = replace(track, fitted=track.before, before=None, gap=gap)
         tracks.append(track)
     return replace(state, tracks=tuple(tracks), fits=fits)
-
-
-def done(state: State, windows: Collection[str], refit: Refit) -> State:
-    """Return the state after windows have learnt again now, and the mix follows what is known."""
-    now = state.batches
-    tracks = (
-        replace(track, before=track.fitted if track.fitted < now else None, fitted=now, tried=now)
-        if track.window in windows else track for track in state.tracks
-    )  # fmt: skip
-    fits = _latest((*state.fits, now), now) if ALL in windows and now not in state.fits else state.fits
-    mix = Mix(weights(state, refit), offset(state, refit), trust(state))
-    return replace(state, tracks=tuple(tracks), fits=fits, served=mix)
-
-
-def fitting(state: State, refit: Refit, task: str) -> State:
-    """Return the state for the windows that the policy has now: those that it knew go on, new ones begin."""
-    wanted = {window.name for window in windows_of(refit)}
-    if wanted == {track.window for track in state.tracks}:
-        return state
-    known, fresh = {track.window: track for track in state.tracks}, begin(refit, task)
-    tracks = tuple(known.get(track.window, track) for track in fresh.tracks)
-    served = {name: share for name, share in state.served.weights.items() if name in wanted and share}
-    shares = {track.window: served.get(track.window, 0.0) / sum(served.values()) for track in tracks} if served else {}
-    return replace(state, tracks=tracks, served=replace(state.served, weights=shares or fresh.served.weights))
 
 
 def weights(state: State, refit: Refit) -> dict[str, float]:
@@ -268,12 +244,9 @@ def _due(state: State, alarm: bool, refit: Refit) -> tuple[State, Plan]:
             track = replace(track, before=track.fitted, fitted=state.batches, tried=state.batches)
         tracks.append(track)
     fits = (*state.fits, state.batches) if ALL in due else state.fits
-    after = replace(state, tracks=tuple(tracks), fits=_latest(fits, state.batches))
+    kept = tuple(fit for fit in fits if state.batches - fit <= OLD) or fits[-1:]
+    after = replace(state, tracks=tuple(tracks), fits=kept)
     return after, Plan(tuple(due), False, tuple(reasons) or (_quiet(after),))
-
-
-def _latest(fits: tuple[int, ...], now: int) -> tuple[int, ...]:
-    return tuple(fit for fit in fits if now - fit <= OLD) or fits[-1:]
 
 
 def _why(track: Track, age: int, woken: bool) -> str:

@@ -34,7 +34,7 @@ def test_only_a_retraining_that_was_called_for_is_held_back(verdict, shown, caps
     ],
 )
 def test_what_became_of_a_retraining_is_said_in_one_line(more, shown, capsys):
-    said = {"model": "m", "verdict": "retrain", "action": "retrain", "reasons": [], "blockers": [], "warnings": []}
+    said = {"model": "m", "verdict": "retrain", "action": "search", "reasons": [], "blockers": [], "warnings": []}
     said["next_steps"] = []
     console.SHOW["monitor"]({**said, "retraining": {"decision": "d-1", **more}})
     told = capsys.readouterr()

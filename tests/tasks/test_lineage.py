@@ -13,8 +13,9 @@ from everfit.monitor.decision import Decision
 from everfit.registry import Loaded
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
-from everfit.upkeep.advance import begin, done
+from everfit.upkeep.advance import begin
 from everfit.upkeep.state import State
+from everfit.upkeep.taken import done
 from tasks.asked import Asked, asked
 from tasks.decide import past, recollect
 from tasks.lineage import Lineage
@@ -89,7 +90,7 @@ def test_a_refit_that_has_not_taken_place_leaves_the_models_and_keeps_what_was_m
 
 
 def test_windows_that_the_model_file_has_no_more_are_left_out_and_new_ones_begin():
-    from everfit.upkeep.advance import fitting
+    from everfit.upkeep.taken import fitting
 
     alone = fitting(BEGUN, SPEC.refit.model_copy(update={"recent": 0}), "regression")
     assert [track.window for track in alone.tracks] == ["all"]

@@ -1,0 +1,36 @@
+"""The state when refits took place that the policy had not asked for just now, or when it has other windows by now."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from everfit.spec import Refit
+from everfit.upkeep.advance import OLD, begin, offset, trust, weights
+from everfit.upkeep.state import Mix, State
+from everfit.upkeep.windows import ALL, windows_of
+
+
+def done(state: State, windows: Collection[str], refit: Refit) -> State:
+    """Return the state after windows have learnt again now, and the mix follows what is known."""
+    now = state.batches
+    tracks = (
+        replace(track, before=track.fitted if track.fitted < now else None, fitted=now, tried=now)
+        if track.window in windows else track for track in state.tracks
+    )  # fmt: skip
+    fits = (*state.fits, now) if ALL in windows and now not in state.fits else state.fits
+    kept = tuple(fit for fit in fits if now - fit <= OLD) or fits[-1:]
+    mix = Mix(weights(state, refit), offset(state, refit), trust(state))
+    return replace(state, tracks=tuple(tracks), fits=kept, served=mix)
+
+
+def fitting(state: State, refit: Refit, task: str) -> State:
+    """Return the state for the windows that the policy has now: those that it knew go on, new ones begin."""
+    wanted = {window.name for window in windows_of(refit)}
+    if wanted == {track.window for track in state.tracks}:
+        return state
+    known, fresh = {track.window: track for track in state.tracks}, begin(refit, task)
+    tracks = tuple(known.get(track.window, track) for track in fresh.tracks)
+    served = {name: share for name, share in state.served.weights.items() if name in wanted and share}
+    shares = {track.window: served.get(track.window, 0.0) / sum(served.values()) for track in tracks} if served else {}
+    return replace(state, tracks=tracks, served=replace(state.served, weights=shares or fresh.served.weights))
