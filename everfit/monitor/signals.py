@@ -32,11 +32,15 @@ OF_ROWS: tuple[Signal, ...] = (
     multivariate.judge,
     label_shift.judge,
     staleness.judge,
-    season.judge,
 )
 SIGNALS: tuple[Signal, ...] = (*OF_ROWS, *OF_LABELS)
 
 
 def judge(view: View) -> tuple[Finding, ...]:
-    """Ask every signal; where labels came alone, those that look at labels."""
-    return tuple(signal(view) for signal in (SIGNALS if len(view.current) else OF_LABELS))
+    """Ask every signal; where labels came alone, those that look at labels.
+
+    Whether what moved is a season that has come back is asked too: that asks for nothing, and so is no signal.
+    """
+    if not len(view.current):
+        return tuple(signal(view) for signal in OF_LABELS)
+    return (*(signal(view) for signal in SIGNALS), season.judge(view))

@@ -144,7 +144,9 @@ def test_without_labels_nothing_asks_for_a_retraining_whatever_moved(plant):
 
 def test_where_labels_came_alone_only_what_looks_at_labels_is_asked():
     seen = turned_over()
-    assert len(judge(seen)) == len(SIGNALS) == len(OF_ROWS) + len(OF_LABELS)
+    *asked, season = judge(seen)
+    assert len(asked) == len(SIGNALS) == len(OF_ROWS) + len(OF_LABELS)
+    assert (season.signal, season.speaks) == ("season", False)
     alone = judge(replace(seen, current=seen.current.iloc[:0], batch=Answered.nothing()))
     assert [finding.signal for finding in alone] == ["performance", "estimated performance"]
 
