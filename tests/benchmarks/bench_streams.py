@@ -146,6 +146,13 @@ def summary(lines: list[Line], start: float) -> list[str]:
     ]
 
 
+def write(out: Path, lines: list[Line], start: float) -> None:
+    """Write both files anew; after each stream, so that a run that is stopped leaves what it had."""
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "streams.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n", encoding="utf-8")
+    (out / "streams.md").write_text(table(lines, start), encoding="utf-8")
+
+
 def main() -> None:
     """Run the streams one after the other; print each line as it comes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -164,10 +171,7 @@ def main() -> None:
         known = {line["policy"]: line for line in before if line["stream"] == spec["name"]}
         lines.append(run(asked.bench.resolve(), asked.splits, spec["name"], known))
         print(json.dumps(lines[-1]), flush=True)
-    asked.out.mkdir(parents=True, exist_ok=True)
-    text = "\n".join(map(json.dumps, lines)) + "\n"
-    (asked.out / "streams.jsonl").write_text(text, encoding="utf-8")
-    (asked.out / "streams.md").write_text(table(lines, start), encoding="utf-8")
+        write(asked.out, lines, start)
 
 
 if __name__ == "__main__":
