@@ -128,7 +128,7 @@ def cut(spec: ModelSpec, asked: Asked, frame: pd.DataFrame) -> History:
         rows, when = rows.iloc[order], when[order]
     rows = rows.reset_index(drop=True)
     dates = when is not None and casts.kind_of(rows[spec.data.time]) != "number"
-    warm = _warm(asked, when, len(rows))
+    warm = _warm(asked, when, len(rows), dates=dates)
     evaluation.check_target(rows.iloc[:warm], spec.data)
     task = evaluation.infer_task(rows[spec.data.target].iloc[:warm], spec.data)
     edges = _edges(spec, asked, when, warm, len(rows), dates=dates)
@@ -150,8 +150,8 @@ def _times(spec: ModelSpec, rows: pd.DataFrame) -> Floats | None:
     return evaluation.times_of(rows[spec.data.time]) if spec.data.time else None
 
 
-def _warm(asked: Asked, when: Floats | None, rows: int) -> int:
-    """Return how many rows come first; those of one time stay together."""
+def _warm(asked: Asked, when: Floats | None, rows: int, *, dates: bool) -> int:
+    """Return how many rows come first; those of one time stay together, where batches are periods those of one day."""
     warm = max(FEWEST_ROWS, int(rows * asked.warmup))
     if warm >= rows:
         raise DataError(
@@ -159,7 +159,18 @@ def _warm(asked: Asked, when: Floats | None, rows: int) -> int:
             why="What comes after them is lived through in batches.",
             do="Give a longer history with --data.",
         )
-    return warm if when is None else int(np.searchsorted(when, when[warm - 1], side="right"))
+    if when is None:
+        return warm
+    last, unit = when[warm - 1], _unit(asked.period) if dates else 0.0
+    if not unit:
+        return int(np.searchsorted(when, last, side="right"))
+    return int(np.searchsorted(when, (last // unit + 1) * unit, side="left"))
+
+
+def _unit(period: timedelta | None) -> float:
+    """Return what batches of a period begin with, in microseconds: a day, or an hour, minute or second if shorter."""
+    units = (DAY, timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1))
+    return next((unit / timedelta(microseconds=1) for unit in units if period and unit <= period), 0.0)
 
 
 def _edges(

@@ -35,7 +35,8 @@ def _beside(result: Result) -> Iterator[str]:
         if by.of in (CALENDAR, "other"):
             other = result.policy(by.of).title
             way = "ahead of" if by.gain > 0 else "behind"
-            yield f"{way} {other} by {abs(by.gain):.3g} on average of the batches ({_sure(by)})"
+            much = f"{way} {other} by {abs(by.gain):.3g} on average of the batches ({_sure(by)})"
+            yield much if by.gain else f"the same as {other}"
 
 
 def _sure(by: Ahead) -> str:
@@ -81,7 +82,7 @@ def ranked(result: Result) -> list[Standing]:
 
 
 def _row(each: Standing, by: Ahead | None) -> list[str]:
-    against = ["", ""] if by is None else [f"{-by.gain:+.3g}", f"{by.p_value:.2g}"]
+    against = ["", ""] if by is None else [f"{0 - by.gain:+.3g}", f"{by.p_value:.2g}"]
     counts = (each.fits, each.searches, each.promotions, each.refused)
     return [each.title, f"{each.score:.4g}", *against, *map(str, counts), f"{each.cpu_seconds:.1f}"]
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from everfit import evaluation
@@ -196,6 +197,8 @@ def test_a_history_is_cut_by_time_or_by_rows_and_a_moment_is_never_parted():
     assert by_week.left_out == 7
     assert by_week.frame["day"].iloc[by_week.warm - 1] < by_week.frame["day"].iloc[by_week.warm]
     assert [batch.ended - batch.began for batch in by_week.batches[:-1]] == [timedelta(days=6)] * 2
+    hours = frame.assign(day=frame["day"] + pd.to_timedelta(np.arange(len(frame)) % planted.ROWS * 20, unit="min"))
+    assert {batch.began.hour for batch in cut(spec, Asked(batch="3d", warmup=0.31), hours).batches} == {0}
     late = spec.model_copy(update={"data": spec.data.model_copy(update={"label_delay": timedelta(days=10)})})
     assert (by_week.delay(spec), by_week.delay(late)) == (1, 2)
     assert len(cut(spec, Asked(batch="500"), frame).batches) == 3
