@@ -132,9 +132,12 @@ def unlearnt(rows: pd.DataFrame, champion: registry.Loaded) -> np.ndarray:
 
 def to_markdown(model: str, verdict: evaluation.Verdict) -> str:
     """Write the verdict first, the numbers second."""
-    head = "The challenger is better" if verdict.promote else "The challenger is refused"
+    better = "The challenger is better" if verdict.scores else "It takes over"  # a refit has no scores to show
+    head = better if verdict.promote else "The challenger is refused"
     said = (*verdict.reasons, *verdict.blockers, *_costly(verdict))
     lines = [f"## {model}: {head}", *(f"- {line}" for line in said), ""]
+    if not verdict.scores:
+        return "\n".join(lines)
     lines += [f"| {verdict.metric} on {verdict.rows:,} rows | score | 95 % interval |", "|---|---|---|"]
     lines += [f"| {who} | {s.value:.5g} | {s.low:.5g} to {s.high:.5g} |" for who, s in verdict.scores.items()]
     return "\n".join(lines)
