@@ -65,7 +65,7 @@ def view(past, now, labelled=None, *, task="binary", **change):
     return View(policy, task, "y", Schema.of(past[INPUTS]), ask, *sides, heldout, batch, known, **facts)
 
 
-def equal(seed, task="binary", sizes=(1500, 300, 300)):
+def equal(seed, task="binary", sizes=(1000, 250, 250)):
     rng = np.random.default_rng(seed)
     return view(*(rows(size, rng, task=task) for size in sizes), task=task)
 
