@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 from sklearn.ensemble import HistGradientBoostingClassifier
 
@@ -20,6 +21,7 @@ from everfit.monitor.counts import Floats, sample
 from everfit.monitor.findings import Finding, finite, listed
 from everfit.monitor.matrix import matrix
 from everfit.monitor.view import View
+from everfit.schema import Schema
 
 SIGNAL = "multivariate drift"
 PARTS = 4
@@ -58,41 +60,66 @@ class _Judged:
         return (news + olds + 1) / (12 * news * olds)
 
 
+@dataclass(frozen=True)
+class _Apart:
+    """How well two sides are told apart, and by which columns."""
+
+    judged: list[_Judged]
+    names: tuple[str, ...]
+    area: float
+    error: float
+
+    @classmethod
+    def of(cls, past: pd.DataFrame, now: pd.DataFrame, columns: Schema) -> _Apart | None:
+        """Judge each part but the first; None where no column can be compared."""
+        table = matrix([past, now], columns)
+        if table.empty:
+            return None
+        new = np.repeat([False, True], [len(past), len(now)])
+        part = np.concatenate([np.arange(len(side)) * PARTS // len(side) for side in (past, now)])
+        judged = [_Judged.of(table.to_numpy(), new, part, at) for at in range(1, PARTS)]
+        area = float(np.mean([each.area(each.X) for each in judged]))
+        return cls(judged, tuple(map(str, table)), area, sum(each.variance for each in judged) ** 0.5 / len(judged))
+
+
 def judge(view: View) -> Finding:
-    """Ask to watch when a batch is told apart by more than chance, and name the columns that do it."""
-    sides = [sample(frame, ROWS) for frame in (view.reference, view.current)]
-    fewest, needed = min(map(len, sides)), max(FEWEST, view.policy.min_rows)
+    """Ask to watch when a batch is told apart by more than chance, and name the columns that do it.
+
+    Where the latest past rows are told from those before them as well as the batch is, that is how this past moves.
+    """
+    past, now = (sample(frame, ROWS) for frame in (view.reference, view.current))
+    fewest, needed = min(len(past), len(now)), max(FEWEST, view.policy.min_rows)
     if fewest < needed:
         return Finding.cannot_judge(SIGNAL, f"not enough rows: {fewest:,} on a side, {needed:,} needed")
-    table = matrix(sides, view.inputs)
-    if table.empty:
+    apart = _Apart.of(past, now, view.inputs)
+    if apart is None:
         return Finding.cannot_judge(SIGNAL, "no column can be compared")
-    new = np.repeat([False, True], [len(side) for side in sides])
-    part = np.concatenate([np.arange(len(side)) * PARTS // len(side) for side in sides])
-    judged = [_Judged.of(table.to_numpy(), new, part, at) for at in range(1, PARTS)]
-    area = float(np.mean([each.area(each.X) for each in judged]))
-    statistic = (area - 0.5) * len(judged) / sum(each.variance for each in judged) ** 0.5
-    p_value = float(stats.norm.sf(statistic))
-    speaks = p_value < view.policy.significance and area >= MATTERS
-    names = _named(judged, tuple(map(str, table)), view) if speaks else ()
+    statistic = (apart.area - 0.5) / apart.error
+    p_value, usual = float(stats.norm.sf(statistic)), None
+    speaks = p_value < view.policy.significance and apart.area >= MATTERS
+    if speaks:
+        latest = min(len(now), len(past) // 3)
+        usual = _Apart.of(past.iloc[:-latest], past.iloc[-latest:], view.inputs)
+        speaks = usual is None or apart.area - usual.area > 2 * np.hypot(apart.error, usual.error)
+    names = _named(apart, view) if speaks else ()
     return Finding(
         SIGNAL,
-        _told(area, p_value, names, view),
+        _told(apart, usual, p_value, names, view),
         severity="watch" if speaks else "fine",
         columns=names,
         statistic=finite(statistic),
         p_value=finite(p_value),
-        effect=finite(area, 3),
+        effect=finite(apart.area, 3),
     )
 
 
-def _named(judged: list[_Judged], names: tuple[str, ...], view: View) -> tuple[str, ...]:
+def _named(apart: _Apart, view: View) -> tuple[str, ...]:
     """Return the columns without whose values the area is smaller, that with the largest loss first.
 
     Where many columns moved, none is missed by itself: then they are those that moved.
     """
-    lost = np.mean([_lost(each) for each in judged], axis=0)
-    needed = tuple(names[at] for at in np.argsort(-lost, kind="stable") if lost[at] >= NAMED)
+    lost = np.mean([_lost(each) for each in apart.judged], axis=0)
+    needed = tuple(apart.names[at] for at in np.argsort(-lost, kind="stable") if lost[at] >= NAMED)
     return needed or tuple(column.column for column in view.drift.drifted)
 
 
@@ -107,10 +134,13 @@ def _lost(judged: _Judged) -> list[float]:
     return lost
 
 
-def _told(area: float, p_value: float, names: tuple[str, ...], view: View) -> str:
-    text = f"a classifier tells new rows from past ones with an AUC of {area:.2f} (0.50 is chance, p = {p_value:.2g})"
+def _told(apart: _Apart, usual: _Apart | None, p_value: float, names: tuple[str, ...], view: View) -> str:
+    chance = f"(0.50 is chance, p = {p_value:.2g})"
+    text = f"a classifier tells new rows from past ones with an AUC of {apart.area:.2f} {chance}"
+    if usual:
+        text += f", and the latest past ones from those before with one of {usual.area:.2f}"
     if not names:
         return text
     alone = {column.column for column in view.drift.drifted}
     together = "" if alone & set(names) else "; by themselves these did not move: it is how they go together"
-    return f"{text}, most of all by {listed(names)}{together}"
+    return f"{text}; what tells is most of all {listed(names)}{together}"

@@ -191,6 +191,15 @@ def test_a_classifier_names_the_columns_that_go_together_in_another_way():
     assert "how they go together" in finding.text
 
 
+def test_a_past_that_always_moves_is_not_told_as_news():
+    rng = np.random.default_rng(3)
+    weeks = [rows(250, rng, mean=mean) for mean in (0, 2, -1, 1, -2, 0.5, -1.5, 1.5)]
+    finding = multivariate.judge(view(pd.concat(weeks, ignore_index=True), rows(250, rng, mean=-1)))
+    assert finding.effect > multivariate.MATTERS
+    assert not finding.speaks
+    assert "the latest past ones from those before with one of 0." in finding.text
+
+
 @pytest.mark.parametrize("share", [0.2, 0.85])
 def test_the_share_of_a_class_is_estimated_from_answers(share):
     finding = label_shift.judge(labelled_as(share))
