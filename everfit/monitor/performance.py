@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from everfit.monitor.counts import Floats
 from everfit.monitor.findings import Finding, finite
 from everfit.monitor.means import BLOCKS, Rise, rise
-from everfit.monitor.view import View
+
+if TYPE_CHECKING:
+    from everfit.monitor.view import View  # with all that reads tables, which a decision need not wait for
 
 SIGNAL = "performance"
 

@@ -7,14 +7,18 @@ past has become like this of late; that is no season.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 
 from everfit.monitor.counts import sample
 from everfit.monitor.drift import Drift, compare
 from everfit.monitor.findings import Finding
-from everfit.monitor.view import View
 from everfit.schema import Schema
+
+if TYPE_CHECKING:
+    from everfit.monitor.view import View  # with all that reads tables, which a decision need not wait for
 
 SIGNAL = "season"
 PARTS, FEWEST = 10, 3
