@@ -47,7 +47,7 @@ def _done(result: Result) -> Iterator[str]:
     this = result.policy(THIS)
     refused = [deed.batch + 1 for deed in this.deeds if deed.action == "repair"]
     if refused:
-        yield f"refused as broken, and learnt from by those that follow a calendar: batch {_listed(refused)}"
+        yield f"refused as broken: batch {_listed(refused)}"
     for deed in this.deeds:
         if deed.action == "search":
             came = "its challenger took over" if deed.promoted else "its challenger was refused"
