@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier
 from sklearn.pipeline import Pipeline
 
 from everfit.models.blend import Blend, Member
@@ -17,9 +17,9 @@ TREES_KEPT = 2 / 3
 
 
 def lighter(pipeline: Pipeline) -> Pipeline:
-    """Return an unfitted copy with half the leaves and two thirds of the trees, where members have such a thing.
+    """Return an unfitted copy with half the leaves and, of a classifier, two thirds of the trees, where it has any.
 
-    Boosted trees that are as large as for all rows learn a short window by heart.
+    Boosted trees that are as large as for all rows learn a short window by heart; numbers less so than classes.
     """
     copy = Pipeline([(name, clone(step)) for name, step in pipeline.steps])
     model = copy.steps[-1][1]
@@ -59,6 +59,6 @@ def _lighter(model: Any) -> Any:
             continue
         if name in LEAVES and value > 0:
             smaller[path] = max(FEWEST_LEAVES, min(MOST_LEAVES, value // 2))
-        elif name in TREES:
+        elif name in TREES and is_classifier(model):
             smaller[path] = max(1, round(TREES_KEPT * value))
     return model.set_params(**smaller)
