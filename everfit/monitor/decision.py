@@ -27,6 +27,7 @@ __all__ = ["Action", "Decision", "Evidence", "Verdict", "decide", "decision_id"]
 Verdict = Literal["fine", "watch", "retrain", "data fault: repair the feed"]
 
 IN_VAIN = 3  # labelled batches in a row whose loss has risen, after which refits are known not to be enough
+LEARNING: tuple[Action, ...] = ("recalibrate", "refit", "search")
 VERDICTS: dict[Severity, Verdict] = dict(zip(get_args(Severity), get_args(Verdict), strict=True))
 
 
@@ -59,13 +60,18 @@ class Decision(Record):
     @property
     def retrains(self) -> bool:
         """Whether a new version is wanted."""
-        return self.action in ("recalibrate", "refit", "search")
+        return self.action in LEARNING
 
     @property
     def held(self) -> bool:
         """Whether a risen loss or an old champion called for a new version, and nothing follows."""
         called = self.verdict == "retrain" and self.wanted != "none"
         return called and self.action == "none" and bool(self.blockers)
+
+    @property
+    def withheld(self) -> tuple[str, ...]:
+        """What holds back the new version that is wanted, whether or not something cheaper is done."""
+        return self.blockers if self.held or self.wanted in LEARNING else ()
 
 
 def decision_id(model: str, batch: str, data_version: int, champion: int | None) -> str:

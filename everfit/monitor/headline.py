@@ -13,6 +13,7 @@ DOES: dict[Action, str] = {
     "refit": "the champion learns again from newer rows",
     "search": "a search starts by itself",
 }
+NOUNS: dict[Action, str] = {"recalibrate": "recalibration", "refit": "refit", "search": "search"}
 
 
 def headline(decision: Decision) -> str:
@@ -23,9 +24,18 @@ def headline(decision: Decision) -> str:
     return f"{verdict}: {DOES.get(decision.action) or _nothing_done(decision)}"
 
 
+def against(decision: Decision) -> str:
+    """Entitle the blockers by what they stand against: those of a search say nothing of a refit."""
+    if decision.action == "repair":
+        return "What stands against learning"
+    if decision.withheld:
+        return f"What holds the {NOUNS[decision.wanted]} back" if decision.wanted else "What holds it back"
+    return f"What stands against a {NOUNS.get(decision.wanted or 'none', 'search')} now"
+
+
 def _nothing_done(decision: Decision) -> str:
     if decision.wanted not in (None, "none"):
-        return f"a {decision.wanted} is held back".replace("recalibrate", "recalibration")
+        return f"a {NOUNS[decision.wanted]} is held back"
     if decision.verdict == "retrain":
         return "held back" if decision.held else "refits are at work"
     if decision.verdict == "watch":

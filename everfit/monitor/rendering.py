@@ -10,7 +10,7 @@ from everfit import pages
 from everfit.monitor import blend
 from everfit.monitor.decision import Decision, Evidence, Verdict
 from everfit.monitor.diagnosis import Name
-from everfit.monitor.headline import by_urgency, headline
+from everfit.monitor.headline import against, by_urgency, headline
 from everfit.monitor.moved import ColumnDrift, Drift
 from everfit.upkeep.state import Mix
 
@@ -67,6 +67,7 @@ def page(
         decision=decision,
         drift=drift,
         headline=headline(decision),
+        against=against(decision),
         tone=VERDICT_TONES[decision.verdict],
         diagnosed=DIAGNOSIS_TONES[decision.diagnosis.name] if decision.diagnosis else "none",
         tones=TONES,

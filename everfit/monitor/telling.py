@@ -6,7 +6,7 @@ import numpy as np
 
 from everfit.monitor.decision import Decision, Evidence
 from everfit.monitor.findings import Finding
-from everfit.monitor.headline import by_urgency, headline
+from everfit.monitor.headline import against, by_urgency, headline
 from everfit.monitor.moved import ColumnDrift, Drift
 from everfit.monitor.rendering import ordered
 
@@ -19,7 +19,7 @@ def markdown(evidence: Evidence, decision: Decision, drift: Drift | None = None)
     lines = [f"## {headline(decision)}", "", _subject(evidence), ""]
     lines += _diagnosed(decision)
     lines += _listed("What to do", decision.next_steps)
-    lines += _listed("Why", decision.reasons) + _listed("Held back by", decision.blockers if decision.held else ())
+    lines += _listed("Why", decision.reasons) + _listed(against(decision), decision.withheld)
     lines += _promised(decision) + _signals(decision) + _blended(decision)
     lines += _table([c for c in ordered(drift) if c.drifted])
     return "\n".join(lines).rstrip() + "\n"

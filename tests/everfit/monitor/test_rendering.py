@@ -115,6 +115,34 @@ def test_the_headline_says_how_the_model_is_and_what_is_done(change, line):
     assert telling.markdown(seen, decision).startswith(f"## {line}\n")
 
 
+COOLING = {"retrained": (datetime(2026, 11, 22, 2, tzinfo=UTC),), "labels": 12}
+VAIN = replace(DUE, risen=5)
+
+
+@pytest.mark.parametrize(
+    ("change", "title", "blockers", "held"),
+    [
+        ({"findings": (), "upkeep": DUE, "measured": SAME, **COOLING}, "stands against a refit now", 0, False),
+        ({"findings": (), "upkeep": DUE, "measured": SAME, "waiting": 4}, "holds the refit back", 1, True),
+        ({"findings": (), **COOLING}, "stands against a search now", 2, False),
+        ({"upkeep": VAIN, "measured": SAME, **COOLING}, "holds the search back", 2, True),
+        ({"findings": (Finding("null burst", "x", severity="repair"),)}, "stands against learning", 1, False),
+    ],
+)
+def test_what_stands_in_the_way_says_in_whose_and_is_told_wherever_it_holds_something_back(
+    change, title, blockers, held, tmp_path
+):
+    seen, decision, _ = judged(**change)
+    assert len(decision.blockers) == blockers
+    text = rendering.page(tmp_path / "drift.html", seen, decision).read_text()
+    assert f"<h3>What {title}</h3>" in text
+    assert (
+        (f"**What {title}**\n\n- {decision.blockers[0][:20]}" in telling.markdown(seen, decision))
+        if held
+        else ("**What" not in telling.markdown(seen, decision).replace("**What to do", ""))
+    )
+
+
 def test_the_page_says_whose_data_version_it_names(tmp_path):
     text = rendering.page(tmp_path / "drift.html", *judged()).read_text()
     assert "version 3, made from data version 7" in text
@@ -159,7 +187,7 @@ def test_markdown_says_verdict_reasons_and_blockers():
     assert "**Diagnosis: the world changed.** The loss on labelled rows rose by 31%" in markdown
     assert "| search | not known before it has run" in markdown
     assert "| performance | retrain | the mean loss rose by 31% |" in markdown
-    assert "**Held back by**\n\n- 10 labelled rows" in markdown
+    assert "**What holds the search back**\n\n- 10 labelled rows" in markdown
     assert r"column_0 &lt;b>\|" in markdown
 
 
