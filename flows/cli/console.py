@@ -186,8 +186,8 @@ def _show_backtest(result: Mapping[str, Any]) -> None:
 def _show_monitor(result: Mapping[str, Any]) -> None:
     colour = {"none": "green", "repair": "red"}.get(result["action"], "yellow")
     out.print(f"[bold {colour}]{result['model']}: {result['verdict']}[/]")
-    called = result["verdict"] == "retrain" and result.get("wanted") != "none"
-    held = result["blockers"] if called else ()  # what nobody called for is not held back
+    wanted = result.get("wanted") or ("search" if result["verdict"] == "retrain" else "none")
+    held = () if wanted in ("none", "repair") else result["blockers"]  # what nobody wanted is not held back
     happened = [result["diagnosis"]] if result.get("diagnosis") else []
     for line in (*happened, *result["reasons"], *(f"held back: {why}" for why in held), *result["next_steps"]):
         out.print(f"  {line}", markup=False, soft_wrap=True)
