@@ -10,7 +10,7 @@ from everfit.ledger import Entry, Ledger
 from everfit.monitor import blend, rendering, telling
 from everfit.monitor.decision import Action, Decision, Evidence, Verdict
 from everfit.monitor.decision import decide as weigh
-from everfit.monitor.replay import policy_of
+from everfit.monitor.replay import basis_of
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
 from everfit.upkeep.state import Mix
@@ -82,7 +82,7 @@ def _write(spec: ModelSpec, ledger: Ledger, evidence: Evidence, decision: Decisi
         how=decision.action,
         actor=Settings().actor,
         reason="; ".join(decision.reasons),
-        facts={"verdict": decision.verdict, "page": page, "policy": policy_of(spec), **plain},
+        facts={"verdict": decision.verdict, "page": page, **basis_of(spec), **plain},
     )
 
 

@@ -1,11 +1,16 @@
-"""Make a decision again from what the ledger kept, and say what differs: field by field, down to the last number."""
+"""Make a decision again from what the ledger kept, and say what differs: field by field, down to the last number.
+
+What was decided must come out again. How it was told may be told otherwise by another everfit, which is a note.
+"""
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from importlib import metadata
 from typing import Any
 
 from pydantic import ValidationError
@@ -18,6 +23,7 @@ from everfit.spec import ModelSpec, Monitor, Promotion, Refit, Retrain
 
 POLICY = {"monitor", "refit", "retrain", "promotion"}
 CLOSE = 1e-9  # relative; another processor may round otherwise
+TOLD = ("reasons", "next_steps", "diagnosis", "blockers[")  # in words; how many blockers there are was decided
 
 
 @dataclass(frozen=True)
@@ -31,7 +37,10 @@ class Difference(Record):
 
 @dataclass(frozen=True)
 class Replayed(Record):
-    """A decision of the past beside the same decision made now. `notes` say what could not be compared."""
+    """A decision of the past beside the same decision made now.
+
+    `notes` say what could not be compared, and what is the same in other words.
+    """
 
     decision: str
     model: str
@@ -43,12 +52,17 @@ class Replayed(Record):
 
     @property
     def identical(self) -> bool:
-        """Whether everything that was recorded comes out again."""
+        """Whether what was decided comes out again, in whatever words."""
         return not self.differences
 
 
+def basis_of(spec: ModelSpec) -> dict[str, Any]:
+    """Return what a decision rests on beside its evidence, to be recorded with it: the policy and this everfit."""
+    return {"policy": policy_of(spec), "everfit": metadata.version("everfit")}
+
+
 def policy_of(spec: ModelSpec) -> dict[str, Any]:
-    """Return the parts of a model file that a decision rests on, to be recorded with it."""
+    """Return the parts of a model file that a decision rests on, as plain values."""
     return spec.model_dump(mode="json", include=POLICY)
 
 
@@ -84,8 +98,10 @@ def replay(entry: Entry, today: ModelSpec | None = None) -> Replayed:
     told = {**facts["decision"], "action": before.action}
     if told["id"].partition("-")[0] == now["id"]:
         now["id"] = told["id"]  # a batch that was judged again has a number after the id
-    found = tuple(_differences("", told, now))
-    return Replayed(entry.subject, entry.model, entry.at, before.verdict, before.action, found, tuple(_notes(facts)))
+    found = list(_differences("", told, now))
+    decided = tuple(one for one in found if not one.field.startswith(TOLD))
+    notes = (*_notes(facts), *(_in_other_words(one) for one in found if one not in decided))
+    return Replayed(entry.subject, entry.model, entry.at, before.verdict, before.action, decided, notes)
 
 
 def _parts(policy: Mapping[str, Any]) -> tuple[Monitor, Retrain, Promotion, Refit]:
@@ -101,12 +117,19 @@ def _notes(facts: Mapping[str, Any]) -> Iterator[str]:
     """Say what the record does not have, because it was written before that was kept."""
     if "policy" not in facts:
         yield "its policy was not recorded: it was made again by the model file of today"
+    if (made := facts.get("everfit", "unknown")) != (here := metadata.version("everfit")):
+        yield f"it was made by everfit {made}, and made again by {here}"
     for what, kind in (("decision", Decision), ("evidence", Evidence)):
         missing = sorted(kind.__dataclass_fields__.keys() - facts[what].keys())
         if missing:
             yield f"not part of a {what} then, and not compared: {', '.join(missing)}"
     if facts["decision"]["action"] == "retrain":
         yield "it says 'retrain', which is what a search was called then"
+
+
+def _in_other_words(told: Difference) -> str:
+    before, now = (json.dumps(side, ensure_ascii=False)[:200] for side in (told.recorded, told.now))
+    return f"the same in other words: {told.field}: {before} -> {now}"
 
 
 def _differences(field: str, told: Any, now: Any) -> Iterator[Difference]:

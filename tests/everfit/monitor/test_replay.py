@@ -10,7 +10,7 @@ from everfit.errors import InputError
 from everfit.ledger import Ledger
 from everfit.monitor.decision import Evidence, decide
 from everfit.monitor.findings import Finding
-from everfit.monitor.replay import find, policy_of, replay
+from everfit.monitor.replay import basis_of, find, replay
 from everfit.spec import ModelSpec, Refit
 from everfit.upkeep.advance import begin
 from everfit.upkeep.measuring import Measured
@@ -32,7 +32,7 @@ def ledger(tmp_path_factory) -> Ledger:
     """One decision as it is recorded, and the same as it was before there were refits, of a batch judged twice."""
     ledger = Ledger(f"sqlite:///{tmp_path_factory.mktemp('replay')}/ledger.db")
     decision = decide(SEEN, SPEC.monitor, SPEC.retrain, SPEC.promotion, SPEC.refit)
-    facts = {"evidence": SEEN.to_dict(), "decision": decision.to_dict(), "policy": policy_of(SPEC)}
+    facts = {"evidence": SEEN.to_dict(), "decision": decision.to_dict(), **basis_of(SPEC)}
     ledger.record("drift_judged", "bike", subject=decision.id, actor="ann", facts=facts)
     seen = without(facts["evidence"], "upkeep", "measured", "spent", "costs")
     decided = without(facts["decision"], "refit", "upkeep", "wanted", "diagnosis")
@@ -74,11 +74,29 @@ def test_of_an_old_decision_what_cannot_be_made_again_is_said(ledger):
         replay(entry)
     told = replay(entry, SPEC)
     assert told.action == "search"
-    assert {one.field for one in told.differences} == {"next_steps[0]"}
+    assert told.identical
     assert "by the model file of today" in told.notes[0]
-    assert told.notes[1].endswith("not compared: diagnosis, refit, upkeep, wanted")
-    assert told.notes[2].endswith("not compared: costs, measured, spent, upkeep")
-    assert "what a search was called then" in told.notes[3]
+    assert "made by everfit unknown" in told.notes[1]
+    assert told.notes[2].endswith("not compared: diagnosis, refit, upkeep, wanted")
+    assert told.notes[3].endswith("not compared: costs, measured, spent, upkeep")
+    assert "what a search was called then" in told.notes[4]
+    assert told.notes[5].startswith("the same in other words: next_steps[0]: ")
+
+
+def test_another_everfit_may_tell_the_same_decision_in_other_words_and_not_make_another_one(ledger):
+    (entry, _) = ledger.entries(kinds=["drift_judged"])
+    seen = replace(SEEN, labels=3, findings=(), upkeep=None, measured=None)
+    held = decide(seen, SPEC.monitor, SPEC.retrain, SPEC.promotion, SPEC.refit).to_dict()
+    facts = {**entry.facts, "evidence": seen.to_dict(), "decision": held, "everfit": "0.0.1"}
+    words = {"reasons": ["all is well", "it is"], "blockers": ["three labels only"], "next_steps": ["Rest."]}
+    words["diagnosis"] = {**held["diagnosis"], "sentence": "Hm."}
+    told = replay(replace(entry, facts={**facts, "decision": {**held, **words}}))
+    assert told.identical
+    assert "made by everfit 0.0.1" in told.notes[0]
+    assert [note.split(": ")[1] for note in told.notes[1:]] == [
+        "reasons", "blockers[0]", "next_steps[0]", "diagnosis.sentence"]  # fmt: skip
+    more = replay(replace(entry, facts={**facts, "decision": {**held, "blockers": [*held["blockers"], "another"]}}))
+    assert [one.field for one in more.differences] == ["blockers"]
 
 
 def test_an_unknown_decision_is_one_error_with_the_nearest(ledger):
