@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time as clock
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf
@@ -20,6 +21,9 @@ Weights = Mapping[int, float]
 @dataclass(frozen=True)
 class Choosing:
     """The choice of members among candidates, the best first, within limits; it ends at `until` (monotonic seconds).
+
+    Then nothing more is timed, and what is too slow gives way to the candidate that costs least by itself; members that
+    are fitted already do so only for a limit that somebody said.
 
     Without a limit of time nothing is timed, so that the choice is the same on any machine.
     """
@@ -42,6 +46,8 @@ class Choosing:
             ms = self._milliseconds(weights)
             if ms <= self.limits.ms:
                 return weights
+            if self._late():
+                break
             stricter = replace(stricter, ms=0.9 * stricter.ms * self.limits.ms / ms)
         return self._alone()
 
@@ -50,10 +56,18 @@ class Choosing:
         small = [each for each in self.candidates if finish.costs(self.problem, [each])[1] <= self.limits.mb]
         taken: dict[int, float] = {}
         for each in small or self.candidates:
+            if self._late():
+                return {min(small or self.candidates, key=self._cost).number: 1.0}
             taken[each.number] = self._milliseconds({each.number: 1.0})
             if taken[each.number] <= self.limits.ms:
                 break
         return {min(taken, key=lambda number: taken[number]): 1.0}
+
+    def _late(self) -> bool:
+        return clock.monotonic() > self.until
+
+    def _cost(self, each: Outcome) -> float:
+        return finish.costs(self.problem, [each])[0]
 
     def _milliseconds(self, weights: Weights) -> float:
         if self.limits.ms == inf:
@@ -75,7 +89,11 @@ class Choosing:
             how = finish.postprocessing(self.problem, self.folder, members, weights)
             made = finish.pipeline(self.problem, self.folder, members, weights, fitted, how)
             ms = finish.milliseconds(made, self.problem) if self.limits.ms < inf else 0.0
-            if ms <= self.limits.ms or len(members) == 1:
+            late = self._late()
+            if ms <= self.limits.ms or len(members) == 1 or (late and not self.limits.said):
                 return weights, how, made, ms
-            members.remove(max(members, key=lambda each: finish.costs(self.problem, [each])[0]))
+            if late:
+                weights = {min(members, key=self._cost).number: 1.0}
+                continue
+            members.remove(max(members, key=self._cost))
             weights = finish.choose(self.problem, self.folder, members, self.limits, self.until)
