@@ -29,6 +29,7 @@ Name = Literal[
 ]
 
 INPUTS, NO_INPUTS = "input drift", ("prediction drift", "target drift", "label shift")
+MOVES = (INPUTS, "multivariate drift", "new normal?", *NO_INPUTS)
 COLUMNS = 10
 SEEN = 1.5  # faded batches that a window has been judged by, without which it has no past: two, as they are faded
 AHEAD = 0.05  # of the loss, by which the model of all rows must be better
@@ -125,8 +126,8 @@ def _older_is_better(before: State | None, now: Measured | None) -> str:
 
 
 def _moved(evidence: Evidence) -> tuple[Finding, ...]:
-    """Return what speaks of other values; the rest speaks of silence, such as labels that are overdue."""
-    return tuple(f for f in evidence.spoken if f.severity == "watch" and (f.columns or "drift" in f.signal))
+    """Return what speaks of other values; the rest speaks of silence, such as labels that are overdue or stale rows."""
+    return tuple(finding for finding in evidence.spoken if finding.signal in MOVES)
 
 
 def _what(moved: tuple[Finding, ...]) -> str:

@@ -20,6 +20,7 @@ UNSEEN = Finding.cannot_judge("input drift", "not enough rows")
 ANSWERS = Finding("prediction drift", "the prediction: 20% moved", severity="watch", columns=("_prediction",))
 AGAIN = Finding("season", "what moved was like this before", columns=("temp",))
 OVERDUE = Finding("labels", "labels are overdue", severity="watch")
+STALE = Finding("stale rows", "the newest row is no newer", severity="watch", columns=("hour",))
 FAULT = Finding("unit changed", "amount: 100 times what it was", severity="repair", columns=("amount",))
 
 STATE = begin(Refit(), "regression")
@@ -49,6 +50,9 @@ def evidence(*findings, **change):
         ((HOLDS, AGAIN), "nothing unusual", "no rise of the loss"),
         ((LOSS, MOVED, replace(AGAIN, columns=())), "the world changed", "rose by 30%"),
         ((HOLDS, OVERDUE), "not enough evidence", "Labels are overdue."),
+        ((HOLDS, STALE), "not enough evidence", "The newest row is no newer."),
+        ((LOSS, STILL, STALE), "the world changed", "while no input moved"),
+        ((HOLDS, MOVED, STALE), "inputs moved but the model holds", "Inputs moved (temp, hum), but"),
         ((HOLDS, STILL), "nothing unusual", "labelled rows show no rise of the loss"),
         ((UNSURE, STILL), "nothing unusual", "Nothing that could be judged speaks"),
         ((UNSURE, UNSEEN), "not enough evidence", "Nothing could be judged yet."),
