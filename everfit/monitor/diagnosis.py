@@ -62,7 +62,7 @@ def _what_happened(evidence: Evidence) -> tuple[Name, str]:
         more = f" (and {len(evidence.faults) - 1} more)" if len(evidence.faults) > 1 else ""
         return "broken feed", f"The feed is broken: {evidence.faults[0]}{more}. Nothing is learnt from this batch."
     if season := _season(evidence):
-        return "season seen before", season
+        return "season seen before", f"{season} {_rise(evidence)}." if evidence.risen else season
     if evidence.risen:
         return "the world changed", _changed(evidence)
     return _unless_risen(evidence)
@@ -82,13 +82,18 @@ def _season(evidence: Evidence) -> str:
 
 
 def _changed(evidence: Evidence) -> str:
-    loss, inputs, moved = evidence.performance, _of(evidence, INPUTS), _moved(evidence)
-    by = f" by {loss.effect:.0%}" if loss and loss.effect else ""
+    inputs, moved = _of(evidence, INPUTS), _moved(evidence)
+    rise = _rise(evidence)
     if moved:
-        return f"The loss on labelled rows rose{by}, and {_what(moved)}."
+        return f"{rise}, and {_what(moved)}."
     if inputs and inputs.judged:
-        return f"The loss on labelled rows rose{by} while no input moved: what inputs say about the target has changed."
-    return f"The loss on labelled rows rose{by}; whether inputs moved could not be judged."
+        return f"{rise} while no input moved: what inputs say about the target has changed."
+    return f"{rise}; whether inputs moved could not be judged."
+
+
+def _rise(evidence: Evidence) -> str:
+    loss = evidence.performance
+    return f"The loss on labelled rows rose{f' by {loss.effect:.0%}' if loss and loss.effect else ''}"
 
 
 def _unless_risen(evidence: Evidence) -> tuple[Name, str]:

@@ -45,7 +45,7 @@ def evidence(*findings, **change):
         ((LOSS, STILL, ANSWERS), "the world changed", "and prediction drift spoke."),
         ((HOLDS, MOVED), "inputs moved but the model holds", "Inputs moved (temp, hum), but labelled rows"),
         ((UNSURE, MOVED), "not enough evidence", "too few labels have come to say whether the model holds"),
-        ((LOSS, MOVED, AGAIN), "season seen before", "What moved was like this before."),
+        ((LOSS, MOVED, AGAIN), "season seen before", "like this before. The loss on labelled rows rose by 30%."),
         ((UNSURE, MOVED, AGAIN), "season seen before", "What moved was like this before."),
         ((HOLDS, AGAIN), "nothing unusual", "no rise of the loss"),
         ((LOSS, MOVED, replace(AGAIN, columns=())), "the world changed", "rose by 30%"),
