@@ -40,7 +40,10 @@ class Picture:
 
 @dataclass(frozen=True)
 class Standing:
-    """A window as it stands: its share of the answers, the age of its model and its interval in labelled batches."""
+    """A window as it stands: its share of the answers, the age of its model and its interval in labelled batches.
+
+    The interval begins with the last refit, also with one that was undone: the model is older then.
+    """
 
     window: str
     share: float
@@ -77,9 +80,9 @@ def standings(state: State) -> list[Standing]:
         Standing(
             track.window,
             state.served.weights.get(track.window, 0.0),
-            age := state.batches - track.fitted,
+            state.batches - track.fitted,
             track.gap,
-            max(0, round(track.gap) - age),
+            max(0, round(track.gap) - (state.batches - track.tried)),
             track.gain / track.gains if track.gains else None,
         )
         for track in state.tracks

@@ -15,7 +15,7 @@ from everfit.monitor.headline import DOES, headline
 from everfit.monitor.shifts import of_inputs
 from everfit.schema import Schema
 from everfit.spec import Monitor, Refit, Retrain
-from everfit.upkeep.advance import begin
+from everfit.upkeep.advance import advance, begin
 from everfit.upkeep.measuring import Measured
 from everfit.upkeep.state import Level, Mix
 
@@ -87,6 +87,14 @@ def test_the_bars_of_the_blend_fill_the_picture_however_long_the_past_is():
     assert all((bar.y < blend.MIDDLE) == ("+" in bar.title) for bar in moves)
     assert all(blend.SHARES < bar.y <= bar.y + bar.height <= blend.HEIGHT for bar in moves)
     assert blend.picture(mixes[:1]) is None
+
+
+def test_the_next_refit_is_counted_from_the_last_one_also_when_that_was_undone():
+    tried = replace(DUE, batches=9)
+    tried = replace(tried, tracks=tuple(replace(track, gap=4.0, fitted=2, tried=8) for track in tried.tracks))
+    assert [(one.age, one.left) for one in blend.standings(tried)] == [(7, 3), (7, 3)]
+    after, plan = advance(replace(tried, batches=8), SAME, Refit())
+    assert plan.reasons[0].endswith(f"in {min(one.left for one in blend.standings(after))} batch(es)")
 
 
 def test_a_decision_of_before_there_were_diagnoses_has_a_page_too(tmp_path):
