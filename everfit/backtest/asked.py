@@ -16,6 +16,7 @@ from everfit.spec import ModelSpec, parse_duration, parse_spec
 
 PARTS = ("refit", "monitor", "retrain", "promotion")  # of a model file, that are its policy
 TRIALS, BUDGET = 8, timedelta(minutes=2)
+FORMAT = 2  # of what is remembered: another one is begun anew
 
 
 @dataclass(frozen=True)
@@ -82,5 +83,5 @@ def with_policy(spec: ModelSpec, path: Path) -> ModelSpec:
 
 def name_of(*what: object) -> str:
     """Return 16 hex digits that are the same whenever the same is asked of the same version of everfit."""
-    text = json.dumps([metadata.version("everfit"), *what], sort_keys=True, default=str)
+    text = json.dumps([metadata.version("everfit"), FORMAT, *what], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -202,10 +202,10 @@ class Kept:
 
     def _search(self, deed: Deed, now: datetime) -> Deed:
         """Let a challenger be found and judged; it takes over if it has won."""
-        keeper, history = self.session.keeper, _given(self.history)
-        champion = together(self.said)
+        history, champion = _given(self.history), together(self.said)
+        frame, y = self._rows(self.accepted)
         found = challenge(
-            self.spec, history, self.asked, keeper.frame, champion.values, champion.classes, self.factors,
+            self.spec, history, self.asked, frame, champion.values, champion.classes, self.factors,
             name=f"v{self.session.version}", winners=self.winners,
         )  # fmt: skip
         verdict, fits = found.verdict, deed.fits
@@ -213,7 +213,7 @@ class Kept:
             self.winners, self.factors = found.model.winners, found.model.factors
             self.performance.reference, self.crowned = found.model.losses, len(self.accepted)
             self.performance.since.clear()
-            fresh = self._keeper(found.model, keeper.frame, keeper.y)
+            fresh = self._keeper(found.model, frame, y)
             fits += fresh.fits
             self.session.crown(fresh, found.model.inputs, now)
         judged = "; ".join(verdict.reasons if verdict.promote else verdict.blockers)

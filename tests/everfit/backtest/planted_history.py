@@ -53,7 +53,7 @@ def killed(base: Path, home: Path, after: int) -> None:
         if done == after:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    lived(base, home, alone=True, tell=tell)
+    lived(base, home, tell=tell)
 
 
 if __name__ == "__main__":
