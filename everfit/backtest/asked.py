@@ -25,8 +25,8 @@ class Asked(Record):
 
     `data` is a source (the model's own when empty), `batch` a period or a number of rows (25 batches when empty),
     `warmup` the share of rows that the first model learns from. The labels of a batch are known `delay` batches later:
-    with one, before the next batch is answered; none is what `data.label_delay` makes of it. Each search has `trials`
-    and at most `budget`.
+    with one, before the next batch is answered; with none, after `data.label_delay`. Each search has `trials` and at
+    most `budget`.
     """
 
     data: str = ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -83,12 +83,15 @@ class History:
         """How many rows a batch usually has."""
         return max(1, int(np.median([batch.stop - batch.start for batch in self.batches])))
 
-    def delay(self, spec: ModelSpec) -> int:
-        """Return how many batches late labels come by the model file; one where it says nothing."""
-        lasting = self.batches[-1].ended - self.batches[0].began
-        if not spec.data.label_delay or not self.dated or not lasting:
-            return 1
-        return max(1, math.ceil(spec.data.label_delay * len(self.batches) / lasting))
+    def learnt(self, delay: int, wait: timedelta | None = None) -> tuple[tuple[int, ...], ...]:
+        """Return whose labels are known once each batch is over: those of so many batches before, itself with one.
+
+        A delay of none is what labels `wait` by the model file: for the first batch that ends no sooner after theirs.
+        """
+        ends = [batch.ended for batch in self.batches]
+        wait = wait if wait and self.dated else timedelta()
+        known = [at + delay - 1 if delay else max(at, bisect_left(ends, end + wait)) for at, end in enumerate(ends)]
+        return tuple(tuple(at for at, then in enumerate(known) if then == now) for now in range(len(ends)))
 
     @property
     def dated(self) -> bool:

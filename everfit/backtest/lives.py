@@ -140,15 +140,15 @@ class Kept:
         self.accepted: list[int] = []  # batches that it has learnt from
         self.said: list[Said] = []  # of these
         self.crowned = 0  # of these, how many the present champion was made from
-        self.answered: dict[int, tuple[Said, Answers | None]] = {}
+        self.answered: dict[int, Said] = {}
+        self.fresh: dict[int, Answers] = {}  # of the last batch, until anything is learnt
 
     def answer(self, number: int) -> Said:
-        """Answer a batch; what everybody said of it is kept where labels come before the next one."""
+        """Answer a batch; what everybody said of it is kept until the next one, or until the models change."""
         history = _given(self.history)
         values, answers = self.session.answer(history.frame.iloc[history.batches[number].rows])
-        given = Said(values, self.session.keeper.classes, self.factors)
-        self.answered[number] = given, answers if self.asked.delay == 1 else None
-        return given
+        self.answered[number], self.fresh = Said(values, self.session.keeper.classes, self.factors), {number: answers}
+        return self.answered[number]
 
     def learn(self, number: int, now: datetime) -> Deed:
         """Judge a batch by its labels, decide, and do what was decided.
@@ -158,7 +158,8 @@ class Kept:
         history = _given(self.history)
         rows, batch = history.sound(number), history.batches[number]
         frame, y, before = history.frame.iloc[rows], history.y[rows], self.session.keeper.fits
-        given, answers = self.answered.pop(number)
+        given, answers = self.answered.pop(number), self.fresh.pop(number, None)
+        self.fresh.clear()
         answers = answers.take(rows - batch.start) if answers else self.session.keeper.answers(frame)
         refused = tuple(Finding("validation", why, severity="repair") for why in history.refused.get(number, ()))
         decision = self.session.learn(frame, y, answers, now, refused)

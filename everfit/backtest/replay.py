@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import process_time
@@ -26,14 +26,14 @@ class Lived:
 def live(
     begin: Callable[[], Life],
     history: History,
+    learnt: Sequence[Sequence[int]],
     *,
-    delay: int,
     place: Path,
     tick: Callable[[int], None] = lambda _: None,
 ) -> Lived:
     """Live through a history, or what is left of it; `place` is the file that remembers, and `tick` told of each batch.
 
-    Labels of a batch are known `delay` batches later, and what is done by then shows from the next batch on.
+    Once a batch is over, the labels of those in its `learnt` are known: what is done then shows from the next batch on.
     """
     lived, life = _remembered(place, history)
     if len(lived.said) == len(history.batches):
@@ -42,10 +42,9 @@ def live(
     for number in range(len(lived.said), len(history.batches)):
         started = process_time()
         lived.said.append(life.answer(number))
-        if (known := number - delay + 1) >= 0:
-            lived.deeds.append(life.learn(known, history.batches[number].ended))
-        searched = lived.deeds[-1].searched if known >= 0 else 0.0
-        lived.seconds.append(process_time() - started + searched)
+        deeds = [life.learn(known, history.batches[number].ended) for known in learnt[number]]
+        lived.deeds += deeds
+        lived.seconds.append(process_time() - started + sum(deed.searched for deed in deeds))
         over = number + 1 == len(history.batches)
         with replacing(place) as half:
             joblib.dump((lived, None if over else life), half)

@@ -43,13 +43,14 @@ class Stage:
     model: Model
     asked: Asked
     folder: Path
+    learnt: tuple[tuple[int, ...], ...]
     personal: frozenset[str] = frozenset()
 
     def live(self, policy: Policy, tick: Callable[[int], None]) -> Lived:
         """Let a policy live through the history, or what is left of it."""
         begin = partial(policy.begin, self.history, self.model, self.asked, self.personal)
         place = self.folder / f"{policy.place}.joblib"
-        return live(begin, self.history, delay=self.asked.delay, place=place, tick=tick)
+        return live(begin, self.history, self.learnt, place=place, tick=tick)
 
 
 @contextmanager
@@ -70,7 +71,8 @@ def prepared(
         if fresh:
             for path in folder.glob("*.joblib"):
                 path.unlink()
-        yield Stage(history, _first(spec, history, asked, folder, tell), asked, folder, frozenset(personal))
+        model, learnt = _first(spec, history, asked, folder, tell), history.learnt(asked.delay, spec.data.label_delay)
+        yield Stage(history, model, asked, folder, learnt, frozenset(personal))
 
 
 def _first(spec: ModelSpec, history: History, asked: Asked, folder: Path, tell: Tell) -> Model:

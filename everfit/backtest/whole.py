@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from everfit import report
 from everfit.backtest import recommend as recommending
@@ -31,14 +32,13 @@ def backtest(
     Raise InputError, SourceError or DataError when the history cannot be used so, BudgetSpent without a first model.
     """
     history = checked(read(spec, asked, base, secrets), suites, model=spec.name)
-    asked = replace(asked, delay=asked.delay or history.delay(spec))
     with run.prepared(spec, history, asked, home, tell=tell, personal=_personal(suites), fresh=fresh) as stage:
         policies, lived = run.all_policies(stage, spec, other=other, title=title, workers=workers, tell=tell)
         found = standings(policies, lived, history)
         variants = _variants(stage, spec, found[0], workers, tell) if recommend else ()
     first = f"{report.named(stage.model.family)}, {history.metric.name} {stage.model.score:.4g} in the search"
     return Result(
-        model=spec.name, first=first, delay=asked.delay, variants=variants, notes=_notes(spec, history),
+        model=spec.name, first=first, delay=_usual(stage.learnt), variants=variants, notes=_notes(spec, history),
         **facts(history, found),
     )  # fmt: skip
 
@@ -47,6 +47,12 @@ def _variants(stage: Stage, spec: ModelSpec, this: Standing, workers: int, tell:
     tried = [(change, change.of(spec)) for change in recommending.changes(spec)]
     lived = run.lived(stage, [policy for _, policy in tried], workers=workers, tell=tell)
     return recommending.weigh([(change, policy, lived[policy.name]) for change, policy in tried], this, stage.history)
+
+
+def _usual(learnt: Sequence[Sequence[int]]) -> int:
+    """Return how many batches late labels usually come; one is at once."""
+    late = [now - at + 1 for now, known in enumerate(learnt) for at in known]
+    return int(np.median(late)) if late else len(learnt) + 1
 
 
 def _personal(suites: Sequence[Suite]) -> frozenset[str]:

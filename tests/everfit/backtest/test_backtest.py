@@ -203,10 +203,19 @@ def test_a_history_is_cut_by_time_or_by_rows_and_a_moment_is_never_parted():
     assert [batch.ended - batch.began for batch in by_week.batches[:-1]] == [timedelta(days=6)] * 2
     hours = frame.assign(day=frame["day"] + pd.to_timedelta(np.arange(len(frame)) % planted.ROWS * 20, unit="min"))
     assert {batch.began.hour for batch in cut(spec, Asked(batch="3d", warmup=0.31), hours).batches} == {0}
-    late = spec.model_copy(update={"data": spec.data.model_copy(update={"label_delay": timedelta(days=10)})})
-    assert (by_week.delay(spec), by_week.delay(late)) == (1, 2)
     assert len(cut(spec, Asked(batch="500"), frame).batches) == 3
     assert len(cut(spec, Asked(), frame).batches) == 25
+
+
+def test_labels_are_learnt_when_they_exist_and_no_sooner():
+    days = cut(planted.spec(), planted.ASKED, planted.history())
+    assert days.learnt(0) == days.learnt(1) == tuple((at,) for at in range(len(days.batches)))
+    assert days.learnt(3)[:4] == ((), (), (0,), (1,))
+    days = replace(days, batches=tuple(batch for at, batch in enumerate(days.batches) if at not in (2, 3, 4)))
+    learnt = days.learnt(0, timedelta(days=2))
+    assert learnt[:4] == ((), (), (0, 1), ())
+    for now, known in enumerate(learnt):
+        assert all(days.batches[now].ended >= days.batches[at].ended + timedelta(days=2) for at in known)
 
 
 def test_too_little_is_refused():
