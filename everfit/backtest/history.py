@@ -103,10 +103,10 @@ class History:
         rows = evaluation.hash_of(evaluation.row_hashes(self.frame))
         return "\n".join([rows, str(sorted(self.broken)), str(sorted(self.refused.items()))])
 
-    def score(self, rows: slice, said: Floats, classes: np.ndarray | None, factors: Any = None) -> float:
+    def score(self, rows: slice, predicted: Predicted) -> float:
         """Return the metric of what was said of some rows; NaN where these do not define it."""
         weight = None if self.weight is None else self.weight[rows]
-        return self.metric.score(self.y[rows], self.predicted(said, classes, factors), weight)
+        return self.metric.score(self.y[rows], predicted, weight)
 
     def predicted(self, said: Floats, classes: np.ndarray | None, factors: Any = None) -> Predicted:
         """Return what was said, as metrics read it; `factors` of classes decide about labels."""

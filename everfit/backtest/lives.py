@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -15,8 +15,9 @@ from everfit.backtest.asked import Asked
 from everfit.backtest.history import History
 from everfit.backtest.searching import Model, Winners, challenge
 from everfit.backtest.session import Session
+from everfit.evaluation import Predicted
 from everfit.models.lighter import merged
-from everfit.models.portfolio import refitted, said
+from everfit.models.portfolio import refitted, said, spread
 from everfit.monitor import performance
 from everfit.monitor.decision import Action, Decision
 from everfit.monitor.findings import Finding
@@ -203,11 +204,11 @@ class Kept:
 
     def _search(self, deed: Deed, now: datetime) -> Deed:
         """Let a challenger be found and judged; it takes over if it has won."""
-        history, champion = _given(self.history), together(self.said)
+        history = _given(self.history)
+        champion = together(self.said, history)
         frame, y = self._rows(self.accepted)
         found = challenge(
-            self.spec, history, self.asked, frame, champion.values, champion.classes, self.factors,
-            name=f"v{self.session.version}", winners=self.winners,
+            self.spec, history, self.asked, frame, champion, name=f"v{self.session.version}", winners=self.winners,
         )  # fmt: skip
         verdict, fits = found.verdict, deed.fits
         if verdict.promote:
@@ -222,17 +223,15 @@ class Kept:
                        "judged": judged})  # fmt: skip
 
 
-def together(parts: list[Said]) -> Said:
-    """Put what was said of batches below each other, over all classes that any of them knew."""
+def together(parts: Sequence[Said], history: History) -> Predicted:
+    """Put what was said of batches below each other, over all classes that any knew, each with its own labels."""
+    each = [history.predicted(part.values, part.classes, part.factors) for part in parts]
+    values = np.concatenate([predicted.values for predicted in each])
     if parts[0].classes is None:
-        return Said(np.concatenate([part.values for part in parts]))
+        return Predicted(values)
     classes = np.unique(np.concatenate([part.classes for part in parts if part.classes is not None]))
-    wide = []
-    for part in parts:
-        full = np.zeros((len(part.values), len(classes)))
-        full[:, np.isin(classes, np.asarray(part.classes))] = part.values
-        wide.append(full)
-    return Said(np.vstack(wide), classes, parts[-1].factors)
+    wide = np.vstack([spread(part.values, part.classes, classes) for part in parts])
+    return replace(history.predicted(wide, classes), values=values)
 
 
 def _given(history: History | None) -> History:

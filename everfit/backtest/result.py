@@ -113,15 +113,15 @@ class Result(Record):
 def standing(policy: Policy, lived: Lived, history: History) -> Standing:
     """Sum up how a policy fared."""
     scores = [
-        history.score(batch.rows, said.values, said.classes, said.factors)
+        history.score(batch.rows, together([said], history))
         for batch, said in zip(history.batches, lived.said, strict=True)
     ]
-    whole, actions = together(lived.said), [deed.action for deed in lived.deeds]
+    actions = [deed.action for deed in lived.deeds]
     seconds = tuple(round(each, 3) for each in lived.seconds)
     return Standing(
         policy.name,
         policy.title,
-        history.score(slice(history.warm, None), whole.values, whole.classes, whole.factors),
+        history.score(slice(history.warm, None), together(lived.said, history)),
         tuple(score if math.isfinite(score) else None for score in scores),
         round(sum(seconds), 3),
         seconds,

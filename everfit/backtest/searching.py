@@ -63,8 +63,8 @@ class Challenge:
 
 
 def challenge(
-    spec: ModelSpec, history: History, asked: Asked, frame: pd.DataFrame, champion: Floats,
-    classes: np.ndarray | None, factors: Any, *, name: str, winners: Winners,
+    spec: ModelSpec, history: History, asked: Asked, frame: pd.DataFrame, champion: evaluation.Predicted, *, name: str,
+    winners: Winners,
 ) -> Challenge:  # fmt: skip
     """Search on what is known so far, and judge the winner beside the champion on rows that neither learnt from.
 
@@ -78,7 +78,7 @@ def challenge(
     rows = parted.test[parted.test >= answered]
     test, y = frame.iloc[rows], answers(frame[spec.data.target].iloc[rows], history.task)
     predictions = {
-        "champion": history.predicted(champion[rows - answered], classes, factors),
+        "champion": champion.take(rows - answered),
         "challenger": evaluation.predict(found.best, test, history.task, history.positive),
         "dummy": evaluation.predict(_dummy(spec, history, train), test, history.task, history.positive),
     }

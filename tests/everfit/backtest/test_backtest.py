@@ -20,6 +20,7 @@ from everfit.backtest.asked import Asked, with_policy
 from everfit.backtest.checks import checked
 from everfit.backtest.history import cut
 from everfit.backtest.plan import BEST, CALENDAR, EVERY, NEVER, OTHER, THIS, spaced
+from everfit.backtest.lives import Said, together
 from everfit.backtest.result import Ahead, Result, Variant, ahead
 from everfit.errors import DataError, EverfitError, InputError, SpecError
 from everfit.validation import load_suites
@@ -221,6 +222,16 @@ def test_labels_are_learnt_when_they_exist_and_no_sooner():
 def test_too_little_is_refused():
     with pytest.raises(DataError, match="the first model needs 100"):
         cut(planted.spec(), Asked(), planted.history().head(80))
+
+
+def test_each_answer_is_decided_as_it_was_at_its_time():
+    frame = planted.history().assign(y=lambda rows: np.where(rows["a"] > 10, "yes", "no"))
+    history, classes = cut(planted.spec(), planted.ASKED, frame), np.array(["no", "yes"])
+    probabilities = np.array([[0.6, 0.4], [0.9, 0.1]])
+    parts = [Said(probabilities, classes, np.array([1, 2])), Said(probabilities, classes)]
+    said = together(parts, history)
+    assert said.values.tolist() == ["yes", "no", "no", "no"]
+    assert said.score.tolist() == [0.4, 0.1, 0.4, 0.1]
 
 
 def test_another_policy_is_a_model_file_or_a_part_of_one(tmp_path):
