@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -185,7 +185,7 @@ def _edges(
         size = int(asked.batch) if asked.batch else -(-(rows - warm) // USUAL)
         if size < 1:
             raise InputError(f"--batch is '{asked.batch}'.", do="Give a period (3d, 1w) or a number of rows.")
-        starts = list(range(warm, rows, size))
+        starts = _whole(range(warm, rows, size), when)
     else:
         _must_have_dates(spec, asked.batch, dates)
         assert when is not None
@@ -200,6 +200,14 @@ def _edges(
             do=f"Give a {'shorter' if few else 'longer'} --batch{', a smaller --warmup or a longer history' * few}.",
         )
     return list(zip(starts, [*starts[1:], rows], strict=True))
+
+
+def _whole(starts: Sequence[int], when: Floats | None) -> list[int]:
+    """Move starts to where a new moment begins: labels of a moment are not known while some of it is answered."""
+    if when is None:
+        return list(starts)
+    moved = np.searchsorted(when, when[np.asarray(starts, dtype=int) - 1], side="right")
+    return [int(start) for start in np.unique(moved) if start < len(when)]
 
 
 def _must_have_dates(spec: ModelSpec, batch: str, dates: bool) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,8 +20,8 @@ from everfit.backtest import page, recommend, telling
 from everfit.backtest.asked import Asked, with_policy
 from everfit.backtest.checks import checked
 from everfit.backtest.history import cut
-from everfit.backtest.plan import BEST, CALENDAR, EVERY, NEVER, OTHER, THIS, spaced
 from everfit.backtest.lives import Said, together
+from everfit.backtest.plan import BEST, CALENDAR, EVERY, NEVER, OTHER, THIS, spaced
 from everfit.backtest.result import Ahead, Result, Variant, ahead
 from everfit.errors import DataError, EverfitError, InputError, SpecError
 from everfit.validation import load_suites
@@ -204,8 +205,12 @@ def test_a_history_is_cut_by_time_or_by_rows_and_a_moment_is_never_parted():
     assert [batch.ended - batch.began for batch in by_week.batches[:-1]] == [timedelta(days=6)] * 2
     hours = frame.assign(day=frame["day"] + pd.to_timedelta(np.arange(len(frame)) % planted.ROWS * 20, unit="min"))
     assert {batch.began.hour for batch in cut(spec, Asked(batch="3d", warmup=0.31), hours).batches} == {0}
-    assert len(cut(spec, Asked(batch="500"), frame).batches) == 3
-    assert len(cut(spec, Asked(), frame).batches) == 25
+    for batch, count in (("500", 3), ("", 21)):
+        days = [set(frame["day"].iloc[each.rows]) for each in cut(spec, Asked(batch=batch), frame).batches]
+        assert len(days) == count
+        assert not any(one & other for one, other in pairwise(days))
+    timeless = spec.model_copy(update={"data": spec.data.model_copy(update={"time": None})})
+    assert len(cut(timeless, Asked(), frame).batches) == 25
 
 
 def test_labels_are_learnt_when_they_exist_and_no_sooner():
@@ -219,11 +224,6 @@ def test_labels_are_learnt_when_they_exist_and_no_sooner():
         assert all(days.batches[now].ended >= days.batches[at].ended + timedelta(days=2) for at in known)
 
 
-def test_too_little_is_refused():
-    with pytest.raises(DataError, match="the first model needs 100"):
-        cut(planted.spec(), Asked(), planted.history().head(80))
-
-
 def test_each_answer_is_decided_as_it_was_at_its_time():
     frame = planted.history().assign(y=lambda rows: np.where(rows["a"] > 10, "yes", "no"))
     history, classes = cut(planted.spec(), planted.ASKED, frame), np.array(["no", "yes"])
@@ -232,6 +232,11 @@ def test_each_answer_is_decided_as_it_was_at_its_time():
     said = together(parts, history)
     assert said.values.tolist() == ["yes", "no", "no", "no"]
     assert said.score.tolist() == [0.4, 0.1, 0.4, 0.1]
+
+
+def test_too_little_is_refused():
+    with pytest.raises(DataError, match="the first model needs 100"):
+        cut(planted.spec(), Asked(), planted.history().head(80))
 
 
 def test_another_policy_is_a_model_file_or_a_part_of_one(tmp_path):
