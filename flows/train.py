@@ -5,7 +5,7 @@ from typing import Any
 from prefect import flow
 from prefect.states import Completed
 
-from everfit.lake import Snapshot
+from everfit.lake import Lake, Snapshot
 from everfit.report import latest
 from everfit.search import reach, warm_up
 from everfit.settings import Settings
@@ -40,8 +40,9 @@ def train(
 
     `decision` names the decision about a batch that asked for this run; each is acted on exactly once, and without a
     search when one has learnt from exactly the rows that are there. `how` says "search", or "refit": the champion's
-    pipeline learns again as it is, proven by its twin or its record; else the decision says which. With `data_version`
-    nothing new comes in: the training is repeated on the rows that the lake's table held at that version.
+    pipeline learns again as it is, from rows that the monitor has let in, proven by its twin or its record; else the
+    decision says which. With `data_version` nothing new comes in: the search is repeated on the rows that the lake's
+    table held at that version.
     """
     spec = load_spec(model, Settings().models)
     wanted = asked(spec, decision, how)
@@ -54,7 +55,7 @@ def train(
         if wanted.how == "search":
             check_month(spec)
         listen(spec)
-        snapshot = _rows(spec, data_version, decision)
+        snapshot = _rows(spec, wanted, data_version, decision)
         rename_run(f"{VERBS[wanted.how]} {model} on data v{snapshot.version}", reason)
         if decision and (kept := keep(spec, snapshot, decision, wanted)):
             return Completed(name=kept["state"], message=kept["sentence"], data={**kept, "seconds": seconds})
@@ -83,11 +84,14 @@ def _refit(spec: ModelSpec, snapshot: Snapshot, wanted: Asked, decision: str, re
     return promote(spec, version, made.judged, snapshot, decision)
 
 
-def _rows(spec: ModelSpec, data_version: int | None, decision: str) -> Snapshot:
-    """Bring in what the source has now, or name what the lake held once.
+def _rows(spec: ModelSpec, wanted: Asked, data_version: int | None, decision: str) -> Snapshot:
+    """Bring in what the source has now for a search, or name what the lake held once; a refit takes what is there.
 
+    Rows that a refit learns from are known ever after, and no monitor would judge them: it brings in none itself.
     A file that broke since is no reason to end what confirmed drift has asked for.
     """
     if data_version is not None:
         return revisit(spec, data_version)
+    if wanted.how != "search":
+        return Lake(Settings()).snapshot(spec.name)
     return land(spec, validate(spec, ingest(spec), stop=not decision))

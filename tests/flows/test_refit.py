@@ -215,6 +215,18 @@ def test_a_decision_about_a_champion_that_was_replaced_refits_nothing(story, mon
     assert told["reasons"] == [f"v{champion}, which was to learn again, is champion no more"]
 
 
+def test_a_refit_by_hand_brings_nothing_in_that_the_monitor_has_not_judged(here):
+    from flows.monitor import monitor
+    from flows.train import train
+
+    (here.settings.models / "plain.yaml").write_text(SPEC.replace(MODEL, "plain", 1).replace("history", "plain-*"))
+    sales(0, 400, 3).to_parquet("plain-0.parquet")
+    train("plain")
+    sales(400, 100, 3).to_parquet("plain-1.parquet")
+    assert train("plain", how="refit")["data"]["rows"] == 400
+    assert len(monitor("plain")["batches"]) == 1
+
+
 LATE = """
 name: late
 data: {source: history.parquet, target: y, time: hour, ids: [sale]}
