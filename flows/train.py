@@ -5,6 +5,7 @@ from typing import Any
 from prefect import flow
 from prefect.states import Completed
 
+from everfit.errors import InputError
 from everfit.lake import Lake, Snapshot
 from everfit.report import latest
 from everfit.search import reach, warm_up
@@ -46,6 +47,12 @@ def train(
     """
     spec = load_spec(model, Settings().models)
     wanted = asked(spec, decision, how)
+    if wanted.how != "search" and data_version is not None:
+        raise InputError(
+            f"{model}: a {wanted.how} learns from the rows that are there now, not from those of a data version.",
+            why="Its champion would forget what came since.",
+            do=f"everfit train {model} --data-version {data_version} repeats a search.",
+        )
     if wanted.how == "search":
         warm_up()
         reach(Settings().search_storage, Settings().lake_uri)

@@ -29,6 +29,8 @@ def train(
     """Train: ingest, validate, features, search, evaluate, register, promote."""
     if refit and search:
         raise typer.BadParameter("--refit and --search are two things: say one of them.")
+    if refit and data_version is not None:
+        raise typer.BadParameter("--refit learns from the rows that are there now; --data-version repeats a search.")
     how = "refit" if refit else "search" if search else ""
     result = _run("train", as_json, model=name, reason=reason, data_version=data_version, how=how)
     raise typer.Exit(4 if result["refused"] else 0)

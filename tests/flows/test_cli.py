@@ -114,6 +114,7 @@ def test_new_replaces_nothing_unless_it_is_told_to(everfit, here):
         (("new", "bike", "--data", "rental.parquet", "--target", "rentals"), "rentals.parquet"),
         (("new", "Bike!", "--data", "rentals.parquet", "--target", "rentals"), "not a name for a model"),
         (("train", "bike"), "everfit new bike"),
+        (("train", "bike", "--refit", "--data-version", "1"), "--data-version repeats a search"),
         (("predict", "bike", "--input", "a.csv", "--output", "b.csv"), "everfit new bike"),
         (("history", "--at", "yesterday"), "is not a time"),
         (("suite", "test", "bike", "--data", "rentals.parquet"), "bike"),

@@ -227,6 +227,15 @@ def test_a_refit_by_hand_brings_nothing_in_that_the_monitor_has_not_judged(here)
     assert len(monitor("plain")["batches"]) == 1
 
 
+def test_a_refit_of_the_rows_of_an_earlier_data_version_is_refused(here):
+    from flows.train import train
+
+    registered = here.ledger.registered(MODEL)
+    with pytest.raises(InputError, match="would forget what came since"):
+        train(MODEL, how="refit", data_version=1)
+    assert here.ledger.registered(MODEL) == registered
+
+
 LATE = """
 name: late
 data: {source: history.parquet, target: y, time: hour, ids: [sale]}
