@@ -74,7 +74,9 @@ def _judge(spec: ModelSpec, champion: Champion, before: Past, arrived: Arrived |
     """Judge labels that came alone, unless that was done before."""
     if arrived is None or recollect(spec, before, arrived.digest):
         return []
-    return [decide(spec, watch_labels(spec, champion, arrived))]
+    while not (watched := decide(spec, champion, watch_labels(spec, champion, arrived))):
+        pass  # another run decided first: look again
+    return [watched]
 
 
 def _follow_all(
@@ -96,6 +98,13 @@ def _follow_all(
 
 
 def _follow(spec: ModelSpec, champion: Champion, before: Past, batch: Batch) -> Watched:
+    """Judge one batch; as long as another run decides first, anew: what was measured is of a state of before."""
+    while not (watched := _judge_batch(spec, champion, before, batch)):
+        pass
+    return watched
+
+
+def _judge_batch(spec: ModelSpec, champion: Champion, before: Past, batch: Batch) -> Watched | None:
     """Judge one batch, and land it if it is sound; what was decided about it before is not decided again.
 
     A sound one lands before anything is decided: a retraining that another run starts at once then finds its rows. A
@@ -106,11 +115,11 @@ def _follow(spec: ModelSpec, champion: Champion, before: Past, batch: Batch) -> 
     try:
         (checked,) = validate(spec, [batch], again=True)
     except ValidationStopped as stop:
-        return decide(spec, refused(spec, champion, batch, stop))
+        return decide(spec, champion, refused(spec, champion, batch, stop))
     seen = watch(spec, champion, checked)
     if seen.evidence.faults:
-        decided = decide(spec, seen)
-        land(spec, [replace(checked, refused=seen.evidence.faults)])
+        if decided := decide(spec, champion, seen):
+            land(spec, [replace(checked, refused=seen.evidence.faults)])
         return decided
     land(spec, [checked])
-    return decide(spec, seen)
+    return decide(spec, champion, seen)

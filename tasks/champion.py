@@ -7,6 +7,7 @@ from everfit.errors import InputError
 from everfit.ledger import Ledger
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
+from everfit.upkeep.state import State
 from tasks.lineage import Lineage
 
 
@@ -24,6 +25,16 @@ class Champion:
         except InputError as none:
             return str(none)
         return ""
+
+    def forget(self) -> None:
+        """Read it anew when it is needed next: another run has decided about it, or made another one champion."""
+        for name in ("loaded", "lineage"):
+            self.__dict__.pop(name, None)
+
+    def moved_on(self, seen: State) -> bool:
+        """Say whether it is champion no more, or its state another one than that which was measured from."""
+        now = Ledger.of(Settings()).champion(self._spec.name)
+        return now != self.loaded.version or self.lineage.state() != seen
 
     @cached_property
     def loaded(self) -> registry.Loaded:

@@ -15,6 +15,7 @@ from everfit.settings import Settings
 from everfit.spec import ModelSpec
 from everfit.upkeep.state import Mix
 from tasks.artifacts import publish_report
+from tasks.champion import Champion
 from tasks.evidence import with_past
 from tasks.silence import stale
 from tasks.steps import say, step
@@ -34,11 +35,19 @@ class Watched:
 
 
 @step
-def decide(spec: ModelSpec, seen: Seen) -> Watched:
-    """Weigh the evidence, write evidence and decision to the ledger, and ask for a retraining if one is due."""
+def decide(spec: ModelSpec, champion: Champion, seen: Seen) -> Watched | None:
+    """Weigh the evidence, write evidence and decision to the ledger, and ask for a retraining if one is due.
+
+    None, and nothing is written, when another run decided meanwhile: then look again, at the state that it left.
+    """
     settings = Settings()
     path = settings.reports(spec.name) / f"drift-{seen.evidence.batch[:12]}.html"
-    evidence, decision = _recorded(spec, Ledger.of(settings), seen.evidence, str(path))
+    recorded = _recorded(spec, Ledger.of(settings), seen.evidence, str(path), champion)
+    if recorded is None:
+        say("another run decided about this model meanwhile: what it left is looked at first")
+        champion.forget()
+        return None
+    evidence, decision = recorded
     shown = {"evidently": seen.evidently, "performance": seen.performance}
     page = rendering.page(path, evidence, decision, seen.moved, history=_mixes(spec, settings), **shown)
     text = telling.markdown(evidence, decision, seen.moved)
@@ -53,11 +62,13 @@ def _mixes(spec: ModelSpec, settings: Settings) -> list[tuple[str, Mix]]:
     return blend.history(entry.facts for entry in judged)
 
 
-def _recorded(spec: ModelSpec, ledger: Ledger, seen: Evidence, page: str) -> tuple[Evidence, Decision]:
+def _recorded(
+    spec: ModelSpec, ledger: Ledger, seen: Evidence, page: str, champion: Champion
+) -> tuple[Evidence, Decision] | None:
     """Return the decision that the ledger holds, and what it rests on; one that was open gives way to another one.
 
     It is weighed again when another process wanted a retraining meanwhile: of two batches that are judged at once,
-    one starts it and the other is held back.
+    one starts it and the other is held back. None when the state that it was measured from is the champion's no more.
     """
     while True:
         evidence = with_past(ledger, seen)
@@ -68,6 +79,8 @@ def _recorded(spec: ModelSpec, ledger: Ledger, seen: Evidence, page: str) -> tup
             return evidence, before
         if before:
             decision = replace(decision, id=f"{decision.id}-{len(past)}")
+        if evidence.upkeep and champion.moved_on(evidence.upkeep):
+            return None
         if entry := _write(spec, ledger, evidence, decision, page):
             return _told(entry)
 

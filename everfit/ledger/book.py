@@ -202,7 +202,8 @@ class Ledger:
 
     def retrainings(self, model: str) -> retrainings.Past:
         """Return what speaks for or against another retraining; `judge` takes the number of its last row."""
-        return retrainings.past(self.entries(model, kinds=retrainings.WEIGHED))
+        with self._store.reading() as connection:
+            return retrainings.past(Page(connection), model)
 
     def judge(
         self,
@@ -219,13 +220,14 @@ class Ledger:
         """Record a decision about a batch and, in the same moment, the retraining that it wants; return its row.
 
         `how` is what kind of retraining: only searches count for cooldown and cap. Whoever comes second with a decision
-        gets the row of the first. None, and nothing is recorded, when it wants a retraining and one was wanted or ended
-        after the row `after`: cooldown and cap must then be weighed again.
+        gets the row of the first. None, and nothing is recorded, when anything that a decision rests on changed after
+        the row `after`: another decision, a retraining that was wanted or ended, another champion. All must then be
+        weighed again.
         """
         with self._appending() as page:
             if there := page.find(model, ("drift_judged",), decision):
                 return there
-            if retrain and retrainings.past(page.select(model, retrainings.WEIGHED)).seq != after:
+            if page.last(model, retrainings.CHANGES) != after:
                 return None
             entry = page.append("drift_judged", model, decision, actor, reason, facts or {}, None)
             if retrain:

@@ -82,6 +82,11 @@ class Page:
             query = query.where(LEDGER.c.at <= write_time(at))
         return [entry_of(dict(row)) for row in reversed(self._connection.execute(query).mappings().all())]
 
+    def last(self, model: str, kinds: Sequence[Kind]) -> int:
+        """Return the number of the last row of these kinds; 0 when there is none."""
+        query = sa.select(sa.func.max(LEDGER.c.seq)).where(LEDGER.c.model == model, LEDGER.c.kind.in_(kinds))
+        return self._connection.execute(query).scalar() or 0
+
     def hash_at(self, seq: int) -> str | None:
         """Return the hash of one row, if it is there."""
         return self._connection.execute(sa.select(LEDGER.c.hash).where(LEDGER.c.seq == seq)).scalar()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from everfit.ledger.champions import SWAPS
 from everfit.ledger.entries import Entry, Kind, write_time
 from everfit.ledger.holders import Holder
 from everfit.ledger.page import Page
@@ -13,14 +13,15 @@ from everfit.ledger.page import Page
 OUTCOMES: tuple[Kind, ...] = ("retrain_finished", "retrain_failed")
 CLAIMS: tuple[Kind, ...] = ("retrain_started", "retrain_released")
 STEPS: tuple[Kind, ...] = ("retrain_wanted", *CLAIMS, *OUTCOMES)
-WEIGHED: tuple[Kind, ...] = ("retrain_wanted", *OUTCOMES, "approval_wanted")
+WEIGHED: tuple[Kind, ...] = ("retrain_wanted", *OUTCOMES)
+CHANGES: tuple[Kind, ...] = ("drift_judged", *WEIGHED, "approval_wanted", *SWAPS)  # of what a decision rests on
 ATTEMPTS = 3
 SEARCH = "search"
 
 
 @dataclass(frozen=True)
 class Past:
-    """The retrainings of a model so far: when searches ended, and what is open; `seq` is the last row read."""
+    """The retrainings of a model so far: when searches ended, and what is open; `seq` is the last row that counts."""
 
     ended: tuple[datetime, ...]
     open: str
@@ -49,13 +50,14 @@ class Story:
         return Holder.from_dict(self.starts[-1].facts["holder"])
 
 
-def past(entries: Sequence[Entry]) -> Past:
+def past(page: Page, model: str) -> Past:
     """Sum up the rows that decide whether another retraining may be wanted."""
+    entries = page.select(model, WEIGHED)
     ended = {entry.subject: entry.at for entry in entries if entry.kind in OUTCOMES}
     asked = {entry.subject: how_of(entry) for entry in entries if entry.kind == "retrain_wanted"}
     open_ = [subject for subject in asked if subject not in ended]
     searches = tuple(at for subject, at in ended.items() if asked.get(subject, SEARCH) == SEARCH)
-    return Past(searches, open_[-1] if open_ else "", entries[-1].seq if entries else 0)
+    return Past(searches, open_[-1] if open_ else "", page.last(model, CHANGES))
 
 
 def how_of(wanted: Entry) -> str:

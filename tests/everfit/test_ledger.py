@@ -374,16 +374,19 @@ def test_a_decision_and_the_retraining_that_it_wants_are_recorded_together_and_o
     assert len(ledger.entries()) == 2
 
 
-def test_no_retraining_is_wanted_by_whoever_weighed_before_another_was(ledger):
+def test_nothing_is_decided_by_whoever_weighed_before_another_decision_or_another_champion(ledger):
     before = ledger.retrainings("bike").seq
     judge(ledger, "d1")
     assert judge(ledger, "d2", after=before) is None
-    assert judge(ledger, "d3", after=before, retrain=False).kind == "drift_judged"
+    assert judge(ledger, "d3", after=before, retrain=False) is None
     assert (ledger.retrainings("bike").open, wanted(ledger)) == ("d1", ["d1"])
     before = ledger.retrainings("bike").seq
     ledger.finish("bike", "d1", outcome="failed")
     assert judge(ledger, "d2", after=before) is None
     assert (ledger.retrainings("bike").open, len(ledger.retrainings("bike").ended)) == ("", 1)
+    before = ledger.retrainings("bike").seq
+    ledger.swap_champion("bike", expected=None, new=1, **WHO)
+    assert judge(ledger, "d2", after=before) is None
     assert judge(ledger, "d2").subject == "d2"
 
 

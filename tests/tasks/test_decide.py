@@ -36,7 +36,7 @@ def race(batch, rounds, together, said):
         seen = Evidence(model=model, batch=batch, data_version=1, now=datetime.now(UTC), rows=900, champion=1,
                         learnt=1000, new_rows=900, labels=900, findings=(WORSE,))
         together.wait()
-        said.put((model, batch, decide._recorded(spec, ledger, seen, "page")[1].action))
+        said.put((model, batch, decide._recorded(spec, ledger, seen, "page", None)[1].action))
 
 fork = multiprocessing.get_context("fork")
 rounds = [f"m{number}" for number in range(int(sys.argv[1]))]
@@ -89,7 +89,7 @@ def drifted(tmp_path, monkeypatch) -> tuple[Ledger, Decision]:
     ledger = Ledger.of(Settings())
     ledger.swap_champion("m", expected=None, new=1, actor="ann")
     seen = Evidence("m", "a", 1, datetime.now(UTC), 900, champion=1, labels=900, findings=(WORSE,))
-    return ledger, decide._recorded(SPEC, ledger, seen, "page")[1]
+    return ledger, decide._recorded(SPEC, ledger, seen, "page", None)[1]
 
 
 def test_a_decision_whose_retraining_was_given_up_says_so_and_promises_nothing(drifted):
@@ -106,7 +106,7 @@ def test_the_judgements_are_read_once_however_many_batches_are_asked_about(tmp_p
     ledger, reads, read = Ledger.of(Settings()), [], decide._judged
     ledger.swap_champion("m", expected=None, new=1, actor="ann")
     for batch in "ab":
-        decide._recorded(SPEC, ledger, Evidence("m", batch, 1, datetime.now(UTC), 900, champion=1), "page")
+        decide._recorded(SPEC, ledger, Evidence("m", batch, 1, datetime.now(UTC), 900, champion=1), "page", None)
     monkeypatch.setattr(decide, "_judged", lambda *of: (reads.append(of), read(*of))[1])
     before = decide.past(SPEC)
     assert [decide.recollect(SPEC, before, batch) is not None for batch in "abc"] == [True, True, False]

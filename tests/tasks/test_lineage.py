@@ -9,16 +9,19 @@ import pandas as pd
 import pytest
 
 from everfit.ledger import Ledger
-from everfit.monitor.decision import Decision
+from everfit.monitor.decision import Decision, Evidence
 from everfit.registry import Loaded
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
 from everfit.upkeep.advance import begin
-from everfit.upkeep.state import State
+from everfit.upkeep.measuring import Measured
+from everfit.upkeep.state import Level, State
 from everfit.upkeep.taken import done
 from tasks.asked import Asked, asked
-from tasks.decide import past, recollect
+from tasks.champion import Champion
+from tasks.decide import decide, past, recollect
 from tasks.lineage import Lineage
+from tasks.watch import Seen
 
 SPEC = ModelSpec.model_validate({"name": "m", "data": {"source": "x", "target": "y"}})
 NOW = datetime(2026, 11, 22, 3, tzinfo=UTC).isoformat()
@@ -47,6 +50,13 @@ def lineage(version: int) -> Lineage:
     return Lineage(SPEC, Loaded("m", version, Path(), None, card, pd.DataFrame(), np.array([], dtype="uint64")))
 
 
+def champion(version: int) -> Champion:
+    """As a run has met it: read back before."""
+    one = Champion(SPEC)
+    one.__dict__["loaded"] = lineage(version).champion
+    return one
+
+
 def judge(ledger: Ledger, decision: str, champion: int, action: str, upkeep: State, before: State) -> None:
     evidence = OLD | {"batch": decision, "champion": champion, "upkeep": before.to_dict()}
     said = SAID | {"id": decision, "action": action, "upkeep": upkeep.to_dict(), "refit": ["all"]}
@@ -57,7 +67,7 @@ def judge(ledger: Ledger, decision: str, champion: int, action: str, upkeep: Sta
 
 def test_what_an_older_everfit_wrote_down_is_a_search_about_a_champion_that_begins_anew(ledger):
     facts = {"evidence": OLD, "decision": SAID, "page": "p"}
-    ledger.judge("m", "d", retrain=True, after=0, actor="ann", facts=facts)
+    ledger.judge("m", "d", retrain=True, after=ledger.retrainings("m").seq, actor="ann", facts=facts)
     ledger.record("retrain_wanted", "m", subject="e", actor="ann")
     assert lineage(1).state() == BEGUN
     assert (asked(SPEC, "d"), asked(SPEC, "e")) == (Asked("search"), Asked("search"))
@@ -100,3 +110,32 @@ def test_windows_that_the_model_file_has_no_more_are_left_out_and_new_ones_begin
 def test_decisions_are_what_they_were_when_read_again():
     decision = Decision("d", "fine", "refit", ("due",), (), refit=("all",), upkeep=BEGUN)
     assert Decision.from_dict(decision.to_dict()) == decision
+
+
+MOVED = Measured(100, {"all": 1.0}, 1.0, 0.5, 2.0, 100.0, Level(0.1, 0.1, 100))
+
+
+def seen(champion: Champion, batch: str) -> Seen:
+    found = {"upkeep": champion.lineage.state(), "measured": MOVED}
+    return Seen(Evidence("m", batch, 1, datetime.now(UTC), 100, champion=champion.loaded.version, **found))
+
+
+def test_what_was_measured_from_a_state_that_another_run_has_left_is_looked_at_again_and_no_labels_are_lost(ledger):
+    one, other = champion(1), champion(1)
+    first, second = seen(one, "a"), seen(other, "b")
+    assert decide.fn(SPEC, one, first).decision.action == "recalibrate"
+    assert decide.fn(SPEC, other, second) is None
+    other.__dict__["loaded"] = lineage(1).champion
+    assert not other.lineage.has_met("b")
+    assert decide.fn(SPEC, other, seen(other, "b")).decision.blockers[0].startswith("a retraining is already wanted")
+    state = lineage(1).state()
+    assert (state.batches, len(state.offsets)) == (2, 2)
+
+
+def test_nothing_is_decided_about_a_champion_that_was_replaced_while_it_was_looked_at(ledger):
+    one = champion(1)
+    before = seen(one, "a")
+    register(ledger, 2, root=1, members={"all": 0}, upkeep=BEGUN.to_dict())
+    ledger.swap_champion("m", expected=1, new=2, actor="ann")
+    assert decide.fn(SPEC, one, before) is None
+    assert ledger.entries("m", kinds=["drift_judged"]) == []
