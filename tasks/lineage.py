@@ -15,7 +15,7 @@ from everfit.settings import Settings
 from everfit.spec import ModelSpec
 from everfit.upkeep.advance import begin, not_done
 from everfit.upkeep.state import State
-from everfit.upkeep.taken import fitting
+from everfit.upkeep.taken import carried, fitting
 from everfit.upkeep.windows import ALL
 from tasks.steps import say
 
@@ -47,9 +47,10 @@ class Lineage:
         """Return what the latest decision about the champion left.
 
         What such a decision wanted has not taken place, or another version would be champion now. A champion that
-        nothing was decided about has the state that it was made with.
+        nothing was decided about has the state that it was made with. To both is added what labels have said since of
+        the versions before it: while it waited for a person's word, these were judged.
         """
-        task, last = self.champion.task, next(reversed(self._judged([self.champion.version])), None)
+        last = next(reversed(self._judged([self.champion.version])), None)
         said = None if last is None else last.facts["decision"].get("upkeep")
         if last and said:
             after = State.from_dict(said)
@@ -57,8 +58,17 @@ class Lineage:
                 after = not_done(after, State.from_dict(last.facts["evidence"]["upkeep"]))
         else:
             made = self.line[0].upkeep
-            after = State.from_dict(dict(made)) if made else begin(self.spec.refit, task)
-        return fitting(after, self.spec.refit, task)
+            after = State.from_dict(dict(made)) if made else begin(self.spec.refit, self.champion.task)
+        return self._caught_up(self._fitting(after))
+
+    def _caught_up(self, state: State) -> State:
+        """Add the labelled batches that have been counted since for a version before it."""
+        said = [upkeep for entry in self._all_judged() if (upkeep := entry.facts["decision"].get("upkeep"))]
+        latest = self._fitting(State.from_dict(said[-1])) if said else state
+        return carried(latest, state) if latest.batches > state.batches else state
+
+    def _fitting(self, state: State) -> State:
+        return fitting(state, self.spec.refit, self.champion.task)
 
     def wanted(self, decision: str) -> State | None:
         """Return the state that a decision leads to, if nothing was decided about the champion since."""

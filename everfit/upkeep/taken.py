@@ -34,3 +34,13 @@ def fitting(state: State, refit: Refit, task: str) -> State:
     served = {name: share for name, share in state.served.weights.items() if name in wanted and share}
     shares = {track.window: served.get(track.window, 0.0) / sum(served.values()) for track in tracks} if served else {}
     return replace(state, tracks=tracks, served=replace(state.served, weights=shares or fresh.served.weights))
+
+
+def carried(measured: State, models: State) -> State:
+    """Return what was measured while other models of the same search answered, with the models and the mix of these."""
+    ours = {track.window: track for track in models.tracks}
+    tracks = (
+        replace(track, fitted=now.fitted, tried=now.tried, before=now.before)
+        if (now := ours.get(track.window)) else track for track in measured.tracks
+    )  # fmt: skip
+    return replace(measured, tracks=tuple(tracks), fits=models.fits, served=models.served)

@@ -99,6 +99,18 @@ def test_a_refit_that_has_not_taken_place_leaves_the_models_and_keeps_what_was_m
     assert ledger.since("m") == ledger.swaps("m")[-1].at
 
 
+def test_labels_that_came_while_a_version_waited_are_known_when_it_takes_over(ledger):
+    made = done(State.from_dict(BEGUN.to_dict() | {"batches": 4}), ["all"], SPEC.refit)
+    register(ledger, 2, root=1, members={"all": 4}, upkeep=made.to_dict())
+    judge(ledger, "b", 1, "none", State.from_dict(BEGUN.to_dict() | {"batches": 6, "risen": 2}), BEGUN)
+    ledger.swap_champion("m", expected=1, new=2, actor="ann")
+    now = lineage(2).state()
+    assert (now.batches, now.risen, lineage(2).has_met("b")) == (6, 2, True)
+    assert (now.tracks, now.served, now.fits) == (made.tracks, made.served, made.fits)
+    judge(ledger, "c", 2, "none", State.from_dict(now.to_dict() | {"batches": 7}), now)
+    assert lineage(2).state().batches == 7
+
+
 def test_windows_that_the_model_file_has_no_more_are_left_out_and_new_ones_begin():
     from everfit.upkeep.taken import fitting
 
