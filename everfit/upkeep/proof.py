@@ -1,8 +1,8 @@
 """The gate of a refit, which is fast and cheap: a model of all rows leaves none that could judge it.
 
-Where models of a window were scored on batches before they learnt from them, that is a record, and the next refit is
-the same recipe. A window without any is proven by a twin that did not learn from the newest batch. Every refit is
-judged once more by the first labels after it, and undone if it did harm (`advance`).
+Where the first labels after earlier refits of a window said that they helped, that is a record, and the next refit is
+the same recipe. One without a record, or with a bad one, is proven by a twin that did not learn from the newest batch.
+Every refit is judged once more by the first labels after it, and undone if it did harm (`advance`).
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Proof(Record):
 
 
 def needs_twin(track: Track) -> bool:
-    """Say whether no model of the window has answered a labelled batch yet."""
-    return not track.seen
+    """Say whether no refit of the window was judged by labels yet, or those that were did more harm than good."""
+    return not track.gains or track.gain < 0
 
 
 def prove(track: Track, fresh: Floats, champion: Floats, twin: Floats | None = None) -> Proof:
@@ -48,8 +48,8 @@ def prove(track: Track, fresh: Floats, champion: Floats, twin: Floats | None = N
     if fresh.mean() > level * (1 + MARGIN):
         return Proof(False, f"worse on rows that it learnt from: {fresh.mean():.4g} against {level:.4g}")
     if twin is None:
-        gain = f"{track.gain / track.gains:+.1%} of the loss by earlier refits" if track.gains else "no refit before"
-        return Proof(True, f"its record: {gain}")
+        gain = track.gain / track.gains if track.gains else 0.0
+        return Proof(True, f"its record: {gain:+.1%} of the loss by earlier refits")
     worse = twin - champion - MARGIN * level
     p_value = float(stats.ttest_1samp(worse, 0.0, alternative="greater").pvalue) if np.ptp(worse) else 1.0
     said = f"without the newest batch it has {twin.mean():.4g} there, the champion {level:.4g} (p = {p_value:.2g})"

@@ -1,7 +1,5 @@
 """Champions that live through planted streams in memory."""
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -74,7 +72,7 @@ def test_only_models_that_somebody_needs_are_kept(moved):
     assert set(champion.models) == needed(champion.state)
     assert len(champion.models) <= 2 + 2 + len(champion.state.fits)
     due = sum(len(plan.refit) for plan in plans)
-    assert champion.fits == due + 1  # with the first of the short window
+    assert champion.fits == due + 3  # with the first of the short window, and a twin of each window's first refit
 
 
 def test_what_serves_is_a_portfolio_that_reads_raw_columns(moved):
@@ -158,13 +156,20 @@ def test_rows_of_one_class_alone_teach_nothing(third):
     assert len(champion.models[RECENT, champion.state.track(RECENT).fitted].classes_) > 1
 
 
-def test_a_window_that_never_answered_is_proven_by_a_twin():
-    past, frame = rows(10), rows(1, seed=1)
+def test_the_first_refit_of_each_window_is_proven_by_a_twin_and_the_next_by_their_record():
+    past, frame = rows(10), rows(12, seed=1)
     champion = keeper(past, past["a"].to_numpy() + noise(10, seed=8))
-    champion.learn(frame, frame["a"].to_numpy() + noise(1))
-    recent = replace(champion.state.track(RECENT), before=0, fitted=1, tried=1)
-    state = replace(champion.state, batches=1, tracks=(champion.state.track(ALL), recent))
-    proof = champion.act(state, [RECENT])[RECENT]
-    assert proof.ok
-    assert "without the newest batch" in proof.reason
-    assert champion.fits == 3
+    proofs = {ALL: [], RECENT: []}
+    for at in range(12):
+        batch = frame.iloc[at * BATCH : (at + 1) * BATCH]
+        y = (1 + at / 10) * batch["a"].to_numpy()  # so that learning again pays
+        answers = champion.answers(batch)
+        state, plan = advance(champion.state, champion.measure(answers, y), champion.policy)
+        champion.learn(batch, y, answers)
+        for window, proof in champion.act(state, plan.refit).items():
+            proofs[window].append(proof)
+    for first, *later in proofs.values():
+        assert first.ok
+        assert "without the newest batch" in first.reason
+        assert later
+        assert all(proof.reason.startswith("its record: +") for proof in later)

@@ -17,9 +17,11 @@ def other(change, seed=1):
     return CHAMPION * (1 + change) + 0.3 * np.random.default_rng(seed).normal(size=500)
 
 
-def test_a_window_that_never_answered_needs_a_twin_and_one_with_a_record_does_not():
+def test_a_window_needs_a_twin_until_labels_have_said_that_its_refits_help():
     assert needs_twin(TRACK)
-    assert not needs_twin(replace(TRACK, loss=0.5, seen=1.0))
+    assert needs_twin(replace(TRACK, loss=0.5, seen=1.0)), "that it answered says nothing of refits"
+    assert needs_twin(replace(TRACK, gain=-0.05, gains=1.7))
+    assert not needs_twin(replace(TRACK, gain=0.05, gains=1.7))
 
 
 @pytest.mark.parametrize(
