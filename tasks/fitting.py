@@ -10,11 +10,11 @@ import pandas as pd
 from everfit.models.lighter import lighter, merged
 from everfit.models.portfolio import Portfolio, refitted
 from everfit.spec import ModelSpec
+from everfit.upkeep.losses import classes_of
 from everfit.upkeep.state import Mix
 from everfit.upkeep.windows import Window, windows_of
 from tasks.build_features import weight_of
 from tasks.lineage import Lineage
-from tasks.measure import classes_of
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,13 @@ class Fitting:
         return window is not None and (self.batch is not None or window.batches is None)
 
     def fit(self, name: str, rows: pd.DataFrame) -> Any:
-        """Return a window's model that learnt from the last of these rows, which are in the order of time."""
+        """Return a window's model that learnt from the last of these rows, which are in the order of time.
+
+        None where these are of one class, from which nothing can be learnt.
+        """
         window, y = self._windows[name], rows[self.spec.data.target].to_numpy()
+        if self.lineage.champion.task != "regression" and len(pd.unique(y[-(self._size(window) or len(y)) :])) < 2:
+            return None
         recipe = merged(self.lineage.root.pipeline)
         weight = weight_of(self.spec, rows)
         return refitted(lighter(recipe) if window.light else recipe, rows, y, self._size(window), weight)
@@ -40,10 +45,8 @@ class Fitting:
     def join(self, models: Mapping[str, Any], mix: Mix) -> Portfolio:
         """Let those models that there are answer as one; a window without a model has no weight."""
         there = {name: model for name, model in models.items() if model is not None}
-        total = sum(mix.weights[name] for name in there) or 1.0
-        members = [
-            (name, model, mix.weights[name] / total, self._size(self._windows[name])) for name, model in there.items()
-        ]
+        mix = mix.among(there)
+        members = [(name, model, mix.weights[name], self._size(self._windows[name])) for name, model in there.items()]
         classes = classes_of(there.values())
         return Portfolio(members, mix.offset, mix.trust, classes, self._factors(classes))
 

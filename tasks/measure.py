@@ -1,14 +1,12 @@
 """Ask everybody about rows whose labels are new: each window's model, those that they replaced, one of long ago."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from everfit.models.portfolio import said
-from everfit.upkeep.keeper import positions
-from everfit.upkeep.losses import Floats
+from everfit.upkeep.losses import Floats, classes_of, truth_of
 from everfit.upkeep.measuring import FEWEST, Answers, Measured
 from everfit.upkeep.measuring import measure as weigh
 from everfit.upkeep.state import State
@@ -30,18 +28,6 @@ def measure(lineage: Lineage, state: State, rows: pd.DataFrame) -> Measured | No
     answers = Answers(_asked(members, rows, classes), _asked(replaced, rows, classes),
                       None if old is None else said(old, rows, classes))  # fmt: skip
     return weigh(answers, truth_of(rows[lineage.spec.data.target], classes), state.served)
-
-
-def classes_of(models: Iterable[Any]) -> np.ndarray | None:
-    """Return the classes that any of the models knows; None for numbers."""
-    known = [np.asarray(model.classes_) for model in models if hasattr(model, "classes_")]
-    return np.unique(np.concatenate(known)) if known else None
-
-
-def truth_of(labels: pd.Series, classes: np.ndarray | None) -> Floats:
-    """Return labels as numbers, or as positions among classes; those that are none of them come after all."""
-    values = labels.to_numpy()
-    return np.asarray(values, dtype="float64") if classes is None else positions(values, classes)
 
 
 def _asked(models: dict[str, Any], rows: pd.DataFrame, classes: np.ndarray | None) -> dict[str, Floats]:

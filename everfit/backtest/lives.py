@@ -23,8 +23,8 @@ from everfit.monitor.decision import Action, Decision
 from everfit.monitor.findings import Finding
 from everfit.record import Record
 from everfit.spec import ModelSpec
-from everfit.upkeep.keeper import Keeper, positions
-from everfit.upkeep.losses import Floats, losses
+from everfit.upkeep.keeper import Keeper
+from everfit.upkeep.losses import Floats, losses, truth_of
 from everfit.upkeep.measuring import Answers
 
 
@@ -113,8 +113,7 @@ class Performance:
         """Compare, this batch included."""
         del frame
         keeper, monitor = session.keeper, session.spec.monitor
-        truth = positions(y, keeper.classes) if keeper.classes is not None else np.asarray(y, dtype="float64")
-        self.since.append(losses(keeper.serve(answers), truth))
+        self.since.append(losses(keeper.serve(answers), truth_of(y, keeper.classes)))
         found = performance.compare(
             self.reference, np.concatenate(self.since), level=monitor.significance,
             min_increase=monitor.loss_increase, min_labels=monitor.min_labels, recent=len(y),

@@ -16,8 +16,7 @@ from everfit.backtest.history import History
 from everfit.search import Progress, Searched
 from everfit.search.problem import answers
 from everfit.spec import ModelSpec
-from everfit.upkeep.keeper import positions
-from everfit.upkeep.losses import Floats, losses
+from everfit.upkeep.losses import Floats, losses, positions
 
 Winners = Sequence[tuple[str, dict[str, Any]]]
 

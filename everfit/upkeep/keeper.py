@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,12 +12,13 @@ from sklearn.pipeline import Pipeline
 
 from everfit.features.conform import Conform
 from everfit.models.lighter import lighter, merged
-from everfit.models.portfolio import Portfolio, moved, refitted, said, spread
+from everfit.models.portfolio import Portfolio, moved, refitted, said
 from everfit.spec import Refit
-from everfit.upkeep.advance import begin, undo
-from everfit.upkeep.losses import Floats, shape_losses
+from everfit.upkeep.advance import begin, not_done, undo
+from everfit.upkeep.gate import Newest, judge, takes_over
+from everfit.upkeep.losses import Floats, classes_of, truth_of
 from everfit.upkeep.measuring import Answers, Measured, blend, measure
-from everfit.upkeep.proof import Proof, needs_twin, prove
+from everfit.upkeep.proof import Proof
 from everfit.upkeep.state import State
 from everfit.upkeep.windows import ALL, Window, windows_of
 
@@ -68,7 +69,7 @@ class Keeper:
         """The classes that any of its models knows; None for numbers."""
         if self.task == "regression":
             return None
-        return np.unique(np.concatenate([model.classes_ for model in self.models.values()]))
+        return classes_of(self.models.values())
 
     def answers(self, frame: pd.DataFrame) -> Answers:
         """Return what everybody who will be judged says of rows; each model is asked once."""
@@ -92,41 +93,46 @@ class Keeper:
 
     def measure(self, answers: Answers, y: np.ndarray) -> Measured | None:
         """Return the numbers that a batch gives, which was answered before its labels came."""
-        return measure(answers, _truth(y, self.classes), self.state.served)
+        return measure(answers, truth_of(y, self.classes), self.state.served)
 
     def learn(self, frame: pd.DataFrame, y: np.ndarray, answers: Answers | None = None) -> None:
         """Take in the rows of a batch with their labels; what was said of it is asked again where it is not given."""
         rows, known = self._conform(frame), answers or self.answers(frame)
-        self._newest = _Labelled(rows, y, known.members, self.classes)
+        self._newest = Newest(rows, y, known.members, self.classes)
         self._rows = pd.concat([self._rows, rows], ignore_index=True)
         self._labels = np.concatenate([self._labels, y])
 
     def act(self, state: State, refit: Collection[str]) -> dict[str, Proof]:
         """Go over to a new state, refit windows, and forget models that nothing is compared with any more.
 
-        Return the proofs of all refits; a window whose refit was refused keeps the model that it had.
+        Return the proofs of all refits; a window whose refit was refused keeps the model that it had, and all of them
+        do where what would answer then is worse as a whole.
         """
-        self.state = state
-        proofs = {window.name: self._refit(window) for window in windows_of(self.policy) if window.name in refit}
-        self.state = undo(state, [name for name, proof in proofs.items() if not proof.ok], self.policy)
+        before, self.state = self.state, state
+        fresh = {window.name: self._learnt(window) for window in windows_of(self.policy) if window.name in refit}
+        proofs = judge(self._newest, state, fresh, self._twin) if fresh else {}
+        passed = {name: fresh[name] for name, proof in proofs.items() if proof.ok}
+        self.models |= {(name, state.track(name).fitted): model for name, model in passed.items()}
+        self.state = undo(state, proofs.keys() - passed, self.policy)
+        if (proofs and not passed) or self._worse(before):
+            self.state = not_done(undo(state, refit, self.policy), before)
         self.models = {key: model for key, model in self.models.items() if key in needed(self.state)}
         return proofs
 
-    def _refit(self, window: Window) -> Proof:
-        track, fresh = self.state.track(window.name), self._learnt(window)
-        if fresh is None:
-            return Proof(False, f"its {len(self._labels[self._last(window)]):,} rows are of one class")
-        self.models[window.name, track.fitted] = fresh
-        twin = self._learnt(window, len(self._newest.y)) if needs_twin(track) else None
-        by_twin = None if twin is None else self._losses({window.name: twin})
-        return prove(track, self._losses({window.name: fresh}), self._losses({}), by_twin)
+    def _worse(self, before: State) -> bool:
+        """Say whether what answers now is worse than what did."""
+        now = self.state
+        if now.served == before.served:
+            return False
+        others = {
+            track.window: self.models[track.window, track.fitted]
+            for track in now.tracks if track.fitted != before.track(track.window).fitted
+        }  # fmt: skip
+        return bool(takes_over(self._newest, before.served, now.served, others))
 
-    def _losses(self, models: Mapping[str, Any]) -> Floats:
-        """Return what the newest batch costs row by row, less what an offset mends, if windows had other models."""
-        batch, classes = self._newest, self.classes
-        members = {name: spread(known, batch.classes, classes) for name, known in batch.members.items()}
-        members |= {name: said(model, batch.rows, classes) for name, model in models.items()}
-        return shape_losses(blend(members, self.state.served), _truth(batch.y, classes))
+    def _twin(self, name: str) -> Any:
+        window = next(window for window in windows_of(self.policy) if window.name == name)
+        return self._learnt(window, len(self._newest.y))
 
     def _learnt(self, window: Window, without: int = 0) -> Any:
         """Return a model of the window's rows, but for so many of the newest; None of a single class."""
@@ -149,26 +155,6 @@ class Keeper:
 
     def _whole(self, model: Pipeline) -> Pipeline:
         return Pipeline([*self._head.steps, *model.steps])
-
-
-@dataclass(frozen=True)
-class _Labelled:
-    """A labelled batch, and what each window said of it, about which classes, before its labels came."""
-
-    rows: pd.DataFrame
-    y: np.ndarray
-    members: Mapping[str, Floats]
-    classes: np.ndarray | None
-
-
-def _truth(y: np.ndarray, classes: np.ndarray | None) -> Floats:
-    return np.asarray(y, dtype="float64") if classes is None else positions(y, classes)
-
-
-def positions(y: np.ndarray, classes: np.ndarray) -> Floats:
-    """Return where each label is among sorted classes; one that is not among them comes after all."""
-    at = np.minimum(np.searchsorted(classes, y), len(classes) - 1)
-    return np.where(classes[at] == y, at, len(classes)).astype("float64")
 
 
 def needed(state: State) -> set[Key]:

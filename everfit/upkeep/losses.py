@@ -5,6 +5,7 @@ Answers are an array of numbers, or of probabilities by class, whose truth is th
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,25 @@ Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 LEAST = 1e-3  # the least probability that a loss believes: one absurd row decides nothing
 STEPS = 6  # of Newton's method, each of one at most
+
+
+def classes_of(models: Iterable[Any], more: np.ndarray | None = None) -> np.ndarray | None:
+    """Return the classes that any of the models knows, and `more`; None for numbers."""
+    known = [np.asarray(model.classes_) for model in models if hasattr(model, "classes_")]
+    known += [] if more is None else [more]
+    return np.unique(np.concatenate(known)) if known else None
+
+
+def truth_of(labels: Any, classes: np.ndarray | None) -> Floats:
+    """Return labels as numbers, or as positions among sorted classes; those that are none of them come after all."""
+    values = np.asarray(labels)
+    return np.asarray(values, dtype="float64") if classes is None else positions(values, classes)
+
+
+def positions(y: np.ndarray, classes: np.ndarray) -> Floats:
+    """Return where each label is among sorted classes; one that is not among them comes after all."""
+    at = np.minimum(np.searchsorted(classes, y), len(classes) - 1)
+    return np.where(classes[at] == y, at, len(classes)).astype("float64")
 
 
 def losses(said: Floats, truth: Floats) -> Floats:

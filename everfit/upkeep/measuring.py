@@ -34,6 +34,12 @@ class Answers:
         before = {name: said[rows] for name, said in self.before.items()}
         return Answers(members, before, None if self.old is None else self.old[rows])
 
+    def sound(self) -> Answers:
+        """Return those of models all of whose answers are numbers."""
+        members = {name: said for name, said in self.members.items() if np.isfinite(said).all()}
+        before = {name: said for name, said in self.before.items() if np.isfinite(said).all()}
+        return Answers(members, before, self.old if self.old is not None and np.isfinite(self.old).all() else None)
+
 
 @dataclass(frozen=True)
 class Paid(Record):
@@ -64,10 +70,15 @@ class Measured(Record):
 def measure(answers: Answers, truth: Floats, mix: Mix) -> Measured | None:
     """Measure a batch that was answered with a mix; None of hardly any rows.
 
-    `truth` are numbers or positions of classes; a class that is not among the columns has a position after them.
+    `truth` are numbers or positions of classes; a class that is not among the columns has a position after them. A
+    model that has answered with what is no number is left out, as it would leave no number in the state.
     """
-    if len(truth) < FEWEST:
+    known, answers = np.isfinite(truth), answers.sound()
+    if not known.all():
+        answers, truth = answers.take(known), truth[known]
+    if len(truth) < FEWEST or not answers.members:
         return None
+    mix = mix.among(answers.members)
     plain = blend(answers.members, mix)
     served = moved(plain, mix.offset, mix.trust)
     now = shape_losses(served, truth)
@@ -75,6 +86,7 @@ def measure(answers: Answers, truth: Floats, mix: Mix) -> Measured | None:
     refits = {
         name: _paid(blend({**answers.members, name: said}, mix), plain, truth, each[name])
         for name, said in answers.before.items()
+        if name in each
     }
     constant = of_a_constant(truth, 0 if plain.ndim == 1 else plain.shape[1])
     return Measured(

@@ -33,6 +33,14 @@ def needs_twin(track: Track) -> bool:
     return not track.gains or track.gain < 0
 
 
+def not_worse(fresh: Floats, champion: Floats) -> str:
+    """Return why losses on rows that were learnt from say that a fit has failed; nothing where they do not."""
+    if not np.isfinite(fresh).all():
+        return f"{int((~np.isfinite(fresh)).sum()):,} of its answers are no numbers"
+    now, before = float(fresh.mean()), float(champion.mean())
+    return f"worse on rows that it learnt from: {now:.4g} against {before:.4g}" if now > before * (1 + MARGIN) else ""
+
+
 def prove(track: Track, fresh: Floats, champion: Floats, twin: Floats | None = None) -> Proof:
     """Judge a window's fresh model by losses on the rows of the newest labelled batch, one for each row.
 
@@ -42,14 +50,12 @@ def prove(track: Track, fresh: Floats, champion: Floats, twin: Floats | None = N
     failed; `twin` learnt without them and must not be shown to be worse by more than the margin (one-sided paired
     test).
     """
-    if not np.isfinite(fresh).all():
-        return Proof(False, f"{int((~np.isfinite(fresh)).sum()):,} of its answers are no numbers")
-    level = float(champion.mean())
-    if fresh.mean() > level * (1 + MARGIN):
-        return Proof(False, f"worse on rows that it learnt from: {fresh.mean():.4g} against {level:.4g}")
+    if why := not_worse(fresh, champion):
+        return Proof(False, why)
     if twin is None:
         gain = track.gain / track.gains if track.gains else 0.0
         return Proof(True, f"its record: {gain:+.1%} of the loss by earlier refits")
+    level = float(champion.mean())
     worse = twin - champion - MARGIN * level
     p_value = float(stats.ttest_1samp(worse, 0.0, alternative="greater").pvalue) if np.ptp(worse) else 1.0
     said = f"without the newest batch it has {twin.mean():.4g} there, the champion {level:.4g} (p = {p_value:.2g})"

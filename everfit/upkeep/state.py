@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 from everfit.record import Record
 
@@ -36,6 +37,11 @@ class Mix(Record):
     def move(self) -> float:
         """By how much answers are moved, about."""
         return self.offset * self.trust
+
+    def among(self, windows: Collection[str]) -> Mix:
+        """Return the same of some windows alone, whose shares sum to one if any of them has one."""
+        total = sum(self.weights[name] for name in windows) or 1.0
+        return replace(self, weights={name: self.weights[name] / total for name in windows})
 
 
 @dataclass(frozen=True)

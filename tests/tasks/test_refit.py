@@ -1,4 +1,4 @@
-"""The gate of a refit: each window's fresh model in its place, beside what the champion says of the newest rows."""
+"""What becomes of windows whose fits passed the gate, or did not."""
 
 from pathlib import Path
 
@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.compose import ColumnTransformer
-from sklearn.dummy import DummyRegressor
-from sklearn.linear_model import LinearRegression
+from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
 from everfit.ledger import Ledger
@@ -16,54 +15,41 @@ from everfit.settings import Settings
 from everfit.spec import ModelSpec
 from everfit.upkeep.advance import begin
 from everfit.upkeep.proof import Proof
+from everfit.upkeep.taken import done
 from tasks.fitting import Fitting
 from tasks.lineage import Lineage
-from tasks.refit import _Case
+from tasks.refit import _newest, _verdict
 
 SPEC = ModelSpec.model_validate({"name": "m", "data": {"source": "x", "target": "y"}})
-DICE = np.random.default_rng(0)
-ROWS = pd.DataFrame({"x": DICE.normal(0, 3, 300)}).assign(y=lambda rows: 3 * rows["x"] + DICE.normal(0, 1, 300))
-
-
-def fitted(model, rows: pd.DataFrame = ROWS) -> Pipeline:
-    return Pipeline([("reads", ColumnTransformer([("x", "passthrough", ["x"])])), ("model", model)]).fit(
-        rows, rows["y"]
-    )
+ROWS = pd.DataFrame({"x": np.random.default_rng(0).normal(0, 3, 600)}).assign(y=lambda rows: rows["x"] > 1)
+ROWS.loc[300:, "y"] = False  # a rare event, of which the latest batches have none
 
 
 @pytest.fixture
-def case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> _Case:
-    """A champion that has learnt from none of these rows, of which the newest fifty judge."""
+def fitting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fitting:
+    """A champion that has learnt from none of these rows, which came in batches of fifty."""
     monkeypatch.chdir(tmp_path)
     Ledger.of(Settings()).swap_champion("m", expected=None, new=1, actor="ann")
-    card = {"task": "regression", "metric": "mae", "split": {}, "schema": {"x": "number", "y": "number"}}
-    champion = Loaded("m", 1, Path(), fitted(LinearRegression()), card, ROWS, np.array([], dtype="uint64"))
-    lineage = Lineage(SPEC, champion)
-    return _Case(Fitting(SPEC, lineage, 50), ROWS, begin(SPEC.refit, "regression"), {"all": champion.pipeline})
+    card = {"task": "binary", "metric": "log_loss", "split": {}, "schema": {"x": "number", "y": "bool"}}
+    model = Pipeline([("reads", ColumnTransformer([("x", "passthrough", ["x"])])), ("model", LogisticRegression())])
+    champion = Loaded("m", 1, Path(), model.fit(ROWS, ROWS["y"]), card, ROWS, np.array([], dtype="uint64"))
+    return Fitting(SPEC, Lineage(SPEC, champion), 50)
 
 
-def test_the_same_on_newer_rows_is_proven_by_a_twin_and_what_has_no_weight_by_labels_to_come(case):
-    assert (len(case.newest), len(case.older), case.fresh) == (50, 250, True)
-    proof = case.prove("all", fitted(LinearRegression()))
-    assert proof.ok
-    assert proof.reason.startswith("not worse: without the newest batch it has ")
-    assert case.prove("recent", fitted(DummyRegressor())).reason == "it has no weight until labels have judged it"
-
-
-def test_what_is_worse_even_on_the_rows_that_it_learnt_from_is_refused(case):
-    made = fitted(DummyRegressor())
-    proof = case.prove("all", made)
-    assert not proof.ok
-    assert "worse on rows that it learnt from" in proof.reason
-    verdict = case.judge(case.fitting.join({"all": made}, case.state.served), {"all": proof})
-    assert not verdict.promote
-    assert verdict.blockers[0] == f"all keeps its model: {proof.reason}"
-
-
-def test_one_window_that_is_refused_does_not_keep_another_from_taking_over(case):
-    made = case.fitting.join(case.models | {"recent": fitted(LinearRegression())}, case.state.served)
-    verdict = case.judge(made, {"all": Proof(False, "worse"), "recent": Proof(True, "not worse")})
+def test_a_window_of_one_class_learns_nothing_and_keeps_no_other_from_it(fitting):
+    assert fitting.fit("recent", ROWS) is None
+    fresh = fitting.fit("all", ROWS)
+    assert sorted(fresh.classes_) == [False, True]
+    champion = fitting.lineage.champion
+    newest, older = _newest(SPEC, champion, ROWS, {"all": champion.pipeline, "recent": None}, 50)
+    assert (len(newest.rows), len(older), newest.fresh) == (50, 550, True)
+    state = done(begin(SPEC.refit, "binary"), ("all",), SPEC.refit)
+    made = fitting.join({"all": fresh}, state.served)
+    proofs = {"all": Proof(True, "not worse"), "recent": Proof(False, "of one class")}
+    verdict = _verdict(fitting.lineage, newest, made, proofs, "")
     assert verdict.promote
     assert verdict.reasons == (
-        "refit of recent rows (weights: all 100%, recent 0%)", "recent: not worse", "all keeps its model: worse",
+        "refit of all rows (weights: all 100%)", "all: not worse", "recent keeps its model: of one class",
     )  # fmt: skip
+    assert not _verdict(fitting.lineage, newest, made, {"recent": proofs["recent"]}, "").promote
+    assert _verdict(fitting.lineage, newest, made, proofs, "worse").blockers == ("worse",)
