@@ -67,7 +67,7 @@ def compare(
         _Window("since promotion" if rows == len(after) else "of the latest rows", rows, rise(before, after[-rows:]))
         for rows in _spans(len(after), recent or 0, min_labels)
     ]
-    return _finding(windows, level / len(windows), min_increase)
+    return _finding(windows, level, min_increase)
 
 
 def _spans(rows: int, recent: int, fewest: int) -> list[int]:
@@ -83,12 +83,15 @@ def _cap(losses: Floats) -> float:
 
 
 def _finding(windows: list[_Window], level: float, min_increase: float) -> Finding:
-    alarms = [w for w in windows if w.loss.p_value < level and w.loss.share >= min_increase]
+    share = level / len(windows)
+    alarms = [w for w in windows if w.loss.p_value < share and w.loss.share >= min_increase]
     shown = min(alarms or windows[:1], key=lambda w: w.loss.p_value)
     loss = shown.loss
+    shared = f", as {len(windows)} windows share a level of {level:g}" if len(windows) > 1 else ""
     text = (
         f"the mean loss {shown.name} is {loss.after:.4g} on {shown.rows:,} rows, against {loss.before:.4g} "
-        f"when the champion was judged: {loss.share:+.0%} (p = {loss.p_value:.2g}; {min_increase:.0%} matters)"
+        f"when the champion was judged: {loss.share:+.0%} (p = {loss.p_value:.2g}; "
+        f"{min_increase:.0%} with p < {share:.2g} matter{shared})"
     )
     return Finding(
         SIGNAL,

@@ -40,6 +40,15 @@ def test_a_fallen_loss_is_fine():
     assert not compare(losses(4000, 1), losses(3000, 2, mean=0.5)).speaks
 
 
+def test_the_level_that_windows_share_is_said_with_the_p_value():
+    before, after = losses(4000, 1), losses(500, 44, mean=1.08)
+    alone, shared = (compare(before, after[: 300 if alone else None], min_increase=0.02) for alone in (True, False))
+    assert "with p < 0.01 matter)" in alone.text
+    assert 0.005 < shared.p_value < 0.01, shared.text
+    assert not shared.speaks
+    assert "2% with p < 0.005 matter, as 2 windows share a level of 0.01)" in shared.text
+
+
 def test_a_rise_too_small_to_matter_is_fine_however_significant():
     finding = compare(losses(50_000, 1), losses(100_000, 2, mean=1.05))
     assert finding.p_value < 0.001

@@ -97,6 +97,14 @@ def test_the_next_refit_is_counted_from_the_last_one_also_when_that_was_undone()
     assert plan.reasons[0].endswith(f"in {min(one.left for one in blend.standings(after))} batch(es)")
 
 
+@pytest.mark.parametrize(("again", "why"), [(False, "Too few new labels"), (True, "were weighed before")])
+def test_the_page_says_why_no_window_was_measured(again, why, tmp_path):
+    seen, decision, _ = judged(upkeep=DUE, again=again)
+    text = rendering.page(tmp_path / "drift.html", seen, decision).read_text()
+    assert why in text
+    assert ("Too few new labels" in text) is not again
+
+
 def test_a_decision_of_before_there_were_diagnoses_has_a_page_too(tmp_path):
     seen, decision, found = judged()
     old = replace(decision, diagnosis=None, wanted=None)
