@@ -50,10 +50,6 @@ class Answered:
         """Return some rows, by their positions."""
         return Answered(self.frame.iloc[rows], self.said.take(rows), self.losses[rows])
 
-    def latest(self, rows: int = ROWS) -> Answered:
-        """Return the last of the rows, at most so many."""
-        return self.take(np.arange(len(self))[-rows:])
-
     @property
     def proba(self) -> Floats:
         """The probability of each class that the champion knows; only classifiers have it."""
