@@ -117,7 +117,7 @@ def _notes(facts: Mapping[str, Any]) -> Iterator[str]:
     """Say what the record does not have, because it was written before that was kept."""
     if "policy" not in facts:
         yield "its policy was not recorded: it was made again by the model file of today"
-    if (made := facts.get("everfit", "unknown")) != (here := metadata.version("everfit")):
+    if (made := facts.get("everfit", "of an unknown version")) != (here := metadata.version("everfit")):
         yield f"it was made by everfit {made}, and made again by {here}"
     for what, kind in (("decision", Decision), ("evidence", Evidence)):
         missing = sorted(kind.__dataclass_fields__.keys() - facts[what].keys())

@@ -76,7 +76,7 @@ def test_of_an_old_decision_what_cannot_be_made_again_is_said(ledger):
     assert told.action == "search"
     assert told.identical
     assert "by the model file of today" in told.notes[0]
-    assert "made by everfit unknown" in told.notes[1]
+    assert "made by everfit of an unknown version, " in told.notes[1]
     assert told.notes[2].endswith("not compared: diagnosis, refit, upkeep, wanted")
     assert told.notes[3].endswith("not compared: costs, measured, spent, upkeep")
     assert "what a search was called then" in told.notes[4]
