@@ -15,16 +15,18 @@ from everfit.backtest.asked import Asked
 from everfit.backtest.history import History
 from everfit.backtest.searching import Model, Winners, challenge
 from everfit.backtest.session import Session
-from everfit.evaluation import Predicted
+from everfit.evaluation import Predicted, row_losses
 from everfit.models.lighter import merged
 from everfit.models.portfolio import refitted, said, spread
 from everfit.monitor import performance
 from everfit.monitor.decision import Action, Decision
 from everfit.monitor.findings import Finding
+from everfit.monitor.means import BLOCKS
 from everfit.record import Record
+from everfit.search.predicted import of_array
 from everfit.spec import ModelSpec
 from everfit.upkeep.keeper import Keeper
-from everfit.upkeep.losses import Floats, losses, truth_of
+from everfit.upkeep.losses import Floats
 from everfit.upkeep.measuring import Answers
 
 
@@ -33,7 +35,8 @@ class Deed(Record):
     """What was done once the labels of a batch (its number) were known, and why.
 
     `fits` are those of pipelines, `searched` the seconds of one core that went to a search's trials, whose challenger
-    was `promoted` or not. `weights` are the windows' shares in what answers from then on.
+    was `promoted` or not; how it, or a refit that was refused, was `judged`.
+    `weights` are the windows' shares in what answers from then on.
     """
 
     batch: int
@@ -108,15 +111,24 @@ class Performance:
 
     def __init__(self, reference: Floats) -> None:
         self.reference, self.since = reference, list[Floats]()
+        self.beyond = 0  # rows that the champion's refits learnt from
+
+    def refitted(self) -> None:
+        """Begin anew; labels that were met count on, so that the few since a refit may judge it."""
+        self.beyond += sum(map(len, self.since))
+        self.since.clear()
 
     def __call__(self, session: Session, frame: pd.DataFrame, y: np.ndarray, answers: Answers) -> tuple[Finding, ...]:
         """Compare, this batch included."""
         del frame
         keeper, monitor = session.keeper, session.spec.monitor
-        self.since.append(losses(keeper.serve(answers), truth_of(y, keeper.classes)))
+        said = of_array(keeper.serve(answers), keeper.classes)
+        self.since.append(row_losses(keeper.task, y, said))
+        known, fewest = np.concatenate(self.since), monitor.min_labels
+        enough = self.beyond and self.beyond + len(known) >= fewest
         found = performance.compare(
-            self.reference, np.concatenate(self.since), level=monitor.significance,
-            min_increase=monitor.loss_increase, min_labels=monitor.min_labels, recent=len(y),
+            self.reference, known, level=monitor.significance, min_increase=monitor.loss_increase,
+            min_labels=min(2 * BLOCKS, fewest) if enough else fewest, recent=len(y),
         )  # fmt: skip
         return (found,)
 
@@ -162,12 +174,13 @@ class Kept:
         self.fresh.clear()
         answers = answers.take(rows - batch.start) if answers else self.session.keeper.answers(frame)
         refused = tuple(Finding("validation", why, severity="repair") for why in history.refused.get(number, ()))
+        version = self.session.version
         decision = self.session.learn(frame, y, answers, now, refused)
         if decision.action != "repair":
             self.accepted.append(number)
             self.said.append(replace(given, values=given.values[rows - batch.start]))
-        if decision.action == "refit":
-            self.performance.since.clear()
+        if decision.action == "refit" and self.session.version > version:
+            self.performance.refitted()
         deed = self._deed(number, decision, self.session.keeper.fits - before)
         return self._search(deed, now) if decision.action == "search" else deed
 
@@ -198,8 +211,11 @@ class Kept:
 
     def _deed(self, number: int, decision: Decision, fits: int) -> Deed:
         weights = self.session.keeper.state.served.weights
-        return Deed(number, decision.action, decision.verdict, decision.reasons, decision.blockers, decision.refit,
-                    {name: round(share, 4) for name, share in weights.items()}, fits)  # fmt: skip
+        refused = [f"{name}: {proof.reason}" for name, proof in self.session.proofs.items() if not proof.ok]
+        return Deed(
+            number, decision.action, decision.verdict, decision.reasons, decision.blockers, decision.refit,
+            {name: round(share, 4) for name, share in weights.items()}, fits, judged="; ".join(refused),
+        )  # fmt: skip
 
     def _search(self, deed: Deed, now: datetime) -> Deed:
         """Let a challenger be found and judged; it takes over if it has won."""
@@ -212,11 +228,11 @@ class Kept:
         verdict, fits = found.verdict, deed.fits
         if verdict.promote:
             self.winners, self.factors = found.model.winners, found.model.factors
-            self.performance.reference, self.crowned = found.model.losses, len(self.accepted)
-            self.performance.since.clear()
+            self.performance, self.crowned = Performance(found.model.losses), len(self.accepted)
             fresh = self._keeper(found.model, frame, y)
             fits += fresh.fits
             self.session.crown(fresh, found.model.inputs, now)
+            self.session.signals = (self.performance,)
         judged = "; ".join(verdict.reasons if verdict.promote else verdict.blockers)
         return Deed(**{**vars(deed), "fits": fits, "searched": found.model.seconds, "promoted": verdict.promote,
                        "judged": judged})  # fmt: skip

@@ -16,7 +16,7 @@ from everfit.backtest.history import History
 from everfit.search import Progress, Searched
 from everfit.search.problem import answers
 from everfit.spec import ModelSpec
-from everfit.upkeep.losses import Floats, losses, positions
+from everfit.upkeep.losses import Floats
 
 Winners = Sequence[tuple[str, dict[str, Any]]]
 
@@ -49,7 +49,7 @@ def first(
     rows = history.frame.iloc[history.sound()].reset_index(drop=True)
     found = _search(spec, history, asked, rows, folder=folder, identity=folder.parent.name, on_progress=on_progress)
     judged = found.out_of_fold
-    known = np.zeros(0) if judged is None else _losses(judged.y, judged.predicted)
+    known = np.zeros(0) if judged is None else evaluation.row_losses(history.task, judged.y, judged.predicted)
     return _model(found, known)
 
 
@@ -82,7 +82,7 @@ def challenge(
         "dummy": evaluation.predict(_dummy(spec, history, train), test, history.task, history.positive),
     }
     verdict = _judge(spec, history, y, test, predictions, name)
-    known = _losses(y, predictions["challenger"]) if len(y) else np.zeros(0)
+    known = evaluation.row_losses(history.task, y, predictions["challenger"]) if len(y) else np.zeros(0)
     return Challenge(_model(found, known), verdict)
 
 
@@ -116,13 +116,6 @@ def _judge(
         ordered=spec.data.time is not None, groups=test[spec.data.group].to_numpy() if spec.data.group else None,
         seed=spec.search.seed,
     )  # fmt: skip
-
-
-def _losses(y: Any, predicted: evaluation.Predicted) -> Floats:
-    """Return what rows cost as the policy counts it."""
-    if predicted.proba is None or predicted.classes is None:
-        return losses(np.asarray(predicted.values, dtype="float64"), np.asarray(y, dtype="float64"))
-    return losses(predicted.proba, positions(np.asarray(y), predicted.classes))
 
 
 def _model(found: Searched, known: Floats) -> Model:

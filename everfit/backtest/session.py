@@ -81,10 +81,12 @@ class Session:
         if not broken:
             self._accepted.append(frame[self.inputs])
             self.keeper.learn(frame, y, answers)
-        if decision.upkeep:
-            self.proofs = self.keeper.act(decision.upkeep, decision.refit)
-        if decision.action in ("refit", "recalibrate"):
-            self._renew(learnt=decision.action == "refit")
+        before = self.keeper.state
+        self.proofs = self.keeper.act(decision.upkeep, decision.refit) if decision.upkeep else {}
+        after = self.keeper.state
+        learnt = any(after.track(name).fitted != before.track(name).fitted for name in decision.refit)
+        if learnt or (decision.action == "recalibrate" and after.served != before.served):
+            self._renew(learnt=learnt)
         elif decision.action == "search":
             self.searched = (*self.searched, now)
         return decision

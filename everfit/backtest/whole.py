@@ -38,7 +38,7 @@ def backtest(
         variants = _variants(stage, spec, found[0], workers, tell) if recommend else ()
     first = f"{report.named(stage.model.family)}, {history.metric.name} {stage.model.score:.4g} in the search"
     return Result(
-        model=spec.name, first=first, delay=_usual(stage.learnt), variants=variants, notes=_notes(spec, history),
+        model=spec.name, first=first, delay=_usual(stage.learnt), variants=variants, notes=_notes(spec, history, found),
         **facts(history, found),
     )  # fmt: skip
 
@@ -59,7 +59,7 @@ def _personal(suites: Sequence[Suite]) -> frozenset[str]:
     return frozenset().union(*(suite.personal for suite in suites))
 
 
-def _notes(spec: ModelSpec, history: History) -> tuple[str, ...]:
+def _notes(spec: ModelSpec, history: History, found: Sequence[Standing]) -> tuple[str, ...]:
     """Say in what this differs from production."""
     said = [
         (not history.dated, "the rows have no dates: each batch counts as a day for cooldown and weekly cap"),
@@ -70,6 +70,10 @@ def _notes(spec: ModelSpec, history: History) -> tuple[str, ...]:
         ),
         (bool(spec.data.weight), "refits do not weigh rows; metrics and searches do"),
         (spec.promotion.approval == "manual", "promotions wait for nobody here"),
+        (
+            any(each.searches for each in found),
+            "a challenger is judged beside what the champion answered at the time, before it learnt again",
+        ),
         (spec.spending.limited, "searches are smaller than in production, and no monthly budget ends them"),
     ]
     return tuple(text for holds, text in said if holds)

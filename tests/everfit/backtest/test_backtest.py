@@ -11,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -20,10 +21,11 @@ from everfit.backtest import page, recommend, telling
 from everfit.backtest.asked import Asked, with_policy
 from everfit.backtest.checks import checked
 from everfit.backtest.history import cut
-from everfit.backtest.lives import Said, together
+from everfit.backtest.lives import Deed, Kept, Performance, Said, together
 from everfit.backtest.plan import BEST, CALENDAR, EVERY, NEVER, OTHER, THIS, spaced
 from everfit.backtest.result import Ahead, Result, Variant, ahead
 from everfit.errors import DataError, EverfitError, InputError, SpecError
+from everfit.upkeep.keeper import Keeper
 from everfit.validation import load_suites
 from tests.everfit.backtest import planted_history as planted
 
@@ -127,6 +129,45 @@ def test_what_was_killed_goes_on_where_it_was_and_ends_the_same(story, tmp_path)
     assert timeless(again, *names) == timeless(story.result, *names)
     assert sum("batch by batch" in text for text in told) == 6 * each - after
     assert not any("the first model" in text for text in told)
+
+
+def kept(story: SimpleNamespace) -> Kept:
+    """Return the policy of the model file, before the first batch."""
+    (first,) = story.home.glob("*/first.joblib")
+    history = cut(planted.spec(), planted.ASKED, planted.history())
+    return Kept(planted.spec(), history, joblib.load(first), planted.ASKED)
+
+
+def live(life: Kept, batches: int) -> list[Deed]:
+    history, deeds = life.history, []
+    for number in range(batches):
+        life.answer(number)
+        deeds.append(life.learn(number, history.batches[number].ended))
+    return deeds
+
+
+def test_a_refit_that_was_refused_is_none(story, monkeypatch):
+    monkeypatch.setattr(Keeper, "_learnt", lambda *_: None)
+    life = kept(story)
+    deeds = [deed for deed in live(life, 4) if deed.action == "refit"]
+    assert deeds
+    assert all("are of one class" in deed.judged for deed in deeds)
+    assert (life.session.labelled, life.performance.beyond) == (4 * planted.ROWS, 0)
+    assert len(life.performance.since) == 4
+
+
+def test_after_refits_the_few_labels_since_may_show_a_rise_as_in_production(story):
+    life, spec = kept(story), planted.spec()
+    assert spec.monitor.min_labels > planted.ROWS
+    live(life, 4)
+    history, session = life.history, life.session
+    life.performance.refitted()
+    frame = history.frame.iloc[history.batches[-1].rows]
+    answers = session.keeper.answers(frame)
+    (found,) = life.performance(session, frame, -frame["y"].to_numpy(), answers)
+    assert (life.performance.beyond, found.severity) == (4 * planted.ROWS, "retrain")
+    (first,) = Performance(life.performance.reference)(session, frame, -frame["y"].to_numpy(), answers)
+    assert "not enough labels" in first.text
 
 
 def test_labels_that_come_late_are_learnt_from_late(story, tmp_path):
