@@ -64,7 +64,7 @@ def prepared(
     forgets what was done before.
     """
     said = spec.model_dump(mode="json", include={"name", "data", "search", "evaluation"})
-    folder = home / name_of(said, asked.to_dict(), history.digest())
+    folder = home / name_of(said, asked.to_dict(), history.digest(), sorted(personal))
     with locked(folder / "lock", wait=False) as mine:
         if not mine:
             raise InputError(f"Another process is at this very backtest, in {folder}.", do="Wait until it has ended.")

@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 
 from everfit import evaluation
-from everfit.backtest import page, recommend, telling
+from everfit.backtest import page, recommend, run, telling
 from everfit.backtest.asked import Asked, with_policy
 from everfit.backtest.checks import checked
 from everfit.backtest.history import cut
@@ -168,6 +168,15 @@ def test_after_refits_the_few_labels_since_may_show_a_rise_as_in_production(stor
     assert (life.performance.beyond, found.severity) == (4 * planted.ROWS, "retrain")
     (first,) = Performance(life.performance.reference)(session, frame, -frame["y"].to_numpy(), answers)
     assert "not enough labels" in first.text
+
+
+def test_what_is_personal_is_part_of_what_is_asked(story, tmp_path):
+    spec, history = planted.spec(), cut(planted.spec(), planted.ASKED, planted.history())
+    folders = []
+    for personal in ((), ("a",)):
+        with run.prepared(spec, history, planted.ASKED, tmp_path, tell=lambda *_: None, personal=personal) as stage:
+            folders.append(stage.folder)
+    assert folders[0] != folders[1]
 
 
 def test_labels_that_come_late_are_learnt_from_late(story, tmp_path):
