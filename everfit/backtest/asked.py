@@ -16,7 +16,7 @@ from everfit.spec import ModelSpec, parse_duration, parse_spec
 
 PARTS = ("refit", "monitor", "retrain", "promotion")  # of a model file, that are its policy
 TRIALS, BUDGET = 8, timedelta(minutes=2)
-FORMAT = 2  # of what is remembered: another one is begun anew
+FORMAT = 3  # of what is remembered: another one is begun anew
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ class Said:
 
 
 class Life(Protocol):
-    """A policy at some point of a history. It pickles without the history, which `resume` gives back."""
+    """A policy at some point of a history. It pickles without rows and answers, which `resume` gives back."""
 
     def answer(self, number: int) -> Said:
         """Answer a batch."""
@@ -70,8 +70,8 @@ class Life(Protocol):
     def learn(self, number: int, now: datetime) -> Deed:
         """Take in the labels of a batch that was answered."""
 
-    def resume(self, history: History) -> None:
-        """Go on where it was."""
+    def resume(self, history: History, said: Sequence[Said]) -> None:
+        """Go on where it was, given what was `said` of each batch so far."""
 
 
 class Fixed:
@@ -98,8 +98,9 @@ class Fixed:
         self.model = refitted(merged(self.model), history.frame.iloc[known], history.y[known], self.rows)
         return Deed(number, "refit", fits=1)
 
-    def resume(self, history: History) -> None:
+    def resume(self, history: History, said: Sequence[Said]) -> None:
         """Go on where it was."""
+        del said  # it learns from labels alone
         self.history = history
 
     def __getstate__(self) -> dict[str, Any]:
@@ -178,27 +179,29 @@ class Kept:
         decision = self.session.learn(frame, y, answers, now, refused)
         if decision.action != "repair":
             self.accepted.append(number)
-            self.said.append(replace(given, values=given.values[rows - batch.start]))
+            self.said.append(self._sound(number, given))
         if decision.action == "refit" and self.session.version > version:
             self.performance.refitted()
         deed = self._deed(number, decision, self.session.keeper.fits - before)
         return self._search(deed, now) if decision.action == "search" else deed
 
-    def resume(self, history: History) -> None:
+    def resume(self, history: History, said: Sequence[Said]) -> None:
         """Go on where it was: its rows are those of the warm-up and of the batches that it learnt from."""
         self.history = history
-        keeper = self.session.keeper
-        keeper.frame, keeper.y = self._rows(self.accepted)
+        self.said = [self._sound(number, said[number]) for number in self.accepted]
+        self.session.keeper.knows(*self._rows(self.accepted))
         self.session._reference = self._rows(self.accepted[: self.crowned])[0]
         later = (history.sound(number) for number in self.accepted[self.crowned :])
         self.session._accepted = [history.frame.iloc[rows][self.session.inputs] for rows in later]
 
     def __getstate__(self) -> dict[str, Any]:
-        session, keeper = copy(self.session), copy(self.session.keeper)
-        none = pd.DataFrame()
-        keeper.frame, keeper.y = none, np.zeros(0)
-        session.keeper, session._reference, session._accepted = keeper, none, []
-        return self.__dict__ | {"history": None, "session": session}
+        session = copy(self.session)
+        session.keeper, session._reference, session._accepted = self.session.keeper.bare(), pd.DataFrame(), []
+        return self.__dict__ | {"history": None, "session": session, "said": []}
+
+    def _sound(self, number: int, given: Said) -> Said:
+        history = _given(self.history)
+        return replace(given, values=given.values[history.sound(number) - history.batches[number].start])
 
     def _keeper(self, model: Model, frame: pd.DataFrame, y: np.ndarray) -> Keeper:
         history = _given(self.history)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,6 +54,18 @@ class Keeper:
         self.models[ALL, 0] = self.pipeline[at:]
         for window in windows_of(self.policy)[1:]:
             self.models[window.name, 0] = self._learnt(window) or self.models[ALL, 0]
+
+    def bare(self) -> Keeper:
+        """Return it without any rows, no larger than its models; `knows` gives them back."""
+        bare, none = copy(self), pd.DataFrame()
+        bare.__dict__.pop("_newest", None)  # of which nothing is asked before the next labels
+        bare.frame, bare.y, bare._met, bare._rows, bare._labels = none, np.zeros(0), (none, none), none, np.zeros(0)
+        return bare
+
+    def knows(self, frame: pd.DataFrame, y: np.ndarray) -> None:
+        """Go on with all rows that were labelled so far."""
+        self.frame, self.y = frame, y
+        self._rows, self._labels = self._conform(frame), y
 
     @property
     def served(self) -> Portfolio:

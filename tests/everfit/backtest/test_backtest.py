@@ -1,5 +1,6 @@
 """A policy lives through a small history whose change and whose broken day are known."""
 
+import pickle
 import re
 import shutil
 import signal
@@ -125,6 +126,8 @@ def test_what_was_killed_goes_on_where_it_was_and_ends_the_same(story, tmp_path)
     assert subprocess.run(command, cwd=ROOT, check=False).returncode == -signal.SIGKILL
     told: list[str] = []
     again = planted.lived(story.base, home, tell=lambda _, text: told.append(text))
+    for answers in home.rglob("*.said"):
+        answers.write_bytes(answers.read_bytes() + b"half an answer")
     names = (THIS, NEVER, EVERY, OTHER, CALENDAR, BEST)
     assert timeless(again, *names) == timeless(story.result, *names)
     assert sum("batch by batch" in text for text in told) == 6 * each - after
@@ -148,6 +151,19 @@ def live(life: Kept, batches: int) -> list[Deed]:
 
 def test_a_refit_that_was_refused_is_none(story, monkeypatch):
     monkeypatch.setattr(Keeper, "_learnt", lambda *_: None)
+def test_what_is_remembered_of_a_policy_holds_no_row_and_no_answer(story):
+    life = kept(story)
+    live(life, 4)
+    again = pickle.loads(pickle.dumps(life))
+    keeper = again.session.keeper
+    rows = (keeper.frame, keeper._rows, keeper._labels, keeper._met[1], again.said)
+    assert not any(map(len, rows))
+    assert not hasattr(keeper, "_newest")
+    again.resume(life.history, life.said)
+    pd.testing.assert_frame_equal(keeper._rows, life.session.keeper._rows)
+    assert len(together(again.said, life.history)) == 4 * planted.ROWS
+
+
     life = kept(story)
     deeds = [deed for deed in live(life, 4) if deed.action == "refit"]
     assert deeds
