@@ -61,8 +61,9 @@ def usual(spec: ModelSpec, history: History, other: ModelSpec | None, title: str
     return [*policies, Policy(OTHER, "kept", title, spec=other)] if other else policies
 
 
-def calendar(fits: int) -> Policy:
-    """Return a calendar with so many fits."""
+def calendar(fits: int, batches: int) -> Policy:
+    """Return a calendar with so many fits, or as many as so many batches let it have."""
+    fits = len(spaced(fits, batches))
     return Policy(CALENDAR, "calendar", f"calendar, {fits} fit{'' if fits == 1 else 's'}", fits=fits)
 
 

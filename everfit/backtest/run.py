@@ -167,8 +167,8 @@ def _live(policy: Policy) -> Lived:
 def all_policies(
     stage: Stage, spec: ModelSpec, *, other: ModelSpec | None, title: str, workers: int, tell: Tell
 ) -> tuple[list[Policy], dict[str, Lived]]:
-    """Return all policies and what became of them; the calendar has as many fits as the model file's policy used."""
+    """Return all policies and what became of them; the calendar has as many fits as `spec`, if it can."""
     policies = plan.usual(spec, stage.history, other, title)
     became = lived(stage, policies, workers=workers, tell=tell)
-    equal = plan.calendar(sum(deed.fits for deed in became[plan.THIS].deeds))
+    equal = plan.calendar(sum(deed.fits for deed in became[plan.THIS].deeds), len(stage.history.batches))
     return [*policies, equal], became | lived(stage, [equal], workers=1, tell=lambda *_: None)

@@ -13,6 +13,7 @@ from everfit.backtest import run
 from everfit.backtest.asked import Asked
 from everfit.backtest.checks import checked
 from everfit.backtest.history import History, read
+from everfit.backtest.plan import CALENDAR, THIS
 from everfit.backtest.result import Result, Standing, Variant, facts, standings
 from everfit.backtest.run import Stage, Tell
 from everfit.sources import Secrets
@@ -60,8 +61,14 @@ def _personal(suites: Sequence[Suite]) -> frozenset[str]:
 
 
 def _notes(spec: ModelSpec, history: History, found: Sequence[Standing]) -> tuple[str, ...]:
-    """Say in what this differs from production."""
+    """Say in what this differs from production, and the calendar from what it is beside."""
+    fits = {each.name: each.fits for each in found}
     said = [
+        (
+            fits[CALENDAR] < fits[THIS],
+            f"this policy made {fits[THIS]} fits, of two windows and of what proves them; a calendar makes one after "
+            f"each batch but the last, {fits[CALENDAR]}",
+        ),
         (not history.dated, "the rows have no dates: each batch counts as a day for cooldown and weekly cap"),
         (bool(history.left_out), f"{history.left_out:,} rows without a label or a time are left out"),
         (
