@@ -17,6 +17,9 @@ from everfit.backtest.asked import Asked
 from everfit.errors import DataError, InputError
 from everfit.evaluation import Metric, Predicted
 from everfit.features import casts
+from everfit.lake import labels
+from everfit.reserved import ORDER
+from everfit.schema import Schema
 from everfit.search.predicted import of_array
 from everfit.search.problem import answers
 from everfit.spec import ModelSpec, SqlSource, write_duration
@@ -117,7 +120,19 @@ class History:
 def read(spec: ModelSpec, asked: Asked, base: Path, secrets: sources.Secrets | None = None) -> History:
     """Read a history and cut it; raise InputError, SourceError or DataError when that cannot be done."""
     where: str | SqlSource = asked.data or spec.data.source
-    return cut(spec, asked, sources.sample(where, base=base, rows=EVERY_ROW, secrets=secrets))
+    frame = sources.sample(where, base=base, rows=EVERY_ROW, secrets=secrets)
+    if spec.data.labels and not (asked.data and spec.data.target in frame):
+        alone = sources.sample(spec.data.labels, base=base, rows=EVERY_ROW, secrets=secrets)
+        frame = _completed(spec, frame, alone)
+    return cut(spec, asked, frame)
+
+
+def _completed(spec: ModelSpec, frame: pd.DataFrame, alone: pd.DataFrame) -> pd.DataFrame:
+    """Join labels that come alone, as production does once all of them are known."""
+    target = spec.data.target
+    kind = Schema.of(alone[[target]]).to_dict()[target] if target in alone else "string"
+    said = labels.read(alone, spec.data, kind, "data.labels")
+    return labels.complete(frame, said.assign(**{ORDER: 0}), spec.data)
 
 
 def cut(spec: ModelSpec, asked: Asked, frame: pd.DataFrame) -> History:

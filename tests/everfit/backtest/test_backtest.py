@@ -21,7 +21,7 @@ from everfit import evaluation
 from everfit.backtest import page, recommend, run, telling
 from everfit.backtest.asked import Asked, with_policy
 from everfit.backtest.checks import checked
-from everfit.backtest.history import cut
+from everfit.backtest.history import cut, read
 from everfit.backtest.lives import Deed, Kept, Performance, Said, together
 from everfit.backtest.plan import BEST, CALENDAR, EVERY, NEVER, OTHER, THIS, calendar, spaced
 from everfit.backtest.result import Ahead, Result, Variant, ahead
@@ -293,6 +293,17 @@ def test_labels_are_learnt_when_they_exist_and_no_sooner():
 
 
 def test_each_answer_is_decided_as_it_was_at_its_time():
+def test_labels_that_come_alone_are_joined_by_their_ids(tmp_path):
+    whole = planted.history().assign(number=lambda rows: np.arange(len(rows)))
+    whole.drop(columns="y").to_parquet(tmp_path / "history.parquet", index=False)
+    said = pd.concat([whole[["number", "y"]].head(3).assign(y=-1.0), whole[["number", "y"]].tail(-1)])  # two corrected
+    said.to_parquet(tmp_path / "labels.parquet", index=False)
+    spec = planted.spec()
+    data = spec.data.model_copy(update={"labels": "labels.parquet", "ids": ("number",)})
+    history = read(spec.model_copy(update={"data": data}), planted.ASKED, tmp_path)
+    assert history.y == pytest.approx([-1.0, *whole["y"].tail(-1)])
+
+
     frame = planted.history().assign(y=lambda rows: np.where(rows["a"] > 10, "yes", "no"))
     history, classes = cut(planted.spec(), planted.ASKED, frame), np.array(["no", "yes"])
     probabilities = np.array([[0.6, 0.4], [0.9, 0.1]])
