@@ -24,6 +24,7 @@ from everfit.search.predicted import of_array
 from everfit.search.problem import answers
 from everfit.spec import ModelSpec, SqlSource, write_duration
 from everfit.upkeep.losses import Floats
+from everfit.upkeep.measuring import FEWEST as MEASURED
 
 USUAL = 25  # batches, when nobody says how long one is
 FEWEST, MOST = 3, 1_000  # batches
@@ -197,7 +198,7 @@ def _edges(
     """Return where each batch starts and stops; periods without a row are none."""
     period = asked.period
     if period is None:
-        size = int(asked.batch) if asked.batch else -(-(rows - warm) // USUAL)
+        size = int(asked.batch) if asked.batch else max(MEASURED, -(-(rows - warm) // USUAL))
         if size < 1:
             raise InputError(f"--batch is '{asked.batch}'.", do="Give a period (3d, 1w) or a number of rows.")
         starts = _whole(range(warm, rows, size), when)
@@ -214,7 +215,14 @@ def _edges(
             f"{FEWEST if few else MOST:,} {'are needed' if few else 'are the most'}.",
             do=f"Give a {'shorter' if few else 'longer'} --batch{', a smaller --warmup or a longer history' * few}.",
         )
-    return list(zip(starts, [*starts[1:], rows], strict=True))
+    edges = list(zip(starts, [*starts[1:], rows], strict=True))
+    if (usual := int(np.median(np.diff([*starts, rows])))) < MEASURED:
+        raise InputError(
+            f"A batch has {usual} rows, and {MEASURED} are the fewest that say how good a model is.",
+            why="In production the labels of smaller batches wait for the next ones.",
+            do="Give a longer --batch.",
+        )
+    return edges
 
 
 def _whole(starts: Sequence[int], when: Floats | None) -> list[int]:

@@ -249,6 +249,7 @@ def test_what_suites_refuse_or_set_aside_nobody_learns_from(tmp_path):
         ({"batch": "1d"}, {"time": None}, InputError, "names no data.time"),
         ({"batch": "soon"}, {}, InputError, "--batch is 'soon'"),
         ({"batch": "0"}, {}, InputError, "--batch is '0'"),
+        ({"batch": "20"}, {"time": None}, InputError, "A batch has 20 rows, and 30 are the fewest"),
         ({"batch": "4w"}, {}, InputError, "1 batch(es) of 4w; 3 are needed"),
         ({"warmup": 1.5}, {}, InputError, "--warmup is 1.5"),
         ({"delay": -1}, {}, InputError, "--delay is -1"),
@@ -292,7 +293,6 @@ def test_labels_are_learnt_when_they_exist_and_no_sooner():
         assert all(days.batches[now].ended >= days.batches[at].ended + timedelta(days=2) for at in known)
 
 
-def test_each_answer_is_decided_as_it_was_at_its_time():
 def test_labels_that_come_alone_are_joined_by_their_ids(tmp_path):
     whole = planted.history().assign(number=lambda rows: np.arange(len(rows)))
     whole.drop(columns="y").to_parquet(tmp_path / "history.parquet", index=False)
@@ -304,6 +304,7 @@ def test_labels_that_come_alone_are_joined_by_their_ids(tmp_path):
     assert history.y == pytest.approx([-1.0, *whole["y"].tail(-1)])
 
 
+def test_each_answer_is_decided_as_it_was_at_its_time():
     frame = planted.history().assign(y=lambda rows: np.where(rows["a"] > 10, "yes", "no"))
     history, classes = cut(planted.spec(), planted.ASKED, frame), np.array(["no", "yes"])
     probabilities = np.array([[0.6, 0.4], [0.9, 0.1]])
