@@ -26,6 +26,7 @@ HERE = Path(__file__).resolve().parent
 ADAPTER = f"{sys.executable} {HERE / 'stream_adapter.py'}"
 SIMPLE = ("never", "every_all", "every_slide", "every_short")
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+WORTH = 0.01  # of the score of never refitting: less is no gain to have a share of
 CAP = 1.25  # of a share: where next to nothing can be gained, a share says little
 
 Line = dict[str, Any]
@@ -41,7 +42,7 @@ def run(bench: Path, splits: str, name: str, known: dict[str, Line]) -> Line:
         "stream": name,
         "metric": ours["metric"],
         "score": ours["score"],
-        "share": round((ours["score"] - never) / (best - never), 3),
+        "share": share_of(ours["score"], never, best),
         "fits": ours["fits"],
         "versions": ours["promotions"],
         "refused": ours["rejected"],
@@ -51,6 +52,15 @@ def run(bench: Path, splits: str, name: str, known: dict[str, Line]) -> Line:
         "every_batch_cpu": round(yardstick["cpu_s"], 2),
         **others,
     }
+
+
+def share_of(score: float, never: float, best: float) -> float | None:
+    """Return the part of the best window's gain; None where that is hardly a gain, as in `everfit.backtest`.
+
+    >>> share_of(0.8, 0.6, 0.7), share_of(0.8, 0.6, 0.603), share_of(0.8, 0.6, 0.5)
+    (2.0, None, None)
+    """
+    return round((score - never) / (best - never), 3) if best - never > WORTH * abs(never) else None
 
 
 def external(bench: Path, splits: str, name: str, command: str) -> Line:
@@ -118,7 +128,9 @@ def table(lines: list[Line], start: float) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n\n" + "\n".join(summary(lines, start)) + "\n"
 
 
-def _cell(key: str, value: float) -> str:
+def _cell(key: str, value: float | None) -> str:
+    if value is None:
+        return "none"
     if "fits" in key:
         return f"{value}"
     if "cpu" in key:
@@ -128,22 +140,28 @@ def _cell(key: str, value: float) -> str:
 
 def summary(lines: list[Line], start: float) -> list[str]:
     """Return what all streams say together, a sentence a line."""
-    shares = [line["share"] for line in lines]
+    shares = [line["share"] for line in lines if line["share"] is not None]
     cpu = [(line["cpu"] - start) / (line["every_batch_cpu"] - start) for line in lines]
     total = sum(line["cpu"] - start for line in lines) / sum(line["every_batch_cpu"] - start for line in lines)
     ahead = {key: sum(line["score"] > line[f"calendar_{key}"] for line in lines) for key in ("all", "short")}
     return [
-        f"- mean share {mean(shares):.3f}, with none counted above {CAP} "
-        f"{mean(min(CAP, share) for share in shares):.3f}; lowest {min(shares):.2f}",
+        _shares(shares) if shares else "- nothing is to be gained",
         f"- CPU {mean(cpu):.0%} of every batch's on average, {total:.0%} in total, at most {max(cpu):.0%}; "
         f"start-up of {start:.1f} s left out on both sides",
         f"- ahead of a calendar with as many fits on {ahead['all']} of {len(lines)} (all rows), "
         f"{ahead['short']} (last 5 batches)",
         f"- fits {mean(line['fits'] for line in lines):.1f} on average, pair_blend's "
         f"{mean(line['pair_fits'] for line in lines):.1f}",
+        "- refits, weights and faults only: no signal asks for a search here",
         f"- batches refused: {sum(len(line['refused']) for line in lines)}, "
         f"of them good ones: {sum(line['refused_wrongly'] for line in lines)}",
     ]
+
+
+def _shares(shares: list[float]) -> str:
+    capped = mean(min(CAP, share) for share in shares)
+    few = f"- mean share {mean(shares):.3f}, with none counted above {CAP} {capped:.3f}; lowest {min(shares):.2f}"
+    return f"{few}; of the {len(shares)} streams where something is to be gained"
 
 
 def write(out: Path, lines: list[Line], start: float) -> None:

@@ -5,6 +5,8 @@
 Events are `warmup` (rows with labels), `predict` (a batch without) and `labels` (its labels, one batch late). With
 `--every-batch` it is the yardstick instead: the same pipeline, in the same process, fitted again on all rows after
 every batch; nothing is checked or judged, and columns are conformed once.
+
+The session has no signal of a risen loss, so that it never searches: faults, refits and weights are what is measured.
 """
 
 from __future__ import annotations
