@@ -14,7 +14,7 @@ from everfit.errors import ValidationStopped
 from everfit.lake import Batch, Lake, labels
 from everfit.ledger import Ledger
 from everfit.monitor import faults, new_normal, overdue, signals
-from everfit.monitor.answered import ROWS, Answered
+from everfit.monitor.answered import ROWS, Answered, Ask
 from everfit.monitor.counts import sample
 from everfit.monitor.decision import Evidence
 from everfit.monitor.findings import Finding
@@ -158,8 +158,11 @@ def _view(
     since: pd.DataFrame | None = None,
     personal: frozenset[str] = frozenset(),
 ) -> View:
-    """Gather what signals look at: what the champion has met, and the rows of a batch, which were accepted `since`."""
-    loaded = champion.loaded
+    """Gather what signals look at: what the champion has met, and the rows of a batch, which were accepted `since`.
+
+    A refit has learnt from the held-out rows of its search, so the search's own model is asked about those.
+    """
+    loaded, root = champion.loaded, champion.lineage.root
     known, task, target = losses(spec, loaded, met), loaded.task, spec.data.target
     now = loaded.reference.iloc[:0] if frame is None else _with_predictions(loaded, frame)
     past, which = (loaded.reference, "") if since is None else _reference(spec, loaded, since)
@@ -167,8 +170,11 @@ def _view(
     def ask(rows: pd.DataFrame) -> evaluation.Predicted:
         return evaluation.predict(loaded.pipeline, rows, task, loaded.card["positive"])
 
-    def answered(rows: pd.DataFrame) -> Answered:
-        return Answered.by(ask, sample(rows, ROWS).reset_index(drop=True), task, target)
+    def ask_root(rows: pd.DataFrame) -> evaluation.Predicted:
+        return evaluation.predict(root.pipeline, rows, task, root.card["positive"])
+
+    def answered(rows: pd.DataFrame, asks: Ask = ask) -> Answered:
+        return Answered.by(asks, sample(rows, ROWS).reset_index(drop=True), task, target)
 
     held = loaded.reference
     return View(
@@ -176,10 +182,10 @@ def _view(
         task=task,
         target=target,
         inputs=loaded.schema.only(set(loaded.card["inputs"]) - {spec.data.time}),
-        ask=ask,
+        ask=ask_root,
         reference=past,
         current=now,
-        heldout=answered(held[held[HELDOUT].astype(bool) & held[LOSS].notna()]),
+        heldout=answered(held[held[HELDOUT].astype(bool) & held[LOSS].notna()], ask_root),
         batch=answered(now),
         labelled=answered(labelled(spec, met.landed).tail(ROWS)),
         past_losses=heldout_losses(held),

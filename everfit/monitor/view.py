@@ -23,10 +23,11 @@ class View:
 
     Rows are in the order of time. `inputs` are the columns that the champion reads, without the time. By `reference`
     and `current` columns are compared, and the predictions that both have, as `everfit.reserved` names them.
-    `compared_with` says what the reference is. `heldout` has labelled rows that the champion never learnt from,
-    `batch` current rows, `labelled` the latest rows since promotion with their label: 5,000 of each are enough.
-    `past_losses` are those of all held-out rows, `losses` of all that were labelled since, the last `recent` being
-    new. `arrivals` are the times at which batches came, this one not among them.
+    `compared_with` says what the reference is. `heldout` has labelled rows and the answers of a model that never learnt
+    from them, the champion or the search's that it is a refit of; `ask` asks that one. `batch` has current rows,
+    `labelled` the latest since promotion with their label: 5,000 of each are enough. `past_losses` are those of all
+    held-out rows, `losses` of all that were labelled since, the last `recent` being new. `arrivals` are the times at
+    which batches came, this one not among them.
     """
 
     policy: Monitor

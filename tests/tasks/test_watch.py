@@ -2,16 +2,24 @@
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.compose import ColumnTransformer
+from sklearn.linear_model import LinearRegression
+from sklearn.neighbors import KNeighborsRegressor
+from sklearn.pipeline import make_pipeline
 
+from everfit.evaluation import row_hashes
+from everfit.ledger.lineages import Made
+from everfit.monitor.reference import make_reference
 from everfit.registry import Loaded
 from everfit.spec import ModelSpec
 from tasks.build_features import in_time
 from tasks.met import Met
-from tasks.watch import KEPT, _keep_latest, _overdue, _personal
+from tasks.watch import KEPT, _keep_latest, _overdue, _personal, _view
 
 SUITE = "expectations:\n  - {{type: expect_column_to_exist, kwargs: {{column: x}}}}\npersonal: [{}]\n"
 
@@ -45,3 +53,25 @@ def test_of_evidentlys_pages_the_latest_are_kept_and_of_ours_all(tmp_path: Path)
     _keep_latest(tmp_path)
     assert {path.stem for path in tmp_path.glob("evidently-*.*")} == {f"evidently-{age}" for age in range(KEPT)}
     assert len(list(tmp_path.glob("drift-*.html"))) == KEPT + 2
+
+
+def test_after_a_refit_the_held_out_rows_of_its_search_are_answered_by_the_model_of_the_search(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    draw = np.random.default_rng(0)
+    rows = pd.DataFrame({"x": draw.normal(size=300)}).assign(y=lambda frame: 3 * frame["x"] + draw.normal(size=300))
+    held, spec = rows[200:], ModelSpec.model_validate({"name": "m", "data": {"source": "d.csv", "target": "y"}})
+    card = {"task": "regression", "positive": None, "inputs": ["x"], "schema": {"x": "number", "y": "number"}}
+    reads = ColumnTransformer([("x", "passthrough", ["x"])])
+    searched = make_pipeline(reads, LinearRegression()).fit(rows[:200], rows["y"][:200])
+    learnt = make_pipeline(reads, KNeighborsRegressor(1)).fit(rows, rows["y"])
+    said = searched.predict(held)
+    losses = abs(held["y"] - said)
+    reference = make_reference(held, said, losses, learnt=rows[:200])
+    root = Loaded("m", 1, Path(), searched, card, reference, row_hashes(rows[:200]))
+    refit = Loaded("m", 2, Path(), learnt, card, reference, row_hashes(rows))
+    champion = SimpleNamespace(loaded=refit, lineage=SimpleNamespace(root=root, line=[Made(2, 1, {"all": 1})]))
+    view = _view(spec, champion, Met(rows[:0], rows[:0]))  # type: ignore[arg-type]
+    assert np.allclose(view.heldout.losses, losses)
+    assert np.allclose(view.ask(held).values, said)
