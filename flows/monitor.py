@@ -56,8 +56,8 @@ def monitor(model: str, data: str = "", labels: str = "") -> Any:
 
 def _ended(spec: ModelSpec, result: dict[str, Any], looked_at: str) -> Any:
     """Return the state that says what was found; raise ValidationStopped when the feed is to be repaired."""
-    version = Lake(Settings()).snapshot(spec.name).version
-    rename_run(f"monitor {spec.name}: {result['verdict']}, data v{version}", looked_at)
+    version, in_short = Lake(Settings()).snapshot(spec.name).version, result["in_short"]
+    rename_run(f"monitor {spec.name}: {in_short}, data v{version}", looked_at)
     if result["action"] == "repair":
         raise ValidationStopped(
             f"{spec.name}: {result['verdict']}.",
@@ -67,7 +67,7 @@ def _ended(spec: ModelSpec, result: dict[str, Any], looked_at: str) -> Any:
             result=result,
         )
     told = "; ".join((*result["reasons"], *result["next_steps"]))
-    return Completed(name=result["verdict"].capitalize(), message=told[:1000], data=result)
+    return Completed(name=in_short[0].upper() + in_short[1:], message=told[:1000], data=result)
 
 
 def _judge(spec: ModelSpec, champion: Champion, before: Past, arrived: Arrived | None) -> list[Watched]:

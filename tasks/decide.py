@@ -10,6 +10,7 @@ from everfit.ledger import Entry, Ledger
 from everfit.monitor import blend, rendering, telling
 from everfit.monitor.decision import Action, Decision, Evidence, Verdict
 from everfit.monitor.decision import decide as weigh
+from everfit.monitor.headline import in_short
 from everfit.monitor.replay import basis_of
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
@@ -161,12 +162,14 @@ def summary(
     shared: dict[str, Any] = {"model": spec.name, "batches": [one.batch for one in watched], "seconds": seconds}
     shared |= {"retraining": retraining, "retrainings": list(started), "warnings": _warnings(spec, watched)}
     if not watched:
-        return {**shared, **_nothing_new(spec)}
+        told = _nothing_new(spec)
+        return {**shared, **told, "in_short": told["verdict"]}
     gravest = max(watched, key=_gravity)
     decision = gravest.decision
     return {
         **shared,
         "verdict": decision.verdict,
+        "in_short": in_short(decision),
         "diagnosis": decision.diagnosis.told if decision.diagnosis else "",
         "wanted": decision.wanted,
         "reasons": list(decision.reasons),

@@ -33,6 +33,19 @@ def against(decision: Decision) -> str:
     return f"What stands against a {NOUNS.get(decision.wanted or 'none', 'search')} now"
 
 
+def in_short(decision: Decision) -> str:
+    """Say verdict and action as a run's state and a terminal name them, such as `fine, refit of recent rows`."""
+    if decision.action == "refit":
+        does = f"refit of {' and '.join(decision.refit)} rows"
+    elif decision.action in DOES:
+        does = decision.action.replace("recalibrate", "recalibration")
+    elif decision.action == "none" and (decision.verdict == "retrain" or decision.wanted not in (None, "none")):
+        does = _nothing_done(decision)
+    else:
+        return decision.verdict
+    return f"{decision.verdict}, {does}"
+
+
 def _nothing_done(decision: Decision) -> str:
     if decision.wanted not in (None, "none"):
         return f"a {NOUNS[decision.wanted]} is held back"

@@ -185,7 +185,7 @@ def _show_backtest(result: Mapping[str, Any]) -> None:
 
 def _show_monitor(result: Mapping[str, Any]) -> None:
     colour = {"none": "green", "repair": "red"}.get(result["action"], "yellow")
-    out.print(f"[bold {colour}]{result['model']}: {result['verdict']}[/]")
+    out.print(f"[bold {colour}]{result['model']}: {result['in_short']}[/]")
     wanted = result.get("wanted") or ("search" if result["verdict"] == "retrain" else "none")
     held = () if wanted in ("none", "repair") else result["blockers"]  # what nobody wanted is not held back
     happened = [result["diagnosis"]] if result.get("diagnosis") else []

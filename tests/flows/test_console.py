@@ -12,10 +12,12 @@ from flows.cli.live import Live
 
 @pytest.mark.parametrize(("verdict", "shown"), [("fine", False), ("watch", False), ("retrain", True)])
 def test_only_a_retraining_that_was_called_for_is_held_back(verdict, shown, capsys):
-    said = {"model": "m", "verdict": verdict, "action": "none", "reasons": ["why"], "blockers": ["few labels"]}
+    said = {"model": "m", "verdict": verdict, "in_short": f"{verdict}, refit of recent rows", "action": "none"}
+    said |= {"reasons": ["why"], "blockers": ["few labels"]}
     more = {"warnings": ["extra added"], "next_steps": ["look at it"], "retraining": None, "report": "page.html"}
     console.SHOW["monitor"](said | more)
     told = capsys.readouterr()
+    assert told.out.startswith(f"m: {verdict}, refit of recent rows\n")
     assert "  look at it\n" in told.out
     assert "extra added" in told.out
     assert "why" in told.out + told.err
@@ -36,8 +38,8 @@ def test_only_a_retraining_that_was_called_for_is_held_back(verdict, shown, caps
     ],
 )
 def test_what_became_of_a_retraining_is_said_in_one_line(more, shown, capsys):
-    said = {"model": "m", "verdict": "retrain", "action": "search", "reasons": [], "blockers": [], "warnings": []}
-    said["next_steps"] = []
+    said = {"model": "m", "verdict": "retrain", "in_short": "retrain, search", "action": "search", "reasons": []}
+    said |= {"blockers": [], "warnings": [], "next_steps": []}
     console.SHOW["monitor"]({**said, "retraining": {"decision": "d-1", **more}})
     told = capsys.readouterr()
     assert shown in told.out + told.err

@@ -11,7 +11,7 @@ import pytest
 from everfit.monitor import blend, drift, rendering, telling
 from everfit.monitor.decision import Evidence, decide
 from everfit.monitor.findings import Finding
-from everfit.monitor.headline import DOES, headline
+from everfit.monitor.headline import DOES, headline, in_short
 from everfit.monitor.shifts import of_inputs
 from everfit.schema import Schema
 from everfit.spec import Monitor, Refit, Retrain
@@ -157,6 +157,21 @@ def test_what_stands_in_the_way_says_in_whose_and_is_told_wherever_it_holds_some
         if held
         else ("**What" not in telling.markdown(seen, decision).replace("**What to do", ""))
     )
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"findings": ()}, "fine"),
+        ({"findings": (Finding("null burst", "x", severity="repair"),)}, "data fault: repair the feed"),
+        ({"findings": (), "upkeep": DUE, "measured": SAME}, "fine, refit of recent rows"),
+        ({"findings": (), "upkeep": DUE, "measured": SAME, "waiting": 4}, "fine, a refit is held back"),
+        ({}, "retrain, search"),
+        ({"upkeep": begin(Refit(), "regression"), "measured": SAME}, "retrain, refits are at work"),
+    ],
+)
+def test_in_short_the_verdict_comes_with_what_is_done(change, line):
+    assert in_short(judged(**change)[1]) == line
 
 
 def test_the_page_says_whose_data_version_it_names(tmp_path):
