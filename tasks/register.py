@@ -38,14 +38,13 @@ def register_again(spec: ModelSpec, made: Refitted, *, decision: str, reason: st
 
     The ledger keeps which models it holds, and the state that the policy goes on from.
     """
-    root = made.lineage.root
-    beyond = len(made.rows) - len(root.train_rows) - int(root.card["split"]["test"])
     facts = {
         "how": made.asked.how,
-        "root": root.version,
+        "root": made.lineage.root.version,
         "members": made.members,
-        "beyond": max(0, beyond),
+        "beyond": _beyond(made),
         "upkeep": made.state.to_dict(),
+        "data": asdict(made.snapshot),
     }
     return _enter(spec, _refitted(spec, made, decision, reason), facts)
 
@@ -65,8 +64,7 @@ def _enter(spec: ModelSpec, candidate: registry.Candidate, more: dict[str, Any])
 
 def _refitted(spec: ModelSpec, made: Refitted, decision: str, reason: str) -> registry.Candidate:
     """Gather what is to be known of a refit; what its rows say of columns and roles is what the search said."""
-    root, verdict, snapshot = made.lineage.root, made.judged.verdict, made.snapshot
-    learnt = made.rows.drop(columns=[BATCH, ROW])
+    root, snapshot = made.lineage.root, made.snapshot
     rows = f"{snapshot.digest[:16]}/{snapshot.labels_digest[:16]}"
     weights = {name: round(weight, 4) for name, _, weight, _ in made.pipeline.members}
     return registry.Candidate(
@@ -77,17 +75,11 @@ def _refitted(spec: ModelSpec, made: Refitted, decision: str, reason: str) -> re
         target=spec.data.target,
         metric=root.card["metric"],
         positive=root.card["positive"],
-        schema=Schema.of(learnt).to_dict(),
-        blank=[str(name) for name in learnt if learnt[name].isna().all()],
         inputs=root.card["inputs"],
         plan=root.card["plan"],
-        snapshot=asdict(snapshot),
-        split={**root.card["split"], "rows_hash": verdict.rows_hash, "hashing": evaluation.HASHING},
-        scores=verdict.scores,
+        scores=made.judged.verdict.scores,
         leaderboard=[],
         trials=pd.DataFrame(),
-        reference=_level(root.reference, learnt, spec.search.seed),
-        train_rows=evaluation.row_hashes(made.rows),
         seconds=seconds_so_far(),
         params={
             "how": made.asked.how,
@@ -100,7 +92,42 @@ def _refitted(spec: ModelSpec, made: Refitted, decision: str, reason: str) -> re
         tags={**spec.tags, "owner": spec.owner, "everfit.how": made.asked.how},
         reason=reason,
         how=made.asked.how,
+        **(_as_before(made) if made.asked.how == "recalibrate" else _learnt(spec, made)),
     )
+
+
+def _beyond(made: Refitted) -> int:
+    """Count the labelled rows that it learnt from and that its root was not made from."""
+    root = made.lineage.root
+    if made.asked.how == "recalibrate":
+        return made.lineage.line[0].beyond
+    return max(0, len(made.rows) - len(root.train_rows) - int(root.card["split"]["test"]))
+
+
+def _learnt(spec: ModelSpec, made: Refitted) -> dict[str, Any]:
+    """Say which rows a refit learnt from, and what later batches are compared with."""
+    root, learnt = made.lineage.root, made.rows.drop(columns=[BATCH, ROW])
+    return {
+        "schema": Schema.of(learnt).to_dict(),
+        "blank": [str(name) for name in learnt if learnt[name].isna().all()],
+        "snapshot": asdict(made.snapshot),
+        "split": {**root.card["split"], "rows_hash": made.judged.verdict.rows_hash, "hashing": evaluation.HASHING},
+        "reference": _level(root.reference, learnt, spec.search.seed),
+        "train_rows": evaluation.row_hashes(made.rows),
+    }
+
+
+def _as_before(made: Refitted) -> dict[str, Any]:
+    """Say the same of a recalibration as of the champion: no model learnt, so its loss since then goes on counting."""
+    champion = made.lineage.champion
+    return {
+        "schema": champion.card["schema"],
+        "blank": champion.card.get("blank", ()),
+        "snapshot": champion.card["snapshot"],
+        "split": {**champion.card["split"], "rows_hash": made.judged.verdict.rows_hash},
+        "reference": champion.reference,
+        "train_rows": champion.train_rows,
+    }
 
 
 def _level(reference: pd.DataFrame, learnt: pd.DataFrame, seed: int) -> pd.DataFrame:

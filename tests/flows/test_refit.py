@@ -94,6 +94,12 @@ def test_a_labelled_batch_that_only_calls_for_another_offset_makes_a_version_of_
     said = one.pipeline.predict(rows) + two.pipeline.offset * two.pipeline.trust
     assert np.allclose(two.pipeline.predict(rows), said)
     assert two.pipeline.offset != 0
+    assert two.card["snapshot"] == one.card["snapshot"]
+    assert (two.train_rows.tolist(), two.reference.equals(one.reference)) == (one.train_rows.tolist(), True)
+    judged = [entry.facts["evidence"] for entry in story.ledger.entries(MODEL, kinds=["drift_judged"])]
+    assert [(each["champion"], each["labels"]) for each in judged[:2]] == [(1, 100), (2, 200)]
+    data = story.ledger.registered(MODEL)
+    assert (len(data[1]["batches"]), len(data[2]["batches"])) == (1, 2), "what came since is no news"
 
 
 def test_a_refit_that_is_due_learns_from_all_labelled_rows_and_keeps_the_level_to_be_held(story):
