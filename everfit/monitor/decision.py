@@ -102,7 +102,7 @@ def decide(
         decision_id(evidence.model, evidence.batch, evidence.data_version, evidence.champion),
         VERDICTS[severity],
         action,
-        (*reasons.of_findings(evidence, stale), *_why(wanted, action, after, plan)),
+        _reasons(tuple(reasons.of_findings(evidence, stale)), _why(wanted, action, after, plan), action),
         _blockers(wanted, against_all, against_search),
         evidence.findings,
         refit=plan.refit if action == "refit" else (),
@@ -158,6 +158,11 @@ def _left(before: State | None, after: State | None, action: Action) -> State | 
         return after
     left = not_done(after, before)
     return replace(left, risen=0) if action == "search" else left
+
+
+def _reasons(found: tuple[str, ...], why: tuple[str, ...], action: Action) -> tuple[str, ...]:
+    """Begin with why a refit is due, which what was found does not say: a line of the history shows little more."""
+    return (*why, *found) if action in ("refit", "recalibrate") else (*found, *why)
 
 
 def _why(wanted: Action, action: Action, after: State | None, plan: Plan) -> tuple[str, ...]:
