@@ -268,7 +268,9 @@ class Ledger:
             if there:
                 return there, False
             kind: Kind = "retrain_finished" if outcome == "finished" else "retrain_failed"
-            return page.append(kind, model, decision, actor, reason, facts or {}, None), True
+            wanted = page.find(model, ("retrain_wanted",), decision)
+            known = {"how": retrainings.how_of(wanted)} if wanted else {}
+            return page.append(kind, model, decision, actor, reason, {**known, **(facts or {})}, None), True
 
     def _line(self, model: str, at: datetime | None) -> list[int]:
         return champions.line_of(self.swaps(model, at))

@@ -38,6 +38,7 @@ Kind = Literal[
 KINDS: tuple[Kind, ...] = get_args(Kind)
 GENESIS = "0" * 64
 LONGEST_SUMMARY = 300
+NOUNS = {"recalibrate": "recalibration", "refit": "refit", "search": "search"}  # before there were others: retraining
 
 # What a row says when its facts are there; the reason follows after a colon. Kinds without a line say their name.
 SAYINGS: dict[str, tuple[str, ...]] = {
@@ -47,9 +48,10 @@ SAYINGS: dict[str, tuple[str, ...]] = {
     "drift_judged": ("judged: {verdict}",),
     "monitored": ("{batches} batches judged", "looked"),
     "retrain_wanted": ("{how} wanted",),
-    "retrain_started": ("retraining started, attempt {attempt}",),
-    "retrain_finished": ("retraining finished with v{version}", "retraining finished"),
-    "retrain_released": ("retraining given back, to be tried again",),
+    "retrain_started": ("{how} started, attempt {attempt}",),
+    "retrain_finished": ("{how} finished with v{version}", "{how} finished"),
+    "retrain_failed": ("{how} failed",),
+    "retrain_released": ("{how} given back, to be tried again",),
     "train_started": ("training on data v{data_version} started", "training started"),
     "train_failed": ("training failed",),
     "search_started": ("search started, for {cpu_seconds} CPU-seconds at most",),
@@ -88,6 +90,7 @@ class Entry:
         'v4 took over from v3: better'
         """
         known = {name: value for name, value in self.facts.items() if value is not None and value != ""}
+        known["how"] = NOUNS.get(str(known.get("how")), "retraining")
         said = self.kind.replace("_", " ")
         for saying in SAYINGS.get(self.kind, ()):
             try:

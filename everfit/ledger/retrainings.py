@@ -77,12 +77,13 @@ def claim(page: Page, model: str, decision: str, actor: str, holder: Holder, lea
     if story is None or story.wanted is None or story.settled or story.held(now):
         return False
     attempt = len(story.starts) + 1
+    how = how_of(story.wanted)
     if len(story.starts) - story.given_back >= ATTEMPTS:
         why = f"given up: {ATTEMPTS} attempts ended without an outcome"
-        page.append("retrain_failed", model, decision, actor, why, {"attempts": ATTEMPTS}, now)
+        page.append("retrain_failed", model, decision, actor, why, {"how": how, "attempts": ATTEMPTS}, now)
         return False
     until = write_time(now + lease)
-    facts = {"decision": decision, "attempt": attempt, "holder": holder.to_dict(), "lease_until": until}
+    facts = {"decision": decision, "how": how, "attempt": attempt, "holder": holder.to_dict(), "lease_until": until}
     page.append("retrain_started", model, _numbered(decision, attempt), actor, "", facts, now)
     return True
 
@@ -90,9 +91,9 @@ def claim(page: Page, model: str, decision: str, actor: str, holder: Holder, lea
 def release(page: Page, model: str, decision: str, actor: str, reason: str) -> None:
     """Give back the claim that stands, if one does."""
     story = _stories(page, model).get(decision)
-    if story and story.starts and not story.released and not story.settled:
-        subject = _numbered(decision, len(story.starts))
-        page.append("retrain_released", model, subject, actor, reason, {"decision": decision}, None)
+    if story and story.wanted and story.starts and not story.released and not story.settled:
+        subject, facts = _numbered(decision, len(story.starts)), {"decision": decision, "how": how_of(story.wanted)}
+        page.append("retrain_released", model, subject, actor, reason, facts, None)
 
 
 def _stories(page: Page, model: str) -> dict[str, Story]:

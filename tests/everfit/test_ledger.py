@@ -108,7 +108,7 @@ def test_moments_are_compared_in_utc(ledger):
         ("promotion_refused", {"version": 4, "champion": 3}, "v4 was refused; v3 stays champion: why"),
         ("promotion_refused", {"version": 4, "champion": None}, "v4 was refused: why"),
         ("drift_judged", {"verdict": "retrain"}, "judged: retrain: why"),
-        ("retrain_wanted", {}, "retrain wanted: why"),
+        ("retrain_wanted", {}, "retraining wanted: why"),
     ],
 )
 def test_a_summary_is_one_plain_line(ledger, kind, facts, line):
@@ -388,6 +388,21 @@ def test_nothing_is_decided_by_whoever_weighed_before_another_decision_or_anothe
     ledger.swap_champion("bike", expected=None, new=1, **WHO)
     assert judge(ledger, "d2", after=before) is None
     assert judge(ledger, "d2").subject == "d2"
+
+
+def test_history_says_what_kind_of_retraining_started_and_ended(ledger):
+    for decision, how in (("d1", "recalibrate"), ("d2", "refit"), ("d3", "search")):
+        judge(ledger, decision, how=how)
+        ledger.claim("bike", decision, **WHO)
+    ledger.release("bike", "d1")
+    ledger.finish("bike", "d2", outcome="finished", facts={"version": 2})
+    ledger.finish("bike", "d3", outcome="failed", reason="the disk is full")
+    said = [entry.summary for entry in ledger.entries() if entry.kind != "drift_judged"]
+    assert said == [
+        "recalibration wanted", "recalibration started, attempt 1", "refit wanted", "refit started, attempt 1",
+        "search wanted", "search started, attempt 1", "recalibration given back, to be tried again",
+        "refit finished with v2", "search failed: the disk is full",
+    ]  # fmt: skip
 
 
 def test_what_was_never_wanted_cannot_be_claimed(ledger):

@@ -115,7 +115,7 @@ def test_drift_that_brings_nothing_new_to_learn_from_trains_nothing(here):
     assert max(here.ledger.registered(MODEL)) == here.ledger.champion(MODEL) == newest
     assert kinds(here.ledger, "same rows") == ["retrain_wanted", "retrain_started", "retrain_finished"]
     said = here.ledger.entries(MODEL, kinds=["retrain_finished"])[-1].summary
-    assert said == f"retraining finished: nothing new to learn from since v{newest}"
+    assert said == f"search finished: nothing new to learn from since v{newest}"
 
 
 def test_a_file_that_broke_since_does_not_end_what_drift_has_asked_for(here):

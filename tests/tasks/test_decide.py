@@ -133,7 +133,7 @@ def test_confirmed_drift_that_no_retraining_has_mended_is_told_until_something_e
     ledger.finish("m", decided.id, outcome="finished", reason="worse by more than the margin")
     told = decide.summary(SPEC, [], [], {})
     assert (told["verdict"], told["action"], told["decision"], told["report"]) == ("watch", "none", decided.id, "page")
-    assert told["reasons"][1].endswith("v1 is still champion: retraining finished: worse by more than the margin")
+    assert told["reasons"][1].endswith("v1 is still champion: search finished: worse by more than the margin")
     ledger.record("approval_wanted", "m", subject="v2", actor="ann", facts={"version": 2, "champion": 1})
     assert decide.summary(SPEC, [], [], {})["next_steps"][0].startswith("v2 waits for approval: `everfit promote m`")
     ledger.swap_champion("m", expected=1, new=2, actor="ann")
