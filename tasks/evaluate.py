@@ -131,9 +131,9 @@ def unlearnt(rows: pd.DataFrame, champion: registry.Loaded) -> np.ndarray:
 
 
 def to_markdown(model: str, verdict: evaluation.Verdict) -> str:
-    """Write the verdict first, the numbers second."""
-    better = "The challenger is better" if verdict.scores else "It takes over"  # a refit has no scores to show
-    head = better if verdict.promote else "The challenger is refused"
+    """Write the verdict first, the numbers second; a refit or a recalibration, which challenges nobody, has none."""
+    who, better = ("challenger", "is better") if verdict.scores else ("new version", "may take over")
+    head = f"The {who} {better if verdict.promote else 'is refused'}"
     said = (*verdict.reasons, *verdict.blockers, *_costly(verdict))
     lines = [f"## {model}: {head}", *(f"- {line}" for line in said), ""]
     if not verdict.scores:
