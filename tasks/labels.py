@@ -117,9 +117,9 @@ def _arrived(spec: ModelSpec, lake: Lake, ledger: Ledger, known: pd.DataFrame, d
     made = ledger.registered(spec.name).get(ledger.champion(spec.name) or 0, {})
     if made.get("labels_digest") == digest:
         return None
-    judged = {entry.facts["evidence"]["batch"] for entry in ledger.entries(spec.name, kinds=["drift_judged"])} - {
-        digest
-    }
+    line = {each.version for each in ledger.lineage(spec.name)}  # what was rolled back is not of it
+    said = [entry.facts["evidence"] for entry in ledger.entries(spec.name, kinds=["drift_judged"])]
+    judged = {evidence["batch"] for evidence in said if evidence["champion"] in line} - {digest}
     seen = [e.facts["version"] for e in ledger.entries(spec.name, kinds=["labelled"]) if e.subject in judged]
     after = max([*seen, made.get("labels_version") or -1])
     fresh = known[known[ORDER] > after].reset_index(drop=True)

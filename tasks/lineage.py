@@ -15,7 +15,7 @@ from everfit.settings import Settings
 from everfit.spec import ModelSpec
 from everfit.upkeep.advance import begin, not_done
 from everfit.upkeep.state import State
-from everfit.upkeep.taken import carried, fitting
+from everfit.upkeep.taken import carried, fitting, taken_back
 from everfit.upkeep.windows import ALL
 from tasks.steps import say
 
@@ -48,7 +48,8 @@ class Lineage:
 
         What such a decision wanted has not taken place, or another version would be champion now. A champion that
         nothing was decided about has the state that it was made with. To both is added what labels have said since of
-        the versions before it: while it waited for a person's word, these were judged.
+        the versions before it: while it waited for a person's word, these were judged. What a rollback took back is not
+        due again at once.
         """
         last = next(reversed(self._judged([self.champion.version])), None)
         said = None if last is None else last.facts["decision"].get("upkeep")
@@ -59,13 +60,22 @@ class Lineage:
         else:
             made = self.line[0].upkeep
             after = State.from_dict(dict(made)) if made else begin(self.spec.refit, self.champion.task)
-        return self._caught_up(self._fitting(after))
+        state = self._caught_up(self._fitting(after))
+        return taken_back(state, self._undone(last.seq if last else 0), self.spec.refit)
 
     def _caught_up(self, state: State) -> State:
         """Add the labelled batches that have been counted since for a version before it."""
         said = [upkeep for entry in self._all_judged() if (upkeep := entry.facts["decision"].get("upkeep"))]
         latest = self._fitting(State.from_dict(said[-1])) if said else state
         return carried(latest, state) if latest.batches > state.batches else state
+
+    def _undone(self, seq: int) -> set[str]:
+        """Return the windows whose newer models were taken back, if nothing was decided since: after that row."""
+        swap, now = self._ledger.swaps(self.spec.name)[-1], self.line[0]
+        gone = self._ledger.made(self.spec.name).get(swap.facts["replaced"])
+        if swap.seq < seq or gone is None or gone.root != now.root:
+            return set()
+        return {window for window, fitted in gone.members.items() if fitted > now.members.get(window, -1)}
 
     def _fitting(self, state: State) -> State:
         return fitting(state, self.spec.refit, self.champion.task)

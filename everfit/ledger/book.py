@@ -127,11 +127,15 @@ class Ledger:
 
     def lineage(self, model: str) -> list[lineages.Made]:
         """Return the champion and the versions before it back to the search that it began with, newest first."""
-        return lineages.lineage(self.swaps(model), lineages.made(self.entries(model, kinds=["registered"])))
+        return lineages.lineage(self.swaps(model), self.made(model))
+
+    def made(self, model: str) -> dict[int, lineages.Made]:
+        """Return how each version was made."""
+        return lineages.made(self.entries(model, kinds=["registered"]))
 
     def since(self, model: str) -> datetime | None:
         """Return when the champion, or the version of its search that it is a refit of, took over."""
-        return lineages.since(self.swaps(model), lineages.made(self.entries(model, kinds=["registered"])))
+        return lineages.since(self.swaps(model), self.made(model))
 
     def winners(self, model: str, before: int | None = None) -> list[tuple[str, dict[str, Any]]]:
         """Return the configurations that the champion and the last trainings are made of, the champion's first.

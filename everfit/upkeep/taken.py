@@ -44,3 +44,12 @@ def carried(measured: State, models: State) -> State:
         if (now := ours.get(track.window)) else track for track in measured.tracks
     )  # fmt: skip
     return replace(measured, tracks=tuple(tracks), fits=models.fits, served=models.served)
+
+
+def taken_back(state: State, windows: Collection[str], refit: Refit) -> State:
+    """Return the state after a person took refits back: their windows wait, from now and twice as long."""
+    tracks = (
+        replace(track, tried=state.batches, gap=min(refit.slowest, track.gap * 2))
+        if track.window in windows else track for track in state.tracks
+    )  # fmt: skip
+    return replace(state, tracks=tuple(tracks))

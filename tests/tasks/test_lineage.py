@@ -13,7 +13,7 @@ from everfit.monitor.decision import Decision, Evidence
 from everfit.registry import Loaded
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
-from everfit.upkeep.advance import begin
+from everfit.upkeep.advance import advance, begin
 from everfit.upkeep.measuring import Measured
 from everfit.upkeep.state import Level, State
 from everfit.upkeep.taken import done
@@ -92,7 +92,11 @@ def test_a_refit_that_has_not_taken_place_leaves_the_models_and_keeps_what_was_m
     judge(ledger, "e", 2, "none", State.from_dict(wanted.to_dict() | {"batches": 5}), wanted)
     assert lineage(2).state().batches == 5
     ledger.swap_champion("m", expected=2, new=1, kind="rolled_back", actor="ann")
-    assert lineage(1).state().track("all").fitted == 0
+    back = lineage(1).state()
+    assert (back.batches, back.track("all").fitted) == (4, 0)
+    assert (back.track("all").tried, back.track("all").gap) == (4, 2 * measured.track("all").gap), "it lasts"
+    assert back.track("recent") == measured.track("recent")
+    assert advance(back, MOVED, SPEC.refit)[1].refit == ("recent",)
     register(ledger, 3)
     ledger.swap_champion("m", expected=1, new=3, actor="ann")
     assert lineage(3).state() == BEGUN
