@@ -59,7 +59,8 @@ def with_past(ledger: Ledger, seen: Evidence) -> Evidence:
         now=datetime.now(UTC),
         champion_since=ledger.since(seen.model),
         retrained=past.ended,
-        running=past.open,
+        running=past.busy if seen.spent else past.open,
+        queued=past.queued if seen.spent else "",
         waiting=ledger.waiting(seen.model),
         as_of=past.seq,
     )

@@ -15,11 +15,9 @@ from everfit.ledger import champions, lineages, proof, retrainings, trainings, w
 from everfit.ledger.entries import Entry, Kind
 from everfit.ledger.holders import Holder
 from everfit.ledger.page import Page
-from everfit.ledger.retrainings import SEARCH
+from everfit.ledger.retrainings import LEASE, SEARCH
 from everfit.ledger.store import LEDGER, Store, is_file
 from everfit.settings import Settings
-
-LEASE = timedelta(hours=24)
 
 
 class Ledger:
@@ -207,7 +205,7 @@ class Ledger:
     def retrainings(self, model: str) -> retrainings.Past:
         """Return what speaks for or against another retraining; `judge` takes the number of its last row."""
         with self._store.reading() as connection:
-            return retrainings.past(Page(connection), model)
+            return retrainings.past(Page(connection), model, datetime.now(UTC))
 
     def judge(
         self,

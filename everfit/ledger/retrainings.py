@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from everfit.ledger import trainings
 from everfit.ledger.champions import SWAPS
 from everfit.ledger.entries import Entry, Kind, write_time
 from everfit.ledger.holders import Holder
@@ -14,18 +15,35 @@ OUTCOMES: tuple[Kind, ...] = ("retrain_finished", "retrain_failed")
 CLAIMS: tuple[Kind, ...] = ("retrain_started", "retrain_released")
 STEPS: tuple[Kind, ...] = ("retrain_wanted", *CLAIMS, *OUTCOMES)
 WEIGHED: tuple[Kind, ...] = ("retrain_wanted", *OUTCOMES)
-CHANGES: tuple[Kind, ...] = ("drift_judged", *WEIGHED, "approval_wanted", *SWAPS)  # of what a decision rests on
+CHANGES: tuple[Kind, ...] = (
+    "drift_judged",
+    *WEIGHED,
+    "approval_wanted",
+    "train_started",
+    *SWAPS,
+)  # of what a decision rests on
 ATTEMPTS = 3
+LEASE = timedelta(hours=24)
 SEARCH = "search"
 
 
 @dataclass(frozen=True)
 class Past:
-    """The retrainings of a model so far: when searches ended, and what is open; `seq` is the last row that counts."""
+    """The retrainings of a model so far: when searches ended, and what is open; `seq` is the last row that counts.
+
+    `busy` is a retraining that is under way or about to be, and `queued` a search that is wanted and nobody is at work
+    on: it may have to wait.
+    """
 
     ended: tuple[datetime, ...]
-    open: str
+    busy: str
+    queued: str
     seq: int
+
+    @property
+    def open(self) -> str:
+        """Whatever has no outcome yet."""
+        return self.busy or self.queued
 
 
 @dataclass(frozen=True)
@@ -50,14 +68,24 @@ class Story:
         return Holder.from_dict(self.starts[-1].facts["holder"])
 
 
-def past(page: Page, model: str) -> Past:
+def past(page: Page, model: str, now: datetime) -> Past:
     """Sum up the rows that decide whether another retraining may be wanted."""
     entries = page.select(model, WEIGHED)
     ended = {entry.subject: entry.at for entry in entries if entry.kind in OUTCOMES}
     asked = {entry.subject: how_of(entry) for entry in entries if entry.kind == "retrain_wanted"}
     open_ = [subject for subject in asked if subject not in ended]
     searches = tuple(at for subject, at in ended.items() if asked.get(subject, SEARCH) == SEARCH)
-    return Past(searches, open_[-1] if open_ else "", page.last(model, CHANGES))
+    free = [entry.subject for entry in wanted(page, model, now) if how_of(entry) == SEARCH]
+    busy = [*(subject for subject in open_ if subject not in free), *_by_hand(page, model, now)]
+    return Past(searches, *(each[-1] if each else "" for each in (busy, free)), page.last(model, CHANGES))
+
+
+def _by_hand(page: Page, model: str, now: datetime) -> list[str]:
+    """Return the trainings under way that no decision asked for; on another host, those of the last day."""
+    starts = [
+        start for start in trainings.running(page.select(model, trainings.KINDS)) if start.kind == "train_started"
+    ]
+    return [s.subject for s in starts if Holder.from_dict(s.facts["holder"]).alive or now - s.at < LEASE]
 
 
 def how_of(wanted: Entry) -> str:

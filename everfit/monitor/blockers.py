@@ -31,6 +31,8 @@ def of_searches(evidence: Evidence, monitor: Monitor, retrain: Retrain) -> Itera
         yield f"{evidence.labels:,} labelled rows since the champion was made, {monitor.min_labels:,} needed{missing}"
     if evidence.spent:
         yield evidence.spent
+    if evidence.queued:
+        yield f"a search is wanted already, and waits: {evidence.queued}"
     past = [at for at in evidence.retrained if at <= evidence.now]
     if past and (since := evidence.now - max(past)) < retrain.cooldown:
         until = max(past) + retrain.cooldown

@@ -22,7 +22,8 @@ class Evidence(Record):
     `now` is the clock. `champion_since` is when the champion, or the version that it was refitted from, came out of a
     search and took over; `learnt` the rows which that search had, `new_rows` the labelled rows that landed since.
     `retrained` are the times at which searches by drift ended, well or not. `waiting` is a challenger that waits for
-    approval, `running` a retraining that is wanted or under way. What it says of retrainings is as the ledger had it
+    approval, `running` a retraining that is wanted or under way, and `queued` a search that waits for a month that has
+    something left for it. What it says of retrainings is as the ledger had it
     with its row `as_of`. `upkeep` is the state that the last decision about this champion left, and `measured` what
     new labels say of its windows; nothing when they were weighed before, `again`. `spent` says that the month has
     nothing left for a search, and `costs` how many seconds an action takes, by what the last ones took.
@@ -41,6 +42,7 @@ class Evidence(Record):
     target_present: bool = True
     retrained: tuple[datetime, ...] = ()
     running: str = ""
+    queued: str = ""
     waiting: int | None = None
     as_of: int = 0
     findings: tuple[Finding, ...] = ()

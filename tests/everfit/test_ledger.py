@@ -477,6 +477,31 @@ def test_a_retraining_that_was_given_back_is_wanted_for_as_long_as_it_takes(ledg
     assert wanted(ledger) == ["d1"]
 
 
+@pytest.mark.parametrize(
+    ("holder", "hours", "busy"),
+    [(Holder.here(), 48, "run"), (Holder("elsewhere", 1, "once"), 2, "run"), (Holder("elsewhere", 1, "once"), 25, "")],
+)
+def test_a_training_that_no_decision_asked_for_is_under_way_until_it_ends_or_is_known_to_be_gone(
+    ledger, holder, hours, busy
+):
+    before, began = ledger.retrainings("bike").seq, datetime.now(UTC) - timedelta(hours=hours)
+    ledger.record("train_started", "bike", subject="run", facts={"holder": holder.to_dict()}, at=began, **WHO)
+    assert ledger.retrainings("bike").open == busy
+    assert judge(ledger, "d1", after=before) is None
+    ledger.record("train_failed", "bike", subject="run", **WHO)
+    assert ledger.retrainings("bike").open == ""
+
+
+def test_a_search_that_nobody_has_begun_is_told_apart_from_what_is_under_way(ledger):
+    judge(ledger, "d1")
+    assert (ledger.retrainings("bike").busy, ledger.retrainings("bike").queued) == ("", "d1")
+    judge(ledger, "d2", how="refit")
+    assert (ledger.retrainings("bike").busy, ledger.retrainings("bike").queued) == ("d2", "d1")
+    ledger.claim("bike", "d1", **WHO)
+    ledger.finish("bike", "d2", outcome="finished")
+    assert (ledger.retrainings("bike").busy, ledger.retrainings("bike").queued) == ("d1", "")
+
+
 # Trainings that never ended
 
 HERE, GONE = Holder.here(), Holder(socket.gethostname(), os.getpid(), "earlier")

@@ -15,6 +15,7 @@ from everfit.monitor.findings import Finding
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
 from tasks import decide
+from tasks.evidence import with_past
 
 ROUNDS = 12
 RACE = """
@@ -90,6 +91,13 @@ def drifted(tmp_path, monkeypatch) -> tuple[Ledger, Decision]:
     ledger.swap_champion("m", expected=None, new=1, actor="ann")
     seen = Evidence("m", "a", 1, datetime.now(UTC), 900, champion=1, labels=900, findings=(WORSE,))
     return ledger, decide._recorded(SPEC, ledger, seen, "page", None)[1]
+
+
+@pytest.mark.parametrize("spent", ["", "the month is spent"])
+def test_a_search_that_is_wanted_holds_everything_back_unless_the_month_has_nothing_left_for_it(drifted, spent):
+    ledger, decided = drifted
+    seen = with_past(ledger, Evidence("m", "b", 1, datetime.now(UTC), 900, spent=spent))
+    assert (seen.running, seen.queued) == (("", decided.id) if spent else (decided.id, ""))
 
 
 def test_a_decision_whose_retraining_was_given_up_says_so_and_promises_nothing(drifted):

@@ -227,6 +227,14 @@ def test_a_search_that_is_held_back_is_held_where_nothing_cheaper_is_due():
     assert judge(upkeep=NEW, measured=SAME, **PAUSES).held is False
 
 
+def test_a_search_that_waits_for_the_next_month_holds_back_another_one_and_no_refit():
+    waits = {"spent": "the month is spent", "queued": "d1", "upkeep": DUE, "measured": SAME}
+    assert judge(findings=(HELD,), **waits).action == "refit"
+    decision = judge(upkeep=replace(DUE, risen=9), **{k: v for k, v in waits.items() if k != "upkeep"})
+    assert (decision.wanted, decision.action) == ("search", "refit")
+    assert decision.blockers == ("the month is spent", "a search is wanted already, and waits: d1")
+
+
 @pytest.mark.parametrize(
     "change", [{"retrain": Retrain(auto=False)}, {"running": "decision 1"}, {"waiting": 4}, {"champion": None}]
 )
