@@ -54,8 +54,8 @@ class Standing:
 
 
 def history(judged: Iterable[Mapping[str, Any]]) -> list[tuple[str, Mix]]:
-    """Return the batch and the mix of each decision that has one; `judged` are the ledger's facts, oldest first."""
-    kept = [(facts["evidence"]["batch"], facts["decision"].get("upkeep")) for facts in judged]
+    """Return each batch and the mix that answered it, if it has one; `judged` are the ledger's facts, oldest first."""
+    kept = [(facts["evidence"]["batch"], facts["evidence"].get("upkeep")) for facts in judged]
     return [(batch, Mix.from_dict(upkeep["served"])) for batch, upkeep in kept if upkeep]
 
 

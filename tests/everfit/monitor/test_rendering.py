@@ -61,10 +61,10 @@ def lived(batches):
 
 def test_the_page_shows_the_diagnosis_what_each_action_promises_and_the_blend_over_time(tmp_path):
     seen, decision, found, facts = lived(6)
-    old = {**facts[0], "decision": {**facts[0]["decision"], "upkeep": None}}
+    old = {**facts[0], "evidence": {**facts[0]["evidence"], "upkeep": None}}
     mixes = blend.history([old, *facts])
     assert [batch[0] for batch, _ in mixes] == list("012345")
-    assert mixes[-1][1] == decision.upkeep.served
+    assert mixes[-1][1] == seen.upkeep.served, "what a decision leads to may be refused"
     text = rendering.page(tmp_path / "drift.html", seen, decision, found, history=mixes).read_text()
     done = f"Retrain: {DOES[decision.action]}"
     order = [done, "the world changed", "What to do", "Actions", "Signals", "Blend", "Columns"]
@@ -72,7 +72,7 @@ def test_the_page_shows_the_diagnosis_what_each_action_promises_and_the_blend_ov
     assert "over the last 6 decisions" in text
     assert text.count("rows</title>") == sum(share > 0 for _, mix in mixes for share in mix.weights.values())
     assert "about 12 s" in text
-    assert f"batch {'5' * 12}: answers moved by {decision.upkeep.served.move:+.3g}" in text
+    assert f"batch {'5' * 12}: answers moved by {seen.upkeep.served.move:+.3g}" in text
     assert len(text) < 40_000
 
 
