@@ -63,4 +63,5 @@ def with_past(ledger: Ledger, seen: Evidence) -> Evidence:
         queued=past.queued if seen.spent else "",
         waiting=ledger.waiting(seen.model),
         as_of=past.seq,
+        costs=past.seconds,
     )

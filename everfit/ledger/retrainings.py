@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,13 +16,7 @@ OUTCOMES: tuple[Kind, ...] = ("retrain_finished", "retrain_failed")
 CLAIMS: tuple[Kind, ...] = ("retrain_started", "retrain_released")
 STEPS: tuple[Kind, ...] = ("retrain_wanted", *CLAIMS, *OUTCOMES)
 WEIGHED: tuple[Kind, ...] = ("retrain_wanted", *OUTCOMES)
-CHANGES: tuple[Kind, ...] = (
-    "drift_judged",
-    *WEIGHED,
-    "approval_wanted",
-    "train_started",
-    *SWAPS,
-)  # of what a decision rests on
+CHANGES: tuple[Kind, ...] = ("drift_judged", *WEIGHED, "approval_wanted", "train_started", *SWAPS)
 ATTEMPTS = 3
 LEASE = timedelta(hours=24)
 SEARCH = "search"
@@ -32,13 +27,14 @@ class Past:
     """The retrainings of a model so far: when searches ended, and what is open; `seq` is the last row that counts.
 
     `busy` is a retraining that is under way or about to be, and `queued` a search that is wanted and nobody is at work
-    on: it may have to wait.
+    on: it may have to wait. `seconds` are those that the last retraining of each kind took.
     """
 
     ended: tuple[datetime, ...]
     busy: str
     queued: str
     seq: int
+    seconds: dict[str, float]
 
     @property
     def open(self) -> str:
@@ -70,14 +66,22 @@ class Story:
 
 def past(page: Page, model: str, now: datetime) -> Past:
     """Sum up the rows that decide whether another retraining may be wanted."""
-    entries = page.select(model, WEIGHED)
+    entries = page.select(model, STEPS)
     ended = {entry.subject: entry.at for entry in entries if entry.kind in OUTCOMES}
     asked = {entry.subject: how_of(entry) for entry in entries if entry.kind == "retrain_wanted"}
     open_ = [subject for subject in asked if subject not in ended]
     searches = tuple(at for subject, at in ended.items() if asked.get(subject, SEARCH) == SEARCH)
     free = [entry.subject for entry in wanted(page, model, now) if how_of(entry) == SEARCH]
     busy = [*(subject for subject in open_ if subject not in free), *_by_hand(page, model, now)]
-    return Past(searches, *(each[-1] if each else "" for each in (busy, free)), page.last(model, CHANGES))
+    last_busy, last_free = (next(reversed(each), "") for each in (busy, free))
+    return Past(searches, last_busy, last_free, page.last(model, CHANGES), _seconds(entries, asked))
+
+
+def _seconds(entries: Sequence[Entry], asked: Mapping[str, str]) -> dict[str, float]:
+    """Return how long the last retraining of each kind took, from its claim until its version was judged."""
+    began = {entry.facts["decision"]: entry.at for entry in entries if entry.kind == "retrain_started"}
+    made = [e for e in entries if e.kind == "retrain_finished" and "version" in e.facts and e.subject in began]
+    return {asked.get(e.subject, SEARCH): round((e.at - began[e.subject]).total_seconds(), 1) for e in made}
 
 
 def _by_hand(page: Page, model: str, now: datetime) -> list[str]:

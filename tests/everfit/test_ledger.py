@@ -405,6 +405,15 @@ def test_history_says_what_kind_of_retraining_started_and_ended(ledger):
     ]  # fmt: skip
 
 
+def test_what_the_last_retraining_of_each_kind_took_is_known_once_it_made_a_version(ledger):
+    for decision, how, facts in (("d1", "refit", {"version": 2}), ("d2", "search", {}), ("d3", "recalibrate", None)):
+        judge(ledger, decision, how=how)
+        ledger.claim("bike", decision, **WHO)
+        ledger.finish("bike", decision, outcome="failed" if facts is None else "finished", facts=facts)
+    began, ended = (ledger.entries(kinds=[kind])[0].at for kind in ("retrain_started", "retrain_finished"))
+    assert ledger.retrainings("bike").seconds == {"refit": round((ended - began).total_seconds(), 1)}
+
+
 def test_what_was_never_wanted_cannot_be_claimed(ledger):
     assert not ledger.claim("bike", "d1", **WHO)
     assert ledger.entries() == []

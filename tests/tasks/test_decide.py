@@ -100,6 +100,15 @@ def test_a_search_that_is_wanted_holds_everything_back_unless_the_month_has_noth
     assert (seen.running, seen.queued) == (("", decided.id) if spent else (decided.id, ""))
 
 
+def test_what_a_search_took_is_known_to_the_next_decision(drifted):
+    ledger, decided = drifted
+    ledger.claim("m", decided.id, actor="ann")
+    ledger.finish("m", decided.id, outcome="finished", facts={"version": 2})
+    evidence = with_past(ledger, Evidence("m", "b", 1, datetime.now(UTC), 900))
+    assert list(evidence.costs) == ["search"]
+    assert Evidence.from_dict(evidence.to_dict()) == evidence
+
+
 def test_a_decision_whose_retraining_was_given_up_says_so_and_promises_nothing(drifted):
     ledger, decided = drifted
     assert decide.recollect(SPEC, decide.past(SPEC), "a").decision == decided
