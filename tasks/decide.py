@@ -201,11 +201,19 @@ def _nothing_new(spec: ModelSpec) -> dict[str, Any]:
     action = last.facts["decision"]["action"]
     wanted = f"a {action} was due" if action in ("refit", "recalibrate") else "drift was confirmed"
     why = f"{wanted} at {last.at:%Y-%m-%d %H:%M} and v{champion} is still champion: {what}"
-    do = f"Look at the drift page; `everfit train {name}` with a longer search.budget or more rows may help."
+    do = _advice(name, action, ended[-1])
     if waits := ledger.waiting(name):
         do = f"v{waits} waits for approval: `everfit promote {name}`, or `everfit promote {name} --refuse`."
     told |= {"verdict": "watch", "reasons": [*reasons, why]}
     return {**told, "next_steps": [do, *next_steps], "decision": last.subject, "report": last.facts["page"]}
+
+
+def _advice(model: str, action: Action, ended: Entry) -> str:
+    """Say what may be done about an action that brought nothing about: of a refit, what its gate said."""
+    if action not in ("refit", "recalibrate"):
+        return f"Look at the drift page; `everfit train {model}` with a longer search.budget or more rows may help."
+    kept = "; ".join(ended.facts.get("blockers", ())) or ended.reason or "it made no version"
+    return f"The {action} did not take over: {kept}. `everfit train {model} --search` looks for another pipeline."
 
 
 def _warnings(spec: ModelSpec, watched: Sequence[Watched]) -> list[str]:

@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import get_args
 
 from everfit.ledger import Ledger
-from everfit.monitor.decision import Evidence
+from everfit.monitor.decision import Action, Evidence
 from everfit.monitor.findings import Finding
 from everfit.spec import ModelSpec
 from everfit.upkeep.measuring import Measured
@@ -63,5 +64,5 @@ def with_past(ledger: Ledger, seen: Evidence) -> Evidence:
         queued=past.queued if seen.spent else "",
         waiting=ledger.waiting(seen.model),
         as_of=past.seq,
-        costs=past.seconds,
+        costs={action: past.seconds[action] for action in get_args(Action) if action in past.seconds},
     )

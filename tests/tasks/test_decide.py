@@ -157,6 +157,23 @@ def test_confirmed_drift_that_no_retraining_has_mended_is_told_until_something_e
     assert decide.summary(SPEC, [], [], {})["reasons"] == ["nothing new came in"]
 
 
+@pytest.mark.parametrize(
+    ("end", "because"),
+    [({"facts": {"version": 2, "blockers": ["all keeps its model: worse"]}}, "all keeps its model: worse"),
+     ({"reason": "the disk is full"}, "the disk is full")],
+)  # fmt: skip
+def test_a_refit_that_was_refused_or_failed_tells_why_and_advises_a_search(tmp_path, monkeypatch, end, because):
+    monkeypatch.chdir(tmp_path)
+    ledger = Ledger.of(Settings())
+    ledger.swap_champion("m", expected=None, new=1, actor="ann")
+    facts = {"evidence": {"champion": 1}, "decision": {"action": "refit"}, "page": "page", "verdict": "fine"}
+    ledger.judge("m", "d", retrain=True, after=ledger.retrainings("m").seq, how="refit", actor="ann", facts=facts)
+    ledger.finish("m", "d", outcome="failed" if "reason" in end else "finished", **end)
+    assert decide.summary(SPEC, [], [], {})["next_steps"] == [
+        f"The refit did not take over: {because}. `everfit train m --search` looks for another pipeline."
+    ]
+
+
 def test_what_the_checks_of_a_batch_warned_about_is_said_with_its_verdict(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for batch, warnings in {"a": ["extra added", "x is odd"], "b": ["extra added"], "c": ["not asked about"]}.items():
