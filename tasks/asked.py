@@ -26,7 +26,7 @@ def asked(spec: ModelSpec, decision: str, how: How = "") -> Asked:
     ledger = Ledger.of(Settings())
     if how == "refit":
         return Asked("refit", tuple(window.name for window in windows_of(spec.refit)), ledger.champion(spec.name))
-    judged = [entry.facts for entry in ledger.entries(spec.name, kinds=["drift_judged"]) if entry.subject == decision]
+    judged = [entry.facts for entry in ledger.entries(spec.name, kinds=["drift_judged"], subject=decision)]
     said = Decision.from_dict(judged[-1]["decision"]) if judged and not how else None
     if said is None or said.action not in ("refit", "recalibrate"):
         return Asked("search")

@@ -74,7 +74,7 @@ def _recorded(
     while True:
         evidence = with_past(ledger, seen)
         decision = weigh(evidence, spec.monitor, spec.retrain, spec.promotion, spec.refit)
-        past = [e for e in _judged(ledger, spec.name) if e.subject.partition("-")[0] == decision.id]
+        past = _earlier(ledger, spec.name, decision.id)
         before = Decision.from_dict(past[-1].facts["decision"]) if past else None
         if before and (not _is_open(before) or before.action == decision.action):
             return evidence, before
@@ -111,6 +111,16 @@ def _is_open(decision: Decision) -> bool:
 
 def _judged(ledger: Ledger, model: str) -> list[Entry]:
     return ledger.entries(model, kinds=["drift_judged"])
+
+
+def _earlier(ledger: Ledger, model: str, decision: str) -> list[Entry]:
+    """Return what was decided about the same batch for the same champion; all but the first have a number."""
+    found: list[Entry] = []
+    while there := ledger.entries(
+        model, kinds=["drift_judged"], subject=f"{decision}-{len(found)}" if found else decision
+    ):
+        found += there
+    return found
 
 
 def news(spec: ModelSpec, batches: Sequence[Batch]) -> list[Batch]:

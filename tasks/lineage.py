@@ -27,6 +27,7 @@ class Lineage:
     spec: ModelSpec
     champion: registry.Loaded
     _loaded: dict[int, registry.Loaded] = field(default_factory=dict, repr=False)
+    _known: list[Entry] = field(default_factory=list, repr=False)
 
     def __post_init__(self) -> None:
         self._settings = Settings()
@@ -107,6 +108,12 @@ class Lineage:
                 found.add(evidence["batch"])
         return found
 
+    def judged(self) -> list[Entry]:
+        """Return every judgement about the model, of any champion; each is read once, for they are many and large."""
+        last = self._known[-1].seq if self._known else 0
+        self._known += self._ledger.entries(self.spec.name, kinds=["drift_judged"], after=last)
+        return self._known
+
     def model(self, window: str, fitted: int) -> Any | None:
         """Return a window's model that learnt after so many labelled batches; None if no version holds it.
 
@@ -132,8 +139,7 @@ class Lineage:
         return self._judged([made.version for made in self.line])
 
     def _judged(self, versions: list[int]) -> list[Entry]:
-        entries = self._ledger.entries(self.spec.name, kinds=["drift_judged"])
-        return [entry for entry in entries if entry.facts["evidence"]["champion"] in versions]
+        return [entry for entry in self.judged() if entry.facts["evidence"]["champion"] in versions]
 
 
 def member(pipeline: Any, window: str) -> Any | None:

@@ -62,7 +62,7 @@ def watch(spec: ModelSpec, champion: Champion, checked: Checked) -> Seen:
     met = meet(spec, loaded, frame=frame, but=batch.digest)
     if batch.own and not landed and len(former):  # what it does not hold any more leaves the table when it lands
         met = met.without(former[evaluation.is_beyond(former, rows)])
-    broken = () if landed else _faults(spec, loaded, met.landed, frame, batch.digest, personal)
+    broken = () if landed else _faults(spec, champion, met.landed, frame, batch.digest, personal)
     present = spec.data.target in batch.schema.names
     if any(finding.severity == "repair" for finding in broken):
         seen = evidence(spec, champion, batch=batch.digest, rows=len(frame), findings=broken, target_present=present)
@@ -219,15 +219,14 @@ def _overdue(spec: ModelSpec, loaded: registry.Loaded, met: Met) -> tuple[Findin
 
 def _faults(
     spec: ModelSpec,
-    loaded: registry.Loaded,
+    champion: Champion,
     since: pd.DataFrame,
     frame: pd.DataFrame,
     batch: str,
     personal: frozenset[str],
 ) -> tuple[Finding, ...]:
-    ledger = Ledger.of(Settings())
-    alone = {entry.subject for entry in ledger.entries(spec.name, kinds=["labelled"])}
-    judged = [entry.facts for entry in ledger.entries(spec.name, kinds=["drift_judged"])]
+    loaded, judged = champion.loaded, [entry.facts for entry in champion.lineage.judged()]
+    alone = {entry.subject for entry in Ledger.of(Settings()).entries(spec.name, kinds=["labelled"])}
     return faults.find(
         faults.rolling(loaded.reference, since),
         frame,

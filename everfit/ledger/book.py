@@ -82,13 +82,18 @@ class Ledger:
         model: str | None = None,
         *,
         kinds: Sequence[Kind] | None = None,
+        subject: str | None = None,
+        after: int = 0,
         since: datetime | None = None,
         at: datetime | None = None,
         limit: int | None = None,
     ) -> list[Entry]:
-        """Return rows in the order in which they were written; `limit` keeps the last, `at` what was known then."""
+        """Return rows in the order in which they were written.
+
+        `after` leaves out those up to a number, `limit` keeps the last, and `at` means what was known then.
+        """
         with self._store.reading() as connection:
-            return Page(connection).select(model, kinds, since=since, at=at, limit=limit)
+            return Page(connection).select(model, kinds, subject=subject, after=after, since=since, at=at, limit=limit)
 
     def verify(self) -> proof.Verification:
         """Recompute the chain and name the first row that was altered, taken out or put in."""

@@ -66,16 +66,20 @@ class Page:
         model: str | None,
         kinds: Sequence[Kind] | None = None,
         *,
+        subject: str | None = None,
+        after: int = 0,
         since: datetime | None = None,
         at: datetime | None = None,
         limit: int | None = None,
     ) -> list[Entry]:
         """Return rows, oldest first; `limit` keeps the last of them."""
-        query = sa.select(LEDGER).order_by(LEDGER.c.seq.desc()).limit(limit)
+        query = sa.select(LEDGER).where(LEDGER.c.seq > after).order_by(LEDGER.c.seq.desc()).limit(limit)
         if model is not None:
             query = query.where(LEDGER.c.model == model)
         if kinds is not None:
             query = query.where(LEDGER.c.kind.in_(kinds))
+        if subject is not None:
+            query = query.where(LEDGER.c.subject == subject)
         if since is not None:
             query = query.where(LEDGER.c.at >= write_time(since))
         if at is not None:

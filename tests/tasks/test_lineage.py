@@ -115,6 +115,18 @@ def test_labels_that_came_while_a_version_waited_are_known_when_it_takes_over(le
     assert lineage(2).state().batches == 7
 
 
+def test_each_judgement_is_read_once_and_those_of_another_run_as_they_come(ledger, monkeypatch):
+    reads, read = [], Ledger.entries
+    monkeypatch.setattr(Ledger, "entries", lambda *a, **k: (reads.append(found := read(*a, **k)), found)[1])
+    one = lineage(1)
+    for batch in "abc":
+        judge(ledger, batch, 1, "none", State.from_dict(BEGUN.to_dict() | {"batches": len(one.judged()) + 1}), BEGUN)
+        assert one.has_met(batch)
+        assert one.state().batches == len(one.judged())
+    judged = [entry.subject for found in reads for entry in found if entry.kind == "drift_judged"]
+    assert judged == ["a", "b", "c"]
+
+
 def test_windows_that_the_model_file_has_no_more_are_left_out_and_new_ones_begin():
     from everfit.upkeep.taken import fitting
 
