@@ -32,6 +32,7 @@ def save(folder: Path, result: Result) -> Result:
         result=result,
         headline=telling.headline(result),
         lines=telling.lines(result),
+        legend=telling.legend(result),
         figures=_figures(result),
         columns=columns,
         rows=list(zip([each.name == THIS for each in telling.ranked(result)], rows, strict=True)),

@@ -30,16 +30,18 @@ def live(
     learnt: Sequence[Sequence[int]],
     *,
     place: Path,
-    tick: Callable[[int], None] = lambda _: None,
+    tick: Callable[[int], None],
 ) -> Lived:
-    """Live through a history, or what is left of it; `place` is the file that remembers, and `tick` told of each batch.
+    """Live through a history, or what is left of it; `place` is the file that remembers.
 
-    What was said lies beside it, in a file that grows.
+    What was said lies beside it, in a file that grows. `tick` is told of how many more batches are done.
 
     Once a batch is over, the labels of those in its `learnt` are known: what is done then shows from the next batch on.
     """
     answers = place.with_suffix(".said")
     lived, life = _remembered(place, answers, history)
+    if lived.said:
+        tick(len(lived.said))
     if len(lived.said) == len(history.batches):
         return lived
     life = life or begin()
@@ -54,7 +56,7 @@ def live(
         over = number + 1 == len(history.batches)
         with replacing(place) as half:
             joblib.dump((lived.deeds, lived.seconds, None if over else life), half)
-        tick(number)
+        tick(1)
     return lived
 
 

@@ -33,6 +33,7 @@ from everfit.spec import ModelSpec
 Tell = Callable[[float, str], None]  # how far it is, from 0 to 1, and what is being done
 LOOK = 0.2  # seconds between two looks at what processes have done
 SEARCH = 0.2  # of the whole, about, is the first search
+POLICIES = 0.5  # of it, about, is done when policies have lived and other thresholds have not
 
 
 @dataclass(frozen=True)
@@ -91,21 +92,25 @@ def _first(spec: ModelSpec, history: History, asked: Asked, folder: Path, tell: 
     return model
 
 
-def lived(stage: Stage, policies: Sequence[Policy], *, workers: int, tell: Tell) -> dict[str, Lived]:
-    """Return what became of each policy, by name."""
-    total, done = len(policies) * len(stage.history.batches), 0
+def lived(
+    stage: Stage, policies: Sequence[Policy], *, workers: int, tell: Tell, part: tuple[float, float] = (SEARCH, 1.0)
+) -> dict[str, Lived]:
+    """Return what became of each policy, by name; it is some `part` of the whole."""
+    total, done, (start, end) = len(policies) * len(stage.history.batches), 0, part
 
-    def tick(title: str) -> None:
+    def tick(title: str, batches: int) -> None:
         nonlocal done
-        done += 1
-        tell(SEARCH + (1 - SEARCH) * done / total, f"{title}: batch by batch, {done} of {total}")
+        done += batches
+        tell(start + (end - start) * done / total, f"{title}: batch by batch, {done} of {total}")
 
     if workers > 1:
         return _beside(stage, policies, workers, tick)
-    return {policy.name: stage.live(policy, lambda _, title=policy.title: tick(title)) for policy in policies}  # type: ignore[misc]
+    return {policy.name: stage.live(policy, partial(tick, policy.title)) for policy in policies}
 
 
-def _beside(stage: Stage, policies: Sequence[Policy], workers: int, tick: Callable[[str], None]) -> dict[str, Lived]:
+def _beside(
+    stage: Stage, policies: Sequence[Policy], workers: int, tick: Callable[[str, int], None]
+) -> dict[str, Lived]:
     """Give each policy a process; what these say of batches is passed on from here."""
     context = get_context("spawn")  # threads of libraries do not survive a fork
     told, stop = context.Queue(), context.Event()
@@ -115,8 +120,8 @@ def _beside(stage: Stage, policies: Sequence[Policy], workers: int, tick: Callab
         try:
             while open_:
                 done, open_ = wait(open_, timeout=LOOK, return_when=FIRST_COMPLETED)
-                for title in _waiting(told):
-                    tick(title)
+                for title, batches in _waiting(told):
+                    tick(title, batches)
                 for future in done:
                     future.result()
         except BrokenProcessPool as cause:
@@ -130,7 +135,7 @@ def _beside(stage: Stage, policies: Sequence[Policy], workers: int, tick: Callab
         return {name: future.result() for name, future in futures.items()}
 
 
-def _waiting(told: Any) -> Iterable[str]:
+def _waiting(told: Any) -> Iterable[tuple[str, int]]:
     while True:
         try:
             yield told.get_nowait()
@@ -155,8 +160,8 @@ def _end_with_parent() -> None:
 
 
 def _live(policy: Policy) -> Lived:
-    def tick(_: int) -> None:
-        _here["told"].put(policy.title)
+    def tick(batches: int) -> None:
+        _here["told"].put((policy.title, batches))
         if _here["stop"].is_set():
             raise InterruptedError("the backtest was stopped")
 
@@ -165,10 +170,10 @@ def _live(policy: Policy) -> Lived:
 
 
 def all_policies(
-    stage: Stage, spec: ModelSpec, *, other: ModelSpec | None, title: str, workers: int, tell: Tell
+    stage: Stage, spec: ModelSpec, *, other: ModelSpec | None, title: str, workers: int, tell: Tell, until: float = 1.0
 ) -> tuple[list[Policy], dict[str, Lived]]:
     """Return all policies and what became of them; the calendar has as many fits as `spec`, if it can."""
     policies = plan.usual(spec, stage.history, other, title)
-    became = lived(stage, policies, workers=workers, tell=tell)
+    became = lived(stage, policies, workers=workers, tell=tell, part=(SEARCH, until))
     equal = plan.calendar(sum(deed.fits for deed in became[plan.THIS].deeds), len(stage.history.batches))
     return [*policies, equal], became | lived(stage, [equal], workers=1, tell=lambda *_: None)

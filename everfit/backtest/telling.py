@@ -76,6 +76,16 @@ def table(result: Result) -> tuple[list[str], list[list[str]]]:
     return [name.format(metric=result.metric) for name in COLUMNS], rows
 
 
+def legend(result: Result) -> str:
+    """Say what the columns of the table are."""
+    late = counted(result.delay, "batch", "batches")
+    return (
+        f"{result.metric} is over all rows after the warm-up. Against this: the mean gain over this policy, batch by "
+        f"batch; p of a one-sided paired test that this policy is better. Labels come {late} late. CPU seconds are of "
+        "one core, answers included; the first search is not."
+    )
+
+
 def ranked(result: Result) -> list[Standing]:
     """Return the policies, the best first."""
     return sorted(result.policies, key=lambda each: each.score, reverse=result.greater)
@@ -97,7 +107,8 @@ def variant(each: Variant) -> list[str]:
 def facts(result: Result) -> dict[str, Any]:
     """Return the result with the words about it, ready for JSON."""
     columns, rows = table(result)
-    said = {"headline": headline(result), "lines": lines(result), "columns": columns, "rows": rows}
+    said = {"headline": headline(result), "lines": lines(result), "columns": columns, "rows": rows,
+            "legend": legend(result)}  # fmt: skip
     return {**result.to_dict(), **said, "report": result.page}
 
 

@@ -34,7 +34,10 @@ def backtest(
     """
     history = checked(read(spec, asked, base, secrets), suites, model=spec.name)
     with run.prepared(spec, history, asked, home, tell=tell, personal=_personal(suites), fresh=fresh) as stage:
-        policies, lived = run.all_policies(stage, spec, other=other, title=title, workers=workers, tell=tell)
+        policies, lived = run.all_policies(
+            stage, spec, other=other, title=title, workers=workers, tell=tell,
+            until=run.POLICIES if recommend else 1.0,
+        )  # fmt: skip
         found = standings(policies, lived, history)
         variants = _variants(stage, spec, found[0], workers, tell) if recommend else ()
     first = f"{report.named(stage.model.family)}, {history.metric.name} {stage.model.score:.4g} in the search"
@@ -46,7 +49,8 @@ def backtest(
 
 def _variants(stage: Stage, spec: ModelSpec, this: Standing, workers: int, tell: Tell) -> tuple[Variant, ...]:
     tried = [(change, change.of(spec)) for change in recommending.changes(spec)]
-    lived = run.lived(stage, [policy for _, policy in tried], workers=workers, tell=tell)
+    others = [policy for _, policy in tried]
+    lived = run.lived(stage, others, workers=workers, tell=tell, part=(run.POLICIES, 1.0))
     return recommending.weigh([(change, policy, lived[policy.name]) for change, policy in tried], this, stage.history)
 
 

@@ -180,6 +180,7 @@ def _show_backtest(result: Mapping[str, Any]) -> None:
     for line in result["lines"]:
         out.print(f"  {line}", markup=False, soft_wrap=True)
     table(f"All began with one model: {result['first']}", result["columns"], result["rows"], range(1, 9))
+    out.print(f"  {result['legend']}", style="dim", markup=False, soft_wrap=True)
     _where(result)
 
 

@@ -52,6 +52,7 @@ def test_it_answers_with_one_object_a_table_and_a_page_and_does_not_do_things_tw
     code, out = everfit(*asked, "--policy", "deployments/models/toy.yaml")
     assert code == 0
     assert told["headline"] in out
+    assert told["legend"] in out
     assert next(row for row in told["rows"] if row[0] == "this policy")[1] in out
     assert Path(told["report"]).is_file()
     assert {path: path.stat().st_mtime_ns for path in remembered} == remembered

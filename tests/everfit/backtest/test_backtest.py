@@ -128,12 +128,12 @@ def test_what_was_killed_goes_on_where_it_was_and_ends_the_same(story, tmp_path)
     assert subprocess.run(command, cwd=ROOT, check=False).returncode == -signal.SIGKILL
     for answers in home.rglob("*.said"):
         answers.write_bytes(answers.read_bytes() + b"half an answer")
-    told: list[str] = []
-    again = planted.lived(story.base, home, tell=lambda _, text: told.append(text))
+    told: list[tuple[float, str]] = []
+    again = planted.lived(story.base, home, tell=lambda share, text: told.append((share, text)))
     names = (THIS, NEVER, EVERY, OTHER, CALENDAR, BEST)
     assert timeless(again, *names) == timeless(story.result, *names)
-    assert sum("batch by batch" in text for text in told) == 6 * each - after
-    assert not any("the first model" in text for text in told)
+    assert len(told) == 6 * each - after + 6  # each of six tells at once what it had done
+    assert told[-1] == (1.0, f"searches.yaml: batch by batch, {6 * each} of {6 * each}")
 
 
 def kept(story: SimpleNamespace) -> Kept:
@@ -212,7 +212,7 @@ def test_the_page_opens_anywhere_and_says_what_the_terminal_says(story, tmp_path
     assert "recommended: refit.recent: 10 in place of 5, alone" in "\n".join(telling.lines(saved))
     text = Path(saved.page).read_text()
     assert not re.search(r'(src|href)="(?!data:image/png;base64,)|https?:|@import|url\(', text)
-    for line in (telling.headline(saved), *telling.lines(saved)):
+    for line in (telling.headline(saved), *telling.lines(saved), telling.legend(saved)):
         assert line.replace("'", "&#39;").replace(">", "&gt;") in text
     assert {path.stem for path in (tmp_path / "plots").iterdir()} == {"quality", "cost", "frontier"}
     assert Result.from_dict(saved.to_dict()) == saved
