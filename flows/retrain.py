@@ -6,6 +6,7 @@ from typing import Any
 from prefect.deployments import run_deployment
 
 from everfit.ledger import Entry, Ledger
+from everfit.ledger.entries import NOUNS
 from everfit.ledger.retrainings import SEARCH, how_of
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
@@ -42,7 +43,7 @@ def _waits(wanted: Entry, why: str) -> dict[str, Any]:
 
 
 def _start(spec: ModelSpec, settings: Settings, entry: Entry) -> dict[str, Any]:
-    cause = "drift" if _searches(entry) else how_of(entry)
+    cause = "drift" if _searches(entry) else NOUNS[how_of(entry)]
     decision, reason = entry.subject, f"{cause}: {entry.reason}"
     if not events.somebody_listens(settings, spec.name):
         say(f"retraining here, for decision {decision}")

@@ -94,6 +94,7 @@ def test_a_labelled_batch_that_only_calls_for_another_offset_makes_a_version_of_
     said = one.pipeline.predict(rows) + two.pipeline.offset * two.pipeline.trust
     assert np.allclose(two.pipeline.predict(rows), said)
     assert two.pipeline.offset != 0
+    assert two.card["reason"].startswith("recalibration: by recent labels")
     assert two.card["snapshot"] == one.card["snapshot"]
     assert (two.train_rows.tolist(), two.reference.equals(one.reference)) == (one.train_rows.tolist(), True)
     judged = [entry.facts["evidence"] for entry in story.ledger.entries(MODEL, kinds=["drift_judged"])]
