@@ -1,4 +1,4 @@
-"""What the Prefect server does by itself: retrain when drift is confirmed, and bury runs that were lost.
+"""What the Prefect server does by itself: retrain when a monitor wants it, and bury runs that were lost.
 
 Automations have no unique name there, so ours are read first, and each carries a digest of its definition:
 one that has not changed is left alone, with its memory of what it has already fired for.
@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from flows.events import DRIFT_CONFIRMED, resource_of
+from flows.events import WANTED, resource_of
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
@@ -35,21 +35,21 @@ def _definition(automation: "AutomationCore") -> dict[str, Any]:
     return dumped | {"trigger": trigger}
 
 
-def retrain_on_drift(model: str, deployment: UUID) -> "AutomationCore":
-    """A confirmed drift starts the model's training, with the reason and the decision that the event carries."""
+def retrain_when_wanted(model: str, deployment: UUID) -> "AutomationCore":
+    """What the monitor wants starts the model's training, with the reason and the decision that the event carries."""
     from prefect.events.actions import RunDeployment
     from prefect.events.schemas.automations import AutomationCore, EventTrigger
 
     parameters = {
         "model": model,
-        "reason": "{{ event.payload.reason | default('drift was confirmed') }}",  # a missing key would fail unseen
+        "reason": "{{ event.payload.reason | default('the monitor wanted it') }}",  # a missing key would fail unseen
         "decision": "{{ event.payload.decision | default('') }}",
     }
     return AutomationCore(
-        name=f"everfit: retrain {model} when drift is confirmed",
-        description="The monitor confirms drift; this starts the training.",
+        name=f"everfit: retrain {model} when its monitor wants it",
+        description="The monitor wants a refit or a search; this starts it.",
         trigger=EventTrigger(
-            expect={DRIFT_CONFIRMED},
+            expect={WANTED},
             match={"prefect.resource.id": resource_of(model)},
             for_each={"prefect.resource.id"},
             threshold=1,

@@ -49,8 +49,8 @@ class Planned:
         """What starts it, in words."""
         if self.seconds:
             return f"every {write_duration(timedelta(seconds=self.seconds))}"
-        drift = "when drift is confirmed" if self.flow == "train" else ""
-        return ", ".join(part for part in (f"at {self.cron} (UTC)" if self.cron else "", drift) if part) or "when asked"
+        event = "when the monitor wants it" if self.flow == "train" else ""
+        return ", ".join(part for part in (f"at {self.cron} (UTC)" if self.cron else "", event) if part) or "when asked"
 
     def __str__(self) -> str:
         return f"{self.name:<30} {self.trigger}"
@@ -212,5 +212,5 @@ def workspace_mark(settings: Settings) -> str:
 def _automations(ids: Mapping[Planned, UUID]) -> list["AutomationCore"]:
     return [
         automations.lost_runs(),
-        *(automations.retrain_on_drift(item.model, id_) for item, id_ in ids.items() if item.flow == "train"),
+        *(automations.retrain_when_wanted(item.model, id_) for item, id_ in ids.items() if item.flow == "train"),
     ]

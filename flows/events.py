@@ -1,4 +1,4 @@
-"""Tell the Prefect server that drift was confirmed, when somebody there will act on it."""
+"""Tell the Prefect server that a refit or a search is wanted, when somebody there will act on it."""
 
 import sys
 from datetime import UTC, datetime, timedelta
@@ -10,7 +10,7 @@ from everfit.settings import Settings
 from flows.server import running
 from flows.talk import call
 
-DRIFT_CONFIRMED = "everfit.drift.confirmed"
+WANTED = "everfit.retraining.wanted"
 ATTENTIVE = timedelta(seconds=30)  # a runner asks for work every two seconds
 TEXT = 2_000
 
@@ -31,7 +31,7 @@ def somebody_listens(settings: Settings, model: str) -> bool:
     return datetime.now(UTC) - datetime.fromisoformat(polled) < ATTENTIVE
 
 
-def confirm_drift(settings: Settings, model: str, decision: str, reason: str) -> bool:
+def tell_wanted(settings: Settings, model: str, decision: str, reason: str) -> bool:
     """Emit the event that starts a retraining; False when no runner is there to start it, and nothing was emitted.
 
     The same decision is the same event: saying it twice starts nothing twice.
@@ -40,7 +40,7 @@ def confirm_drift(settings: Settings, model: str, decision: str, reason: str) ->
         return False
     payload = {"decision": decision, "reason": reason[:TEXT]}
     try:
-        call(f"{running(settings)}/events", [_event(DRIFT_CONFIRMED, model, decision, payload)])
+        call(f"{running(settings)}/events", [_event(WANTED, model, decision, payload)])
     except OSError:
         return False
     return True

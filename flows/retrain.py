@@ -50,7 +50,7 @@ def _start(spec: ModelSpec, settings: Settings, entry: Entry) -> dict[str, Any]:
         ended = train(spec.name, reason=reason, decision=decision)
         return {"decision": decision, "started": "here", **ended} if ended else _not_started(spec.name, decision)
     recent = datetime.now(UTC) - entry.at < ARRIVES
-    if recent and events.confirm_drift(settings, spec.name, decision, reason):
+    if recent and events.tell_wanted(settings, spec.name, decision, reason):
         say(f"retraining asked for by event, for decision {decision}")
         return {"decision": decision, "started": "by event"}
     run_deployment(

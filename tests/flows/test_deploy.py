@@ -47,7 +47,7 @@ def until(look, seconds=30):
 def test_a_model_file_becomes_two_deployments_and_says_when_they_run(workspace, add_model):
     add_model("bike", "owner: ada", "monitor: {every: 1h}", "retrain: {schedule: '0 3 * * 1'}")
     assert [(item.name, item.trigger) for item in deploy.plan(workspace)] == [
-        ("train/bike", "at 0 3 * * 1 (UTC), when drift is confirmed"),
+        ("train/bike", "at 0 3 * * 1 (UTC), when the monitor wants it"),
         ("monitor/bike", "every 1h"),
     ]
     assert deploy.plan(workspace)[0].tags == ("everfit", "model:bike", "owner:ada")
@@ -178,15 +178,15 @@ def test_what_is_deleted_while_it_is_deployed_is_deployed_again(workspace, monke
 @pytest.mark.parametrize(
     ("payload", "reason", "decision"),
     [({"reason": "five columns moved", "decision": "d-1"}, "five columns moved", "d-1"),
-     ({}, "drift was confirmed", "")],
+     ({}, "the monitor wanted it", "")],
 )  # fmt: skip
-def test_a_confirmed_drift_schedules_the_training_with_its_reason(
+def test_a_wanted_retraining_schedules_the_training_with_its_reason(
     add_model, deployed, prefect_api, payload, reason, decision
 ):
     name = f"m{uuid4().hex[:8]}"
     add_model(name)
     deployed()
-    event = events._event(events.DRIFT_CONFIRMED, name, "d-1", payload)
+    event = events._event(events.WANTED, name, "d-1", payload)
     time.sleep(1)  # the server's triggers learn of a new automation by a message
     call(f"{prefect_api}/events", [event])
     call(f"{prefect_api}/events", [event])
@@ -197,16 +197,16 @@ def test_a_confirmed_drift_schedules_the_training_with_its_reason(
     assert len(runs(prefect_api, **flow)) == 1
 
 
-def test_drift_is_not_confirmed_to_a_server_where_nobody_listens(add_model, deployed, prefect_api, workspace):
+def test_nothing_is_told_to_a_server_where_nobody_listens(add_model, deployed, prefect_api, workspace):
     name = f"m{uuid4().hex[:8]}"
     add_model(name)
     deployed()
     here = Settings(workspace=workspace.workspace, prefect_api=prefect_api)
-    assert not events.confirm_drift(here, name, "d-1", "because")
+    assert not events.tell_wanted(here, name, "d-1", "because")
     call(f"{prefect_api}/deployments/get_scheduled_flow_runs",
          {"deployment_ids": [found(prefect_api, "deployments", name)[1]["id"]]})  # fmt: skip
-    assert until(lambda: events.confirm_drift(here, name, "d-1", "because"), 10)
-    assert not events.confirm_drift(workspace, name, "d-1", "because")
+    assert until(lambda: events.tell_wanted(here, name, "d-1", "because"), 10)
+    assert not events.tell_wanted(workspace, name, "d-1", "because")
 
 
 def test_an_interval_really_makes_runs_and_those_that_were_missed_are_one(add_model, deployed, prefect_api):

@@ -108,13 +108,13 @@ def live_through(settings: Settings) -> SimpleNamespace:
     until(lambda: runs("train"))
 
     time.sleep(11)  # the automation drops what comes within ten seconds; a double that comes later is the harder one
-    event = events._event(events.DRIFT_CONFIRMED, MODEL, "again", {"decision": wanted.subject, "reason": "doubled"})
+    event = events._event(events.WANTED, MODEL, "again", {"decision": wanted.subject, "reason": "doubled"})
     call(f"{server.running(settings)}/events", [event])
     until(lambda: len(runs("train")) == 2)
     return SimpleNamespace(decision=wanted.subject, watched=watched)
 
 
-def test_confirmed_drift_starts_one_training_by_event_and_the_event_again_trains_nothing(story):
+def test_a_decision_starts_one_training_by_event_and_the_event_again_trains_nothing(story):
     by_event, by_double = trained_for(story.decision)
     assert by_event in ("Promoted", "Champion kept")
     assert by_double == "Skipped"

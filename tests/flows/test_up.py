@@ -93,7 +93,7 @@ def test_everything_runs_reacts_heals_and_ends_without_a_trace(everything, works
         assert answer.read() == b"it moved"
     with pytest.raises(InputError, match="already runs in this workspace: prefect at http://127"):
         up.up(workspace)
-    until(lambda: events.confirm_drift(workspace, "bike", "d-1", "five columns moved"))
+    until(lambda: events.tell_wanted(workspace, "bike", "d-1", "five columns moved"))
     emitted = time.time()
     watch = call(f"{server.running(workspace)}/deployments/name/monitor/bike")["id"]
     for _ in range(2):
@@ -107,12 +107,12 @@ def test_everything_runs_reacts_heals_and_ends_without_a_trace(everything, works
 
     kill(everything, RUNNER)
     until(lambda: "runner had ended and was started again" in (tmp_path / "out.txt").read_text())
-    until(lambda: events.confirm_drift(workspace, "churn", "d-2", "slow"))
+    until(lambda: events.tell_wanted(workspace, "churn", "d-2", "slow"))
     until(lambda: "|slow|d-2|" in (tmp_path / "trained.txt").read_text())
 
     kill(everything, SERVER)  # the slow run goes on, and the same runner hears of what comes next
     until(lambda: "Prefect server had ended and was started again" in (tmp_path / "out.txt").read_text())
-    until(lambda: events.confirm_drift(workspace, "bike", "d-3", "after the server's death"))
+    until(lambda: events.tell_wanted(workspace, "bike", "d-3", "after the server's death"))
     until(lambda: "|after the server's death|d-3|" in (tmp_path / "trained.txt").read_text())
 
     before = family(everything.pid)
