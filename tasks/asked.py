@@ -14,11 +14,15 @@ How = Literal["", "refit", "search"]
 
 @dataclass(frozen=True)
 class Asked:
-    """A search; or a refit of windows, of none to recalibrate. `champion` is the version that it was decided about."""
+    """A search; or a refit of windows, of none to recalibrate. `champion` is the version that it was decided about.
+
+    Windows to `restore` go back to the model that their last refit replaced.
+    """
 
     how: Literal["search", "refit", "recalibrate"]
     windows: tuple[str, ...] = ()
     champion: int | None = None
+    restore: tuple[str, ...] = ()
 
 
 def asked(spec: ModelSpec, decision: str, how: How = "") -> Asked:
@@ -30,4 +34,4 @@ def asked(spec: ModelSpec, decision: str, how: How = "") -> Asked:
     said = Decision.from_dict(judged[-1]["decision"]) if judged and not how else None
     if said is None or said.action not in ("refit", "recalibrate"):
         return Asked("search")
-    return Asked(said.action, said.refit, judged[-1]["evidence"]["champion"])
+    return Asked(said.action, said.refit, judged[-1]["evidence"]["champion"], said.restore)

@@ -10,6 +10,7 @@ from everfit import evaluation, registry, search
 from everfit.ledger import Ledger
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
+from everfit.upkeep.state import State
 from tasks.artifacts import publish_report
 from tasks.build_features import Prepared, read_rows, weight_of
 from tasks.champion import load_champion
@@ -20,10 +21,14 @@ from tasks.steps import say, step
 
 @dataclass(frozen=True)
 class Judged:
-    """The verdict, and the champion that it was reached against: only that one may be replaced by it."""
+    """The verdict, and the champion that it was reached against: only that one may be replaced by it.
+
+    `upkeep` is the state that this champion goes on from if a refit of it does not take over.
+    """
 
     verdict: evaluation.Verdict
     champion: int | None
+    upkeep: State | None = None
 
 
 @step

@@ -47,17 +47,17 @@ class Lineage:
     def state(self) -> State:
         """Return what the latest decision about the champion left.
 
-        What such a decision wanted has not taken place, or another version would be champion now. A champion that
-        nothing was decided about has the state that it was made with. To both is added what labels have said since of
-        the versions before it: while it waited for a person's word, these were judged. What a rollback took back is not
-        due again at once.
+        What such a decision wanted has not taken place, or another version would be champion now; where it was tried
+        and refused, that is part of the state. A champion that nothing was decided about has the state that it was made
+        with. To both is added what labels have said since of the versions before it: while it waited for a person's
+        word, these were judged. What a rollback took back is not due again at once.
         """
         last = next(reversed(self._judged([self.champion.version])), None)
         said = None if last is None else last.facts["decision"].get("upkeep")
         if last and said:
             after = State.from_dict(said)
             if last.facts["decision"]["action"] in ("refit", "recalibrate"):
-                after = not_done(after, State.from_dict(last.facts["evidence"]["upkeep"]))
+                after = self._kept(last) or not_done(after, State.from_dict(last.facts["evidence"]["upkeep"]))
         else:
             made = self.line[0].upkeep
             after = State.from_dict(dict(made)) if made else begin(self.spec.refit, self.champion.task)
@@ -80,6 +80,12 @@ class Lineage:
 
     def _fitting(self, state: State) -> State:
         return fitting(state, self.spec.refit, self.champion.task)
+
+    def _kept(self, judged: Entry) -> State | None:
+        """Return what the ledger says the champion goes on from, once a refit of it was judged."""
+        ended = self._ledger.entries(self.spec.name, kinds=["retrain_finished"])
+        said = next((entry.facts.get("upkeep") for entry in ended if entry.subject == judged.subject), None)
+        return State.from_dict(said) if said else None
 
     def wanted(self, decision: str) -> State | None:
         """Return the state that a decision leads to, if nothing was decided about the champion since."""

@@ -103,6 +103,7 @@ def _decide(
     why = "; ".join((*verdict.blockers, *verdict.reasons))
     training = {"decision": decision} if decision else {"training": run_key()}
     facts = {"version": version.number, "champion": judged.champion, **training, **verdict.to_dict()}
+    facts |= {"upkeep": judged.upkeep.to_dict()} if judged.upkeep else {}
     if not verdict.promote:
         ledger.once("promotion_refused", spec.name, subject, actor=settings.actor, reason=why, facts=facts)
         registry.sync_aliases(settings, ledger, spec.name)

@@ -17,12 +17,13 @@ from everfit.ledger import Ledger
 from everfit.models.portfolio import Portfolio, said
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
+from everfit.upkeep.advance import undo
 from everfit.upkeep.gate import Newest, judge, takes_over
 from everfit.upkeep.losses import classes_of
 from everfit.upkeep.measuring import FEWEST
 from everfit.upkeep.proof import Proof
 from everfit.upkeep.state import State
-from everfit.upkeep.taken import done
+from everfit.upkeep.taken import done, refused
 from tasks.artifacts import publish_report
 from tasks.asked import Asked
 from tasks.build_features import labelled_rows
@@ -71,17 +72,19 @@ def refit(spec: ModelSpec, snapshot: Snapshot, asked: Asked, decision: str = "")
     models = _models(lineage, before)
     newest, older = _newest(spec, lineage.champion, rows, models, fitting.batch)
     fitted = {name: fitting.fit(name, rows) for name in windows}
-    wanted = done(before, windows, spec.refit)
+    wanted = lineage.wanted(decision) or done(before, windows, spec.refit, asked.restore)
     proofs = judge(newest, wanted, fitted, lambda name: fitting.fit(name, older))
     passed = {name: fitted[name] for name, proof in proofs.items() if proof.ok}
-    said = lineage.wanted(decision) if tuple(passed) == asked.windows else None
-    state = said or done(before, passed, spec.refit)
-    made = fitting.join(_models(lineage, state) | passed, state.served)
-    verdict = _verdict(lineage, newest, made, proofs, takes_over(newest, before.served, state.served, passed))
+    state = undo(wanted, set(asked.windows).difference(passed), spec.refit)
+    models = _models(lineage, state) | passed
+    changed = {name: model for name, model in models.items() if name in {*passed, *asked.restore} and model is not None}
+    made = fitting.join(models, state.served)
+    verdict = _verdict(lineage, newest, made, proofs, takes_over(newest, before.served, state.served, changed))
     for line in (*verdict.reasons, *verdict.blockers):
         say(line)
     publish_report(spec.name, "promotion-verdict", f"{spec.name}: promotion", to_markdown(spec.name, verdict))
-    return Refitted(asked, snapshot, lineage, made, state, rows, Judged(verdict, number))
+    left = refused(wanted, before, asked.windows, spec.refit)
+    return Refitted(asked, snapshot, lineage, made, state, rows, Judged(verdict, number, left))
 
 
 def _models(lineage: Lineage, state: State) -> dict[str, Any]:
@@ -108,12 +111,12 @@ def _verdict(
 ) -> evaluation.Verdict:
     """Let it take over unless every fit was refused, or the whole is `worse`."""
     passed = tuple(name for name, proof in proofs.items() if proof.ok)
-    refused = tuple(f"{name} keeps its model: {proof.reason}" for name, proof in proofs.items() if not proof.ok)
-    blockers = (*(refused if not passed else ()), *((worse,) if worse else ()))
+    kept = tuple(f"{name} keeps its model: {proof.reason}" for name, proof in proofs.items() if not proof.ok)
+    blockers = (*(kept if not passed else ()), *((worse,) if worse else ()))
     proven = (f"{name}: {proofs[name].reason}" for name in passed)
     return evaluation.Verdict(
         promote=not blockers,
-        reasons=(_what(passed, made), *proven, *(refused if passed else ())),
+        reasons=(_what(passed, made), *proven, *(kept if passed else ())),
         blockers=blockers,
         metric=lineage.champion.card["metric"],
         rows=len(newest.rows),

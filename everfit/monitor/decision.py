@@ -36,8 +36,9 @@ class Decision(Record):
     """A verdict with every reason and every blocker, also when it holds; `action` is what follows from it.
 
     The verdict says how the model is, the action what is done: a model that is fine may be due for a refit, of the
-    windows `refit`. `wanted` is the action before blockers were asked; None in decisions of long ago. `upkeep` is the
-    state that the next batch begins with, if the action takes place.
+    windows `refit`, while those to `restore` go back to the model that their last refit replaced. `wanted` is the
+    action before blockers were asked; None in decisions of long ago. `upkeep` is the state that the next batch begins
+    with, if the action takes place.
     """
 
     id: str
@@ -48,6 +49,7 @@ class Decision(Record):
     findings: tuple[Finding, ...] = ()
     next_steps: tuple[str, ...] = ()
     refit: tuple[str, ...] = ()
+    restore: tuple[str, ...] = ()
     upkeep: State | None = None
     wanted: Action | None = None
     diagnosis: Diagnosis | None = None
@@ -106,6 +108,7 @@ def decide(
         _blockers(wanted, against_all, against_search),
         evidence.findings,
         refit=plan.refit if action == "refit" else (),
+        restore=plan.restore if action in ("refit", "recalibrate") else (),
         upkeep=_left(evidence.upkeep, after, action),
         wanted=wanted,
         diagnosis=diagnose(evidence, after),

@@ -89,27 +89,32 @@ def advance(state: State, measured: Measured | None, refit: Refit, *, risen: boo
     again = tuple(name for name in undone if name not in plan.refit)
     because = tuple(_because(name, measured.refits[name]) for name in again)
     if plan.refit:
-        return after, replace(plan, reasons=(*because, *plan.reasons))
+        return after, replace(plan, restore=again, reasons=(*because, *plan.reasons))
     said = (BETTER,) if far else () if again else plan.reasons
     return after, replace(plan, recalibrate=bool(far or again), restore=again, reasons=(*because, *said))
 
 
 def not_done(state: State, before: State) -> State:
     """Return the state when what was due did not take place: models and mix are those of before."""
-    old = {track.window: track for track in before.tracks}
-    tracks = (
-        track
-        if track.fitted == old[track.window].fitted
-        else replace(track, fitted=old[track.window].fitted, tried=old[track.window].tried, before=None)
-        for track in state.tracks
-    )
+    tracks = (_put_back(track, before.track(track.window)) for track in state.tracks)
     return replace(state, tracks=tuple(tracks), fits=before.fits, served=before.served)
+
+
+def _put_back(track: Track, old: Track) -> Track:
+    """Return a track with the model of before; one that did harm is compared again, or nothing would undo it."""
+    if track.fitted == old.fitted:
+        return track
+    harmed = old.before is not None and old.before in (track.fitted, track.before)
+    if not harmed:
+        return replace(track, fitted=old.fitted, tried=old.tried, before=None)
+    return replace(track, fitted=old.fitted, tried=old.tried, before=old.before, gap=old.gap)
 
 
 def undo(state: State, windows: Collection[str], refit: Refit) -> State:
     """Return the state after the refits of some windows turned out to be of no use: each has its model of before.
 
-    They wait twice as long for their next one. The model of before must not have been compared and forgotten yet.
+    The interval to their next one is twice as long; while refits are known to be worth it, the next labels cut it down
+    to what is usual then. The model of before must not have been compared and forgotten yet.
     """
     fits, tracks = state.fits, []
     for track in state.tracks:

@@ -15,12 +15,13 @@ from everfit.features.conform import Conform
 from everfit.models.lighter import lighter, merged
 from everfit.models.portfolio import Portfolio, moved, refitted, said
 from everfit.spec import Refit
-from everfit.upkeep.advance import begin, not_done, undo
+from everfit.upkeep.advance import begin, undo
 from everfit.upkeep.gate import Newest, judge, takes_over
 from everfit.upkeep.losses import Floats, classes_of, truth_of
 from everfit.upkeep.measuring import Answers, Measured, blend, measure
 from everfit.upkeep.proof import Proof
 from everfit.upkeep.state import State
+from everfit.upkeep.taken import refused
 from everfit.upkeep.windows import ALL, Window, windows_of
 
 Key = tuple[str, int]
@@ -128,7 +129,7 @@ class Keeper:
         self.models |= {(name, state.track(name).fitted): model for name, model in passed.items()}
         self.state = undo(state, proofs.keys() - passed, self.policy)
         if (proofs and not passed) or self._worse(before):
-            self.state = not_done(undo(state, refit, self.policy), before)
+            self.state = refused(state, before, refit, self.policy)
         self.models = {key: model for key, model in self.models.items() if key in needed(self.state)}
         return proofs
 

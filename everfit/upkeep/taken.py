@@ -6,14 +6,17 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from everfit.spec import Refit
-from everfit.upkeep.advance import OLD, begin, offset, trust, weights
+from everfit.upkeep.advance import OLD, begin, not_done, offset, trust, undo, weights
 from everfit.upkeep.state import Mix, State
 from everfit.upkeep.windows import ALL, windows_of
 
 
-def done(state: State, windows: Collection[str], refit: Refit) -> State:
-    """Return the state after windows have learnt again now, and the mix follows what is known."""
-    now = state.batches
+def done(state: State, windows: Collection[str], refit: Refit, restore: Collection[str] = ()) -> State:
+    """Return the state after windows have learnt again now or were restored, and the mix follows what is known.
+
+    A window goes back only to a model that it is still compared with.
+    """
+    state, now = undo(state, restore, refit), state.batches
     tracks = (
         replace(track, before=track.fitted if track.fitted < now else None, fitted=now, tried=now)
         if track.window in windows else track for track in state.tracks
@@ -22,6 +25,14 @@ def done(state: State, windows: Collection[str], refit: Refit) -> State:
     kept = tuple(fit for fit in fits if now - fit <= OLD) or fits[-1:]
     mix = Mix(weights(state, refit), offset(state, refit), trust(state))
     return replace(state, tracks=tuple(tracks), fits=kept, served=mix)
+
+
+def refused(state: State, before: State, windows: Collection[str], refit: Refit) -> State:
+    """Return the state when what was done was judged and does not take over, and so what was before goes on.
+
+    Its windows are not due again at once: they were tried now.
+    """
+    return not_done(undo(state, windows, refit), before)
 
 
 def fitting(state: State, refit: Refit, task: str) -> State:

@@ -15,6 +15,7 @@ from everfit import registry
 from everfit.errors import InputError
 from everfit.lake import Lake
 from everfit.ledger import Entry, Holder, Ledger
+from everfit.models.portfolio import refitted
 from everfit.settings import Settings
 from everfit.spec import load_spec
 from everfit.upkeep.state import State
@@ -211,6 +212,27 @@ def test_a_refit_that_fails_leaves_the_champion_and_the_state_goes_on_without_it
     assert now.batches == before.batches + 1
     assert (now.served, [t.fitted for t in now.tracks]) == (before.served, [t.fitted for t in before.tracks])
     assert story.ledger.verify().ok
+
+
+def test_a_refit_that_is_refused_is_not_tried_again_at_the_next_batch(story, monkeypatch):
+    from flows.monitor import monitor
+    from flows.train import train
+
+    champion, before, number = story.ledger.champion(MODEL), state(story), 8
+    while not (due := last(story, "drift_judged").facts["decision"])["refit"] or due["action"] != "refit":
+        decision, number = wanted(story, monkeypatch, number), number + 1
+    with monkeypatch.context() as patch:
+        patch.setattr("tasks.fitting.refitted", lambda model, X, y, *_: refitted(model, X, 0 * y))  # a fit that fails
+        told = train(MODEL, decision=decision)
+    assert (told["state"], told["promoted"]) == ("Champion kept", False)
+    assert "keeps its model" in told["reasons"][-1]
+    left = state(story)
+    for name in due["refit"]:
+        assert left.track(name).tried > before.track(name).tried
+        assert left.track(name).fitted == before.track(name).fitted
+    assert story.ledger.champion(MODEL) == champion
+    again = monitor(MODEL, batch(number, 6))
+    assert not set(due["refit"]) & set(last(story, "drift_judged").facts["decision"]["refit"]), again
 
 
 def test_a_decision_about_a_champion_that_was_replaced_refits_nothing(story, monkeypatch):

@@ -16,7 +16,7 @@ from everfit.spec import ModelSpec
 from everfit.upkeep.advance import advance, begin
 from everfit.upkeep.measuring import Measured
 from everfit.upkeep.state import Level, State
-from everfit.upkeep.taken import done
+from everfit.upkeep.taken import done, refused
 from tasks.asked import Asked, asked
 from tasks.champion import Champion
 from tasks.decide import decide, past, recollect
@@ -125,6 +125,17 @@ def test_each_judgement_is_read_once_and_those_of_another_run_as_they_come(ledge
         assert one.state().batches == len(one.judged())
     judged = [entry.subject for found in reads for entry in found if entry.kind == "drift_judged"]
     assert judged == ["a", "b", "c"]
+
+
+def test_a_refit_that_was_refused_is_known_to_have_been_tried(ledger):
+    measured = State.from_dict(BEGUN.to_dict() | {"batches": 4})
+    wanted = done(measured, ["all"], SPEC.refit)
+    judge(ledger, "d", 1, "refit", wanted, BEGUN)
+    left = refused(wanted, measured, ["all"], SPEC.refit)
+    ledger.finish("m", "d", outcome="finished", facts={"upkeep": left.to_dict()})
+    state = lineage(1).state()
+    assert state == left
+    assert (state.track("all").fitted, state.track("all").tried, state.track("all").gap) == (0, 4, 8)
 
 
 def test_windows_that_the_model_file_has_no_more_are_left_out_and_new_ones_begin():

@@ -9,6 +9,7 @@ from everfit.spec import Refit
 from everfit.upkeep.advance import advance, begin, not_done, offset, trust, undo, weights
 from everfit.upkeep.measuring import Measured, Paid
 from everfit.upkeep.state import Level, Mix, State
+from everfit.upkeep.taken import done, refused
 from everfit.upkeep.windows import ALL, RECENT
 
 POLICY = Refit()
@@ -217,6 +218,27 @@ def test_what_was_due_and_did_not_take_place_is_due_again():
     assert (left.served, left.fits, left.batches) == (before.served, before.fits, 21)
     assert (left.track(RECENT).fitted, left.track(RECENT).before) == (18, None)
     assert step(left)[1].refit == (RECENT,)
+
+
+def test_a_refit_that_did_harm_is_undone_again_until_that_takes_place():
+    before = state(RECENT, gap=2, tried=20, fitted=20, before=18)
+    after, plan = step(before, measured(refits={RECENT: WORSE}))
+    held = not_done(after, before)
+    assert (held.track(RECENT).fitted, held.track(RECENT).before, held.track(RECENT).gap) == (20, 18, 2)
+    assert step(held, measured(refits={RECENT: WORSE}))[1].restore == (RECENT,)
+    late = done(held, (), POLICY, plan.restore)
+    assert (late.track(RECENT).fitted, late.track(RECENT).before) == (18, None)
+    due = replace(before, tracks=(replace(before.track(ALL), gap=3), before.track(RECENT)))
+    assert step(due, measured(refits={RECENT: WORSE}))[1].to_dict()["restore"] == [RECENT]
+
+
+def test_a_refit_that_was_refused_is_not_due_at_once():
+    before = state(RECENT, gap=2)
+    after, plan = step(before, measured(offset=3.0))
+    left = refused(after, before, plan.refit, POLICY)
+    assert (left.served, left.fits, left.track(RECENT).fitted) == (before.served, before.fits, 18)
+    assert (left.track(RECENT).tried, left.track(RECENT).gap) == (21, 4)
+    assert [step(left)[1].refit, step(step(left)[0])[1].refit] == [(), ()]
 
 
 def test_a_state_goes_through_json_and_comes_back_the_same():
