@@ -28,8 +28,8 @@ class Session:
 
     `signals` give what else is to be found in a labelled batch, beside faults; no text of faults shows a value of a
     `personal` column. The champion is the `version`-th, and `since`, if anybody knows, one that a search made has
-    served; `labelled` rows came after it last learnt. `searched` are the times at which searches ended, well or not,
-    and `proofs` those of the refits that the last batch led to.
+    served; `labelled` rows came after that search, whatever refits have learnt since. `searched` are the times at which
+    searches ended, well or not, and `proofs` those of the refits that the last batch led to.
     """
 
     spec: ModelSpec
@@ -86,7 +86,7 @@ class Session:
         after = self.keeper.state
         learnt = any(after.track(name).fitted != before.track(name).fitted for name in decision.refit)
         if learnt or (decision.action == "recalibrate" and after.served != before.served):
-            self._renew(learnt=learnt)
+            self.version += 1
         elif decision.action == "search":
             self.searched = (*self.searched, now)
         return decision
@@ -97,12 +97,7 @@ class Session:
         self._reference, self._accepted = keeper.frame, []
         self._schema = Schema.of(self._reference[inputs])
         self.since = now if self.since else None
-        self._renew(learnt=True)
-
-    def _renew(self, *, learnt: bool) -> None:
-        """Count a new version; labels are counted from the last one that learnt from rows."""
-        self.version += 1
-        self.labelled = 0 if learnt else self.labelled
+        self.version, self.labelled = self.version + 1, 0
 
     def _faults(self, frame: pd.DataFrame) -> tuple[Finding, ...]:
         since = pd.concat(self._accepted, ignore_index=True) if self._accepted else self._reference.iloc[:0]
