@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from everfit.models.portfolio import said
-from everfit.upkeep.losses import Floats, classes_of, truth_of
+from everfit.upkeep.losses import SQUARES, Floats, classes_of, truth_of
 from everfit.upkeep.measuring import FEWEST, Answers, Measured
 from everfit.upkeep.measuring import measure as weigh
 from everfit.upkeep.state import State
@@ -25,9 +25,10 @@ def measure(lineage: Lineage, state: State, rows: pd.DataFrame) -> Measured | No
     replaced = {t.window: lineage.model(t.window, t.before) for t in state.tracks if t.before is not None}
     old = lineage.model(ALL, state.old) if state.batches else None
     classes = classes_of([*members.values(), *replaced.values(), old])
+    squared = lineage.champion.card["metric"] in SQUARES
     answers = Answers(_asked(members, rows, classes), _asked(replaced, rows, classes),
                       None if old is None else said(old, rows, classes))  # fmt: skip
-    return weigh(answers, truth_of(rows[lineage.spec.data.target], classes), state.served)
+    return weigh(answers, truth_of(rows[lineage.spec.data.target], classes), state.served, squared)
 
 
 def _asked(models: dict[str, Any], rows: pd.DataFrame, classes: np.ndarray | None) -> dict[str, Floats]:

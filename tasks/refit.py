@@ -19,7 +19,7 @@ from everfit.settings import Settings
 from everfit.spec import ModelSpec
 from everfit.upkeep.advance import undo
 from everfit.upkeep.gate import Newest, judge, takes_over
-from everfit.upkeep.losses import classes_of
+from everfit.upkeep.losses import SQUARES, classes_of
 from everfit.upkeep.measuring import FEWEST
 from everfit.upkeep.proof import Proof
 from everfit.upkeep.state import State
@@ -103,7 +103,8 @@ def _newest(
     newest, classes = rows.iloc[at], classes_of(there.values())
     members = {name: said(model, newest, classes) for name, model in there.items()}
     y = newest[spec.data.target].to_numpy()
-    return Newest(newest, y, members, classes, fresh), rows.drop(index=at.tolist())
+    squared = champion.card["metric"] in SQUARES
+    return Newest(newest, y, members, classes, fresh, squared), rows.drop(index=at.tolist())
 
 
 def _verdict(

@@ -26,7 +26,7 @@ from everfit.record import Record
 from everfit.search.predicted import of_array
 from everfit.spec import ModelSpec
 from everfit.upkeep.keeper import Keeper
-from everfit.upkeep.losses import Floats
+from everfit.upkeep.losses import SQUARES, Floats
 from everfit.upkeep.measuring import Answers
 
 
@@ -205,7 +205,8 @@ class Kept:
 
     def _keeper(self, model: Model, frame: pd.DataFrame, y: np.ndarray) -> Keeper:
         history = _given(self.history)
-        return Keeper(model.pipeline, frame, y, self.spec.refit, history.task, history.usual)
+        squared = history.metric.name in SQUARES
+        return Keeper(model.pipeline, frame, y, self.spec.refit, history.task, history.usual, squared)
 
     def _rows(self, numbers: Collection[int]) -> tuple[pd.DataFrame, np.ndarray]:
         history = _given(self.history)

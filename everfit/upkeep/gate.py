@@ -27,7 +27,7 @@ Fit = Callable[[str], Any]
 class Newest:
     """The newest labelled batch, and what each window's model says of it, about which classes.
 
-    It is `fresh` unless these models have learnt from it.
+    It is `fresh` unless these models have learnt from it. Errors of numbers are absolute or `squared`.
     """
 
     rows: pd.DataFrame
@@ -35,6 +35,7 @@ class Newest:
     members: Mapping[str, Floats]
     classes: np.ndarray | None
     fresh: bool = True
+    squared: bool = False
 
     def losses(self, mix: Mix, models: Models | None = None) -> Floats:
         """Return what it costs row by row, less what an offset mends, if windows had other models."""
@@ -43,7 +44,7 @@ class Newest:
         members = {name: spread(known, self.classes, classes) for name, known in self.members.items()}
         members |= {name: said(model, self.rows, classes) for name, model in models.items()}
         answers = moved(blend(members, mix.among(members)), mix.offset, mix.trust)
-        return shape_losses(answers, truth_of(self.y, classes))
+        return shape_losses(answers, truth_of(self.y, classes), self.squared)
 
     def broken(self, model: Any) -> int:
         """Count the rows to which a model's answer is no number."""

@@ -31,9 +31,10 @@ Key = tuple[str, int]
 class Keeper:
     """The rows that were labelled so far, in the order of time, and the models of its windows.
 
-    `pipeline` is a fitted pipeline of all rows of `frame` and `y`. `batch` is how many rows a batch usually has. Models
-    are kept by (window, batch after which they learnt) as long as something is compared with them; all of them read
-    conformed columns, which are made once. `fits` counts what was fitted, twins and refused models too.
+    `pipeline` is a fitted pipeline of all rows of `frame` and `y`. `batch` is how many rows a batch usually has. Errors
+    of numbers are absolute or `squared`, as the metric says. Models are kept by (window, batch after which they learnt)
+    as long as something is compared with them; all of them read conformed columns, which are made once. `fits` counts
+    what was fitted, twins and refused models too.
     """
 
     pipeline: Pipeline
@@ -42,6 +43,7 @@ class Keeper:
     policy: Refit
     task: str
     batch: int
+    squared: bool = False
     state: State = field(init=False)
     models: dict[Key, Any] = field(init=False, default_factory=dict)
     fits: int = 0
@@ -107,12 +109,12 @@ class Keeper:
 
     def measure(self, answers: Answers, y: np.ndarray) -> Measured | None:
         """Return the numbers that a batch gives, which was answered before its labels came."""
-        return measure(answers, truth_of(y, self.classes), self.state.served)
+        return measure(answers, truth_of(y, self.classes), self.state.served, self.squared)
 
     def learn(self, frame: pd.DataFrame, y: np.ndarray, answers: Answers | None = None) -> None:
         """Take in the rows of a batch with their labels; what was said of it is asked again where it is not given."""
         rows, known = self._conform(frame), answers or self.answers(frame)
-        self._newest = Newest(rows, y, known.members, self.classes)
+        self._newest = Newest(rows, y, known.members, self.classes, squared=self.squared)
         self._rows = pd.concat([self._rows, rows], ignore_index=True)
         self._labels = np.concatenate([self._labels, y])
 

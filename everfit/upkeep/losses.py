@@ -5,6 +5,7 @@ Answers are an array of numbers, or of probabilities by class, whose truth is th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,6 +16,7 @@ from everfit.models.portfolio import moved, odds_to_share, share_to_odds
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 LEAST = 1e-3  # the least probability that a loss believes: one absurd row decides nothing
+SQUARES = ("rmse", "r2")  # metrics that the mean answers best, as the median does the others
 STEPS = 6  # of Newton's method, each of one at most
 
 
@@ -37,24 +39,33 @@ def positions(y: np.ndarray, classes: np.ndarray) -> Floats:
     return np.where(classes[at] == y, at, len(classes)).astype("float64")
 
 
-def losses(said: Floats, truth: Floats) -> Floats:
-    """Return each row's absolute error or log loss; a class without a probability costs as one of a thousandth."""
+def losses(said: Floats, truth: Floats, squared: bool = False) -> Floats:
+    """Return each row's absolute or squared error, or its log loss.
+
+    A class without a probability costs as one of a thousandth.
+    """
     if said.ndim == 1:
-        return np.abs(said - truth)
+        return np.square(said - truth) if squared else np.abs(said - truth)
     at = truth.astype(int)
     known = at < said.shape[1]
     share = np.where(known, said[np.arange(len(at)), np.where(known, at, 0)], 0.0)
     return np.asarray(-np.log(np.clip(share, LEAST, 1.0)))
 
 
-def offset(said: Floats, truth: Floats) -> tuple[float, float]:
+def mean_loss(said: Floats, truth: Floats, squared: bool = False) -> float:
+    """Return the mean loss; of squared errors its root, which has the unit of the target as an offset has."""
+    mean = float(losses(said, truth, squared).mean())
+    return math.sqrt(mean) if squared and said.ndim == 1 else mean
+
+
+def offset(said: Floats, truth: Floats, squared: bool = False) -> tuple[float, float]:
     """Return by how much answers are off as a whole, and how much information that rests on: rows or Fisher's.
 
-    The median error of numbers; of two classes the log-odds that give the second its share (a logistic regression
-    with nothing but an intercept). More classes have none.
+    The median error of numbers, or the mean one where squared errors count; of two classes the log-odds that give the
+    second its share (a logistic regression with nothing but an intercept). More classes have none.
     """
     if said.ndim == 1:
-        return float(np.median(truth - said)), float(len(said))
+        return float((np.mean if squared else np.median)(truth - said)), float(len(said))
     if said.shape[1] != 2:
         return 0.0, 0.0
     odds, off, second = share_to_odds(said[:, 1]), 0.0, truth == 1
@@ -65,15 +76,15 @@ def offset(said: Floats, truth: Floats) -> tuple[float, float]:
     return off, information
 
 
-def shape_losses(said: Floats, truth: Floats) -> Floats:
+def shape_losses(said: Floats, truth: Floats, squared: bool = False) -> Floats:
     """Return the losses after the best offset for these very rows: what is left for a refit to mend."""
-    return losses(moved(said, offset(said, truth)[0]), truth)
+    return losses(moved(said, offset(said, truth, squared)[0]), truth, squared)
 
 
-def of_a_constant(truth: Floats, classes: int = 0) -> float:
+def of_a_constant(truth: Floats, classes: int = 0, squared: bool = False) -> float:
     """Return the mean loss of the best constant answer: a batch that is harder for everybody is no decline."""
     if not classes:
-        return max(1e-12, float(np.abs(truth - np.median(truth)).mean()))
+        return max(1e-12, float(shape_losses(np.zeros(len(truth)), truth, squared).mean()))
     known = np.minimum(truth.astype(int), classes)  # all classes that nobody knew are one more
     shares = np.bincount(known) + 0.5
     shares = shares / shares.sum()

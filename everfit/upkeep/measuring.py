@@ -9,7 +9,7 @@ import numpy as np
 
 from everfit.models.portfolio import moved
 from everfit.record import Record
-from everfit.upkeep.losses import Floats, losses, of_a_constant, offset, shape_losses
+from everfit.upkeep.losses import Floats, losses, mean_loss, of_a_constant, offset, shape_losses
 from everfit.upkeep.state import Level, Mix
 
 FEWEST = 30  # rows, without which nothing is measured
@@ -67,11 +67,12 @@ class Measured(Record):
     worth: float | None = None
 
 
-def measure(answers: Answers, truth: Floats, mix: Mix) -> Measured | None:
+def measure(answers: Answers, truth: Floats, mix: Mix, squared: bool = False) -> Measured | None:
     """Measure a batch that was answered with a mix; None of hardly any rows.
 
     `truth` are numbers or positions of classes; a class that is not among the columns has a position after them. A
-    model that has answered with what is no number is left out, as it would leave no number in the state.
+    model that has answered with what is no number is left out, as it would leave no number in the state. Errors of
+    numbers are absolute or `squared`.
     """
     known, answers = np.isfinite(truth), answers.sound()
     if not known.all():
@@ -81,23 +82,23 @@ def measure(answers: Answers, truth: Floats, mix: Mix) -> Measured | None:
     mix = mix.among(answers.members)
     plain = blend(answers.members, mix)
     served = moved(plain, mix.offset, mix.trust)
-    now = shape_losses(served, truth)
-    each = {name: float(losses(said, truth).mean()) for name, said in answers.members.items()}
+    now = shape_losses(served, truth, squared)
+    each = {name: mean_loss(said, truth, squared) for name, said in answers.members.items()}
     refits = {
-        name: _paid(blend({**answers.members, name: said}, mix), plain, truth, each[name])
+        name: _paid(blend({**answers.members, name: said}, mix), plain, truth, answers.members[name], squared)
         for name, said in answers.before.items()
         if name in each
     }
-    constant = of_a_constant(truth, 0 if plain.ndim == 1 else plain.shape[1])
+    constant = of_a_constant(truth, 0 if plain.ndim == 1 else plain.shape[1], squared)
     return Measured(
         rows=len(truth),
         losses=each,
-        plain=float(losses(plain, truth).mean()),
-        moved=float(losses(moved(plain, mix.offset), truth).mean()),
-        **dict(zip(("offset", "information"), offset(plain, truth), strict=True)),
+        plain=mean_loss(plain, truth, squared),
+        moved=mean_loss(moved(plain, mix.offset), truth, squared),
+        **dict(zip(("offset", "information"), offset(plain, truth, squared), strict=True)),
         served=Level(float(now.mean()) / constant, float(now.var()) / constant**2, len(now)),
         refits=refits,
-        worth=None if answers.old is None else _z(shape_losses(answers.old, truth) - now),
+        worth=None if answers.old is None else _z(shape_losses(answers.old, truth, squared) - now),
     )
 
 
@@ -106,8 +107,9 @@ def blend(members: Mapping[str, Floats], mix: Mix) -> Floats:
     return np.asarray(np.sum([mix.weights[name] * said for name, said in members.items()], axis=0))
 
 
-def _paid(without: Floats, plain: Floats, truth: Floats, scale: float) -> Paid:
-    difference = shape_losses(without, truth) - shape_losses(plain, truth)
+def _paid(without: Floats, plain: Floats, truth: Floats, alone: Floats, squared: bool) -> Paid:
+    difference = shape_losses(without, truth, squared) - shape_losses(plain, truth, squared)
+    scale = float(losses(alone, truth, squared).mean())
     return Paid(float(difference.mean()) / (scale + 1e-12), _z(difference))
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from everfit.ledger.entries import write_facts
 from everfit.spec import Refit
-from everfit.upkeep.advance import advance, begin
+from everfit.upkeep.advance import advance, begin, offset
 from everfit.upkeep.measuring import Answers, measure
 from everfit.upkeep.state import Mix, State
 
@@ -34,3 +34,24 @@ def test_labels_that_are_no_numbers_are_left_out():
     measured = measure(Answers({"all": TRUTH + 1}), odd, Mix({"all": 1.0}))
     assert measured.rows == 55
     assert np.isclose(measured.losses["all"], 1)
+
+
+def test_answers_that_are_right_on_the_mean_stay_so_where_squared_errors_count():
+    dice, after = np.random.default_rng(0), {True: begin(Refit(), "regression"), False: begin(Refit(), "regression")}
+    for _ in range(10):
+        mean = np.exp(0.3 * dice.normal(size=500)) * 10
+        skewed = mean * dice.exponential(1, 500)
+        for squared, state in after.items():
+            after[squared], _ = advance(state, measure(Answers({"all": mean}), skewed, state.served, squared), Refit())
+    assert abs(offset(after[True], Refit())) < 0.5
+    assert offset(after[False], Refit()) < -2
+
+
+def test_a_refit_is_judged_by_squared_errors_too():
+    rare = np.where(np.arange(60) < 3, 30.0, 0.0)
+    few, many = TRUTH + rare, TRUTH + 3 * np.where(np.arange(60) % 2, 1, -1)  # far off now and then, or always a little
+    paid = {
+        each: measure(Answers({"all": many}, {"all": few}), TRUTH, Mix({"all": 1.0}), each) for each in (True, False)
+    }
+    assert paid[True].refits["all"].gain > 0 > paid[False].refits["all"].gain
+    assert np.isclose(paid[True].plain, 3)
