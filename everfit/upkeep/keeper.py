@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,7 +34,7 @@ class Keeper:
     `pipeline` is a fitted pipeline of all rows of `frame` and `y`. `batch` is how many rows a batch usually has. Errors
     of numbers are absolute or `squared`, as the metric says. Models are kept by (window, batch after which they learnt)
     as long as something is compared with them; all of them read conformed columns, which are made once. `fits` counts
-    what was fitted, twins and refused models too.
+    what was fitted, twins and refused models too. A window of some rows has no model before its first refit.
     """
 
     pipeline: Pipeline
@@ -55,8 +55,6 @@ class Keeper:
         self._rows, self._labels = self._met[1], self.y
         self.state = begin(self.policy, self.task)
         self.models[ALL, 0] = self.pipeline[at:]
-        for window in windows_of(self.policy)[1:]:
-            self.models[window.name, 0] = self._learnt(window) or self.models[ALL, 0]
 
     def bare(self) -> Keeper:
         """Return it without any rows, no larger than its models; `knows` gives them back."""
@@ -73,11 +71,11 @@ class Keeper:
     @property
     def served(self) -> Portfolio:
         """The portfolio that answers now."""
-        mix = self.state.served
-        members = [
-            (window.name, self._whole(self.models[window.name, self.state.track(window.name).fitted]),
-             mix.weights[window.name], window.rows(self.batch)) for window in windows_of(self.policy)
-        ]  # fmt: skip
+        rows = {window.name: window.rows(self.batch) for window in windows_of(self.policy)}
+        there = {track.window: self.models.get((track.window, track.fitted)) for track in self.state.tracks}
+        there = {name: model for name, model in there.items() if model is not None}
+        mix = self.state.served.among(there)
+        members = [(name, self._whole(model), mix.weights[name], rows[name]) for name, model in there.items()]
         return Portfolio(members, mix.offset, mix.trust, self.classes)
 
     @property
@@ -92,19 +90,18 @@ class Keeper:
         rows, classes, tracks = self._conform(frame), self.classes, self.state.tracks
         known: dict[Key, Floats] = {}
 
-        def ask(window: str, fitted: int) -> Floats:
-            key = (window, fitted)
-            if key not in known:
-                known[key] = said(self.models[key], rows, classes)
-            return known[key]
+        def ask(keys: Iterable[Key]) -> dict[str, Floats]:
+            there = [key for key in keys if key in self.models]
+            known.update({key: said(self.models[key], rows, classes) for key in there if key not in known})
+            return {window: known[window, fitted] for window, fitted in there}
 
-        old = ask(ALL, self.state.old) if self.state.batches else None
-        before = {track.window: ask(track.window, track.before) for track in tracks if track.before is not None}
-        return Answers({track.window: ask(track.window, track.fitted) for track in tracks}, before, old)
+        now = ask((track.window, track.fitted) for track in tracks)
+        before = ask((track.window, track.before) for track in tracks if track.before is not None)
+        return Answers(now, before, ask([(ALL, self.state.old)])[ALL] if self.state.batches else None)
 
     def serve(self, answers: Answers) -> Floats:
         """Return what is said of rows, of which everybody's answers are known: numbers, or probabilities by class."""
-        mix = self.state.served
+        mix = self.state.served.among(answers.members)
         return moved(blend(answers.members, mix), mix.offset, mix.trust)
 
     def measure(self, answers: Answers, y: np.ndarray) -> Measured | None:

@@ -71,7 +71,7 @@ class Stream:
         keeper = self.session.keeper
         y = _labels(labels, keeper.task)
         decision = self.session.learn(self.rows, y, self.answers, datetime.now(UTC))
-        fits, self.told = keeper.fits - self.told, keeper.fits  # with the first of the short window
+        fits, self.told = keeper.fits - self.told, keeper.fits
         return {
             "retrained": int(decision.action == "refit"),
             "promoted": int(decision.action in ("refit", "recalibrate")),

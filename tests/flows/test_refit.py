@@ -214,27 +214,6 @@ def test_a_refit_that_fails_leaves_the_champion_and_the_state_goes_on_without_it
     assert story.ledger.verify().ok
 
 
-def test_a_refit_that_is_refused_is_not_tried_again_at_the_next_batch(story, monkeypatch):
-    from flows.monitor import monitor
-    from flows.train import train
-
-    champion, before, number = story.ledger.champion(MODEL), state(story), 8
-    while not (due := last(story, "drift_judged").facts["decision"])["refit"] or due["action"] != "refit":
-        decision, number = wanted(story, monkeypatch, number), number + 1
-    with monkeypatch.context() as patch:
-        patch.setattr("tasks.fitting.refitted", lambda model, X, y, *_: refitted(model, X, 0 * y))  # a fit that fails
-        told = train(MODEL, decision=decision)
-    assert (told["state"], told["promoted"]) == ("Champion kept", False)
-    assert "keeps its model" in told["reasons"][-1]
-    left = state(story)
-    for name in due["refit"]:
-        assert left.track(name).tried > before.track(name).tried
-        assert left.track(name).fitted == before.track(name).fitted
-    assert story.ledger.champion(MODEL) == champion
-    again = monitor(MODEL, batch(number, 6))
-    assert not set(due["refit"]) & set(last(story, "drift_judged").facts["decision"]["refit"]), again
-
-
 def test_a_decision_about_a_champion_that_was_replaced_refits_nothing(story, monkeypatch):
     from flows.train import train
 
@@ -298,3 +277,21 @@ def test_labels_that_come_late_twice_corrected_and_few_are_measured_once_each_as
     assert [each["measured"] and each["measured"]["rows"] for each in judged] == [None, 40, 65, None, 30, None]
     assert judged[1]["measured"]["plain"] > 400 > 2 > judged[2]["measured"]["plain"]
     assert [each["upkeep"]["batches"] for each in judged] == [0, 0, 1, 2, 2, 3]
+
+
+def test_a_refit_that_is_refused_is_not_tried_again_at_the_next_batch(here, monkeypatch):
+    from flows.monitor import monitor
+    from flows.train import train
+
+    (here.settings.models / "kept.yaml").write_text(LATE.replace("name: late", "name: kept"))
+    train("kept")
+    for number in range(3):
+        assert monitor("kept", batch(number, 3))["action"] == "none"
+    with monkeypatch.context() as patch:
+        patch.setattr("tasks.fitting.refitted", lambda model, X, y, *_: refitted(model, X, 0 * y))  # a fit that failed
+        told = monitor("kept", batch(3, 3))
+    assert (told["action"], told["retraining"]["state"]) == ("refit", "Champion kept")
+    assert "all keeps its model: worse on rows that it learnt from" in told["retraining"]["reasons"][-1]
+    (track,) = Champion(load_spec("kept", here.settings.models)).lineage.state().tracks
+    assert (track.fitted, track.tried, track.gap) == (0, 4, 8)
+    assert monitor("kept", batch(4, 3))["action"] == "none"
