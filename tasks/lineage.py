@@ -90,7 +90,9 @@ class Lineage:
     def wanted(self, decision: str) -> State | None:
         """Return the state that a decision leads to, if nothing was decided about the champion since."""
         last = next(reversed(self._judged([self.champion.version])), None)
-        return State.from_dict(last.facts["decision"]["upkeep"]) if last and last.subject == decision else None
+        if last is None or last.subject != decision:
+            return None
+        return fitting(State.from_dict(last.facts["decision"]["upkeep"]), self.spec.refit, self.champion.task)
 
     def batch(self) -> int | None:
         """Return how many labelled rows a batch usually has; None as long as none was measured."""

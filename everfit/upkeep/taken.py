@@ -6,9 +6,11 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from everfit.spec import Refit
-from everfit.upkeep.advance import OLD, begin, not_done, offset, trust, undo, weights
-from everfit.upkeep.state import Mix, State
-from everfit.upkeep.windows import ALL, windows_of
+from everfit.upkeep.advance import begin, not_done, undo
+from everfit.upkeep.due import fits_after
+from everfit.upkeep.mixing import mix_of
+from everfit.upkeep.state import State
+from everfit.upkeep.windows import windows_of
 
 
 def done(state: State, windows: Collection[str], refit: Refit, restore: Collection[str] = ()) -> State:
@@ -21,10 +23,7 @@ def done(state: State, windows: Collection[str], refit: Refit, restore: Collecti
         replace(track, before=track.fitted if track.fitted < now else None, fitted=now, tried=now)
         if track.window in windows else track for track in state.tracks
     )  # fmt: skip
-    fits = (*state.fits, now) if ALL in windows and now not in state.fits else state.fits
-    kept = tuple(fit for fit in fits if now - fit <= OLD) or fits[-1:]
-    mix = Mix(weights(state, refit), offset(state, refit), trust(state))
-    return replace(state, tracks=tuple(tracks), fits=kept, served=mix)
+    return replace(state, tracks=tuple(tracks), fits=fits_after(state, windows), served=mix_of(state, refit))
 
 
 def refused(state: State, before: State, windows: Collection[str], refit: Refit) -> State:

@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 
 from everfit.spec import Refit
-from everfit.upkeep.advance import advance, begin, not_done, offset, trust, undo, weights
+from everfit.upkeep.advance import advance, begin, not_done, undo
 from everfit.upkeep.measuring import Measured, Paid
+from everfit.upkeep.mixing import offset, trust, weights
 from everfit.upkeep.state import Level, Mix, State
 from everfit.upkeep.taken import done, refused
 from everfit.upkeep.windows import ALL, RECENT
@@ -196,7 +197,7 @@ def test_too_few_rows_change_nothing():
 def test_a_champion_that_shall_not_learn_is_only_measured():
     seen = measured(offset=5.0, losses={ALL: 2.0, RECENT: 1.0}, refits={RECENT: WORSE})
     after, plan = step(state(RECENT, gap=1), seen, Refit(auto=False))
-    assert (plan.refit, plan.restore, plan.recalibrate, plan.refits) == ((), (), False, False)
+    assert (plan.refit, plan.restore, plan.recalibrate) == ((), (), False)
     assert (after.batches, after.served, after.track(RECENT).fitted) == (21, state().served, 18)
 
 

@@ -6,8 +6,9 @@ import numpy as np
 
 from everfit.ledger.entries import write_facts
 from everfit.spec import Refit
-from everfit.upkeep.advance import advance, begin, offset
+from everfit.upkeep.advance import advance, begin
 from everfit.upkeep.measuring import Answers, measure
+from everfit.upkeep.mixing import offset
 from everfit.upkeep.state import Mix, State
 
 TRUTH = np.random.default_rng(0).normal(10, 2, size=60)
