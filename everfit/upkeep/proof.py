@@ -7,6 +7,7 @@ Every refit is judged once more by the first labels after it, and undone if it d
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,7 @@ from everfit.record import Record
 from everfit.upkeep.losses import Floats
 from everfit.upkeep.state import Track
 
+DOUBT = 0.5  # standard errors by which earlier refits did harm, before the next one needs a proof of its own
 LEVEL = 0.05
 MARGIN = 0.05  # of the champion's loss, within which a fresh model counts as not worse
 
@@ -29,8 +31,8 @@ class Proof(Record):
 
 
 def needs_twin(track: Track) -> bool:
-    """Say whether no refit of the window was judged by labels yet, or those that were did more harm than good."""
-    return not track.gains or track.gain < 0
+    """Say whether no refit of the window was judged by labels yet, or those that were did harm, beyond mere chance."""
+    return not track.gains or (track.gain < 0 and track.z < -DOUBT * math.sqrt(track.squares))
 
 
 def not_worse(fresh: Floats, champion: Floats) -> str:

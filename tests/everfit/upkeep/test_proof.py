@@ -20,7 +20,8 @@ def other(change, seed=1):
 def test_a_window_needs_a_twin_until_labels_have_said_that_its_refits_help():
     assert needs_twin(TRACK)
     assert needs_twin(replace(TRACK, loss=0.5, seen=1.0)), "that it answered says nothing of refits"
-    assert needs_twin(replace(TRACK, gain=-0.05, gains=1.7))
+    assert needs_twin(replace(TRACK, gain=-0.05, gains=1.7, z=-1.2, squares=1.49))
+    assert not needs_twin(replace(TRACK, gain=-0.05, gains=1.7, z=-0.3, squares=1.49)), "by chance"
     assert not needs_twin(replace(TRACK, gain=0.05, gains=1.7))
 
 
