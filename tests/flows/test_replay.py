@@ -24,7 +24,7 @@ SEEN = Evidence(
 def test_a_decision_of_the_monitor_is_identical_and_an_altered_one_is_not(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("EVERFIT_HOME", str(tmp_path))
     book = Ledger.of(Settings())
-    _, made = decide._recorded(SPEC, book, SEEN, "page")
+    _, made = decide._recorded(SPEC, book, SEEN, "page", None)
 
     def replay(decision, as_json=False):
         with pytest.raises(typer.Exit) as ended:
