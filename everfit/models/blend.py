@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 
+from everfit.models.anew import anew
 from everfit.models.answers import shares, values
 from everfit.models.calibrated import Rescaled
 
@@ -55,7 +56,7 @@ class Blend(BaseEstimator):  # type: ignore[misc]
         self.encoders = {name: clone(encoder) for name, encoder in self.encoders.items()}
         made = {name: encoder.fit_transform(X, y) for name, encoder in self.encoders.items()}
         self.members = [
-            (names, clone(model).fit(self._matrix(names, X, made), y, **more), weight)
+            (names, anew(model, self._matrix(names, X, made), y, **more), weight)
             for names, model, weight in self.members
         ]
         if self.classes is not None:
