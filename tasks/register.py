@@ -15,7 +15,7 @@ from everfit.settings import Settings
 from everfit.spec import ModelSpec
 from tasks.addresses import mlflow_link
 from tasks.artifacts import publish_link
-from tasks.build_features import Prepared, Rows, read_rows
+from tasks.build_features import Prepared, Rows, in_time, read_rows
 from tasks.claim import run_key
 from tasks.evaluate import Judged
 from tasks.refit import Refitted
@@ -112,7 +112,7 @@ def _learnt(spec: ModelSpec, made: Refitted) -> dict[str, Any]:
         "blank": [str(name) for name in learnt if learnt[name].isna().all()],
         "snapshot": asdict(made.snapshot),
         "split": {**root.card["split"], "rows_hash": made.judged.verdict.rows_hash, "hashing": evaluation.HASHING},
-        "reference": _level(root.reference, learnt, spec.search.seed),
+        "reference": _level(spec, root, learnt),
         "train_rows": evaluation.row_hashes(made.rows),
     }
 
@@ -130,17 +130,22 @@ def _as_before(made: Refitted) -> dict[str, Any]:
     }
 
 
-def _level(reference: pd.DataFrame, learnt: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Return what later batches are compared with: the losses that the root was promoted with, and the rows learnt."""
-    held = reference[reference[HELDOUT].astype(bool)]
-    return make_reference(
-        held.drop(columns=[PREDICTION, LOSS, HELDOUT, SCORE], errors="ignore"),
+def _level(spec: ModelSpec, root: registry.Loaded, learnt: pd.DataFrame) -> pd.DataFrame:
+    """Return what later batches are compared with: the losses that the root was promoted with, and the rows learnt.
+
+    Among these are the rows that judged the root: they are there once, and all are in the order of time.
+    """
+    held = root.reference[root.reference[HELDOUT].astype(bool)]
+    rows = held.drop(columns=[PREDICTION, LOSS, HELDOUT, SCORE], errors="ignore")
+    joined = make_reference(
+        rows,
         held[PREDICTION],
         held[LOSS],
         score=held.get(SCORE),
-        learnt=learnt,
-        seed=seed,
+        learnt=learnt[evaluation.is_beyond(learnt, rows)],
+        seed=spec.search.seed,
     )
+    return in_time(spec, joined, root.format_of(spec.data.time))
 
 
 def _candidate(

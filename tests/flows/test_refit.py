@@ -113,6 +113,7 @@ def test_a_refit_that_is_due_learns_from_all_labelled_rows_and_keeps_the_level_t
     assert len(three.train_rows) == 600
     held = [loaded.reference.loc[loaded.reference["_heldout"].astype(bool), "_loss"] for loaded in (one, three)]
     assert held[0].tolist() == held[1].tolist()
+    assert three.reference["sale"].is_monotonic_increasing, "each row once, in the order of time"
     assert three.card["params"]["how"] == "refit"
     facts = [entry.facts for entry in story.ledger.entries(MODEL, kinds=["registered"])][2]
     assert (facts["root"], facts["members"], facts["beyond"]) == (1, {"all": 0, "recent": 2}, 200)
