@@ -160,12 +160,13 @@ def _view(
 ) -> View:
     """Gather what signals look at: what the champion has met, and the rows of a batch, which were accepted `since`.
 
-    A refit has learnt from the held-out rows of its search, so the search's own model is asked about those.
+    A refit has learnt from the held-out rows of its search, so the search's own model is asked about those, and about
+    what is compared with them: the answers of another model would be other answers, to the same rows.
     """
     loaded, root = champion.loaded, champion.lineage.root
     known, task, target = losses(spec, loaded, met), loaded.task, spec.data.target
-    now = loaded.reference.iloc[:0] if frame is None else _with_predictions(loaded, frame)
-    past, which = (loaded.reference, "") if since is None else _reference(spec, loaded, since)
+    now = loaded.reference.iloc[:0] if frame is None else _with_predictions(root, frame)
+    past, which = (loaded.reference, "") if since is None else _reference(spec, champion, since)
 
     def ask(rows: pd.DataFrame) -> evaluation.Predicted:
         return evaluation.predict(loaded.pipeline, rows, task, loaded.card["positive"])
@@ -194,6 +195,7 @@ def _view(
         arrivals=arrivals(spec),
         personal=personal,
         compared_with=which,
+        refitted=root is not loaded,
     )
 
 
@@ -250,9 +252,10 @@ def _reports(loaded: registry.Loaded, view: View, page: Path) -> tuple[str, str]
     from everfit.monitor import evidently_report  # takes four seconds, and most runs see nothing new
 
     beside = page.with_name(f"{page.stem}-performance.html")
-    shown, sides = view.drift.judged and view.target not in view.personal, (view.reference, view.current)
-    performance = evidently_report.write_performance(*sides, view.target, loaded.task, beside) if shown else ""
-    report = evidently_report.write_report(*sides, view.drift, page)
+    shown, past, now = view.drift.judged and view.target not in view.personal, view.reference, view.current
+    served = _with_predictions(loaded, now) if shown and view.refitted else now
+    performance = evidently_report.write_performance(past, served, view.target, loaded.task, beside) if shown else ""
+    report = evidently_report.write_report(past, now, view.drift, page)
     _keep_latest(page.parent)
     return report, performance
 
@@ -266,8 +269,9 @@ def _keep_latest(folder: Path) -> None:
             page.unlink()
 
 
-def _reference(spec: ModelSpec, loaded: registry.Loaded, since: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+def _reference(spec: ModelSpec, champion: Champion, since: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """Return the rows that the model file wants batches to be compared with, and their name."""
+    loaded = champion.loaded
     training = "the rows that the champion was made from"
     if spec.monitor.reference == "training":
         return loaded.reference, training
@@ -277,11 +281,13 @@ def _reference(spec: ModelSpec, loaded: registry.Loaded, since: pd.DataFrame) ->
             f"{training}: only {len(since):,} were accepted since, {spec.monitor.min_rows:,} needed",
         )
     recent = since.tail(RECENT).drop(columns=NEW).reset_index(drop=True)
-    return _with_predictions(loaded, recent).assign(**{HELDOUT: True}), f"the {len(recent):,} rows accepted last"
+    answered = _with_predictions(champion.lineage.root, recent).assign(**{HELDOUT: True})
+    return answered, f"the {len(recent):,} rows accepted last"
 
 
 def _with_predictions(loaded: registry.Loaded, frame: pd.DataFrame) -> pd.DataFrame:
-    """Put beside rows what the champion says of them; of more than 50,000 it is asked about so many of them."""
+    """Put beside rows what a model says of them; of more than 50,000 it is asked about so many of them."""
+    frame = frame.drop(columns=[PREDICTION, SCORE], errors="ignore")
     asked = sample(frame, ASKED)
     predicted = evaluation.predict(loaded.pipeline, asked, loaded.task, loaded.card["positive"])
     said = {PREDICTION: predicted.values} | ({} if predicted.score is None else {SCORE: predicted.score})

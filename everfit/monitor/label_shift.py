@@ -22,7 +22,7 @@ FEWEST = 20  # held-out rows of a class
 
 def judge(view: View) -> Finding:
     """Ask to watch when the estimated shares have moved by more than chance and by a tenth of the rows."""
-    past, now = view.heldout.known, view.batch
+    past, now = view.heldout.known, view.likewise
     if view.task == "regression":
         return Finding.cannot_judge(SIGNAL, "the target is a number: its shift shows as target drift, when labels come")
     if min(len(past), len(now)) < view.policy.min_rows:
@@ -61,11 +61,11 @@ def _finding(view: View, past: Floats, now: Floats) -> Finding:
 
 def _told(view: View, at: int, before: float, after: float, spread: float) -> str:
     """Say which class moved most, and where labels are known what they say of it: that is the estimate's error."""
-    assert view.batch.said.classes is not None
-    label = view.batch.said.classes[at]
+    assert view.likewise.said.classes is not None
+    label = view.likewise.said.classes[at]
     name = "one class" if view.target in view.personal else f"'{label}'"
     text = f"by its answers {name} went from {before:.0%} to {after:.0%} (± {2 * spread:.0%}) of the rows"
-    known = view.batch.known
+    known = view.likewise.known
     if len(known) < view.policy.min_labels:
         return text
     return f"{text}; by {len(known):,} labels it is {(known.frame[view.target] == label).mean():.0%}"

@@ -24,10 +24,11 @@ class View:
     Rows are in the order of time. `inputs` are the columns that the champion reads, without the time. By `reference`
     and `current` columns are compared, and the predictions that both have, as `everfit.reserved` names them.
     `compared_with` says what the reference is. `heldout` has labelled rows and the answers of a model that never learnt
-    from them, the champion or the search's that it is a refit of; `ask` asks that one. `batch` has current rows,
-    `labelled` the latest since promotion with their label: 5,000 of each are enough. `past_losses` are those of all
-    held-out rows, `losses` of all that were labelled since, the last `recent` being new. `arrivals` are the times at
-    which batches came, this one not among them.
+    from them, the champion or the search's that it is a refit of; `ask` asks that one, which
+    made the predictions of `reference` and `current`, too, and is not the champion where that is `refitted`. `batch`
+    has current rows, `labelled` the latest since promotion with their label: 5,000 of each are enough. `past_losses`
+    are those of all held-out rows, `losses` of all that were labelled since, the last `recent` being new. `arrivals`
+    are the times at which batches came, this one not among them.
     """
 
     policy: Monitor
@@ -47,6 +48,12 @@ class View:
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     personal: frozenset[str] = frozenset()
     compared_with: str = ""
+    refitted: bool = False
+
+    @cached_property
+    def likewise(self) -> Answered:
+        """The batch as the model answers it that answered `heldout`: only then can the two be compared."""
+        return Answered.by(self.ask, self.batch.frame, self.task, self.target) if self.refitted else self.batch
 
     @cached_property
     def drift(self) -> Drift:

@@ -16,6 +16,7 @@ from everfit.evaluation import row_hashes
 from everfit.ledger.lineages import Made
 from everfit.monitor.reference import make_reference
 from everfit.registry import Loaded
+from everfit.reserved import PREDICTION
 from everfit.spec import ModelSpec
 from tasks.build_features import in_time
 from tasks.met import Met
@@ -75,3 +76,8 @@ def test_after_a_refit_the_held_out_rows_of_its_search_are_answered_by_the_model
     view = _view(spec, champion, Met(rows[:0], rows[:0]))  # type: ignore[arg-type]
     assert np.allclose(view.heldout.losses, losses)
     assert np.allclose(view.ask(held).values, said)
+    came = held.assign(x=held["x"] + 0.5)
+    batch = _view(spec, champion, Met(rows[:0], rows[:0]), came, rows[:0])  # type: ignore[arg-type]
+    assert np.allclose(batch.current[PREDICTION], searched.predict(came)), "or another model would pass for drift"
+    assert np.allclose(batch.batch.said.values, learnt.predict(came)), "what is served is what is judged"
+    assert np.allclose(batch.likewise.said.values, searched.predict(came))

@@ -145,6 +145,14 @@ class TestContract:
         assert "@example.com" not in signal(replace(PLANTED[signal](), personal=frozenset([*INPUTS, "y"]))).text
 
 
+def test_a_refit_that_knows_another_class_counts_classes_as_the_search_does():
+    seen = labelled_as(0.2)
+    wider = np.column_stack([seen.batch.said.proba * 0.5, np.full(len(seen.batch), 0.5)])
+    said = replace(seen.batch.said, proba=wider, classes=np.array([*CLASSES, "third"]))
+    refit = replace(seen, batch=replace(seen.batch, said=said), refitted=True)
+    assert label_shift.judge(refit) == label_shift.judge(seen)
+
+
 @pytest.mark.parametrize("plant", PLANTED.values(), ids=map(name_of, PLANTED))
 def test_without_labels_nothing_asks_for_a_retraining_whatever_moved(plant):
     assert {f.severity for f in judge(replace(plant(), losses=np.empty(0), recent=0))} <= {"fine", "watch"}
