@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from everfit.models.lighter import lighter, merged
-from everfit.models.portfolio import Portfolio, refitted
+from everfit.models.classes import factors_of
+from everfit.models.lighter import merged
+from everfit.models.portfolio import Portfolio
 from everfit.spec import ModelSpec
+from everfit.upkeep.learning import learn
 from everfit.upkeep.losses import classes_of
 from everfit.upkeep.state import Mix
 from everfit.upkeep.windows import Window, windows_of
@@ -36,11 +37,9 @@ class Fitting:
         None where these are of one class, from which nothing can be learnt.
         """
         window, y = self._windows[name], rows[self.spec.data.target].to_numpy()
-        if self.lineage.champion.task != "regression" and len(pd.unique(y[-(self._size(window) or len(y)) :])) < 2:
-            return None
-        recipe = merged(self.lineage.root.pipeline)
+        recipe, numbers = merged(self.lineage.root.pipeline), self.lineage.champion.task == "regression"
         weight = weight_of(self.spec, rows)
-        return refitted(lighter(recipe) if window.light else recipe, rows, y, self._size(window), weight)
+        return learn(window, recipe, rows, y, self._size(window), numbers=numbers, weight=weight)
 
     def join(self, models: Mapping[str, Any], mix: Mix) -> Portfolio:
         """Let those models that there are answer as one; a window without a model has no weight."""
@@ -48,16 +47,9 @@ class Fitting:
         mix = mix.among(there)
         members = [(name, model, mix.weights[name], self._size(self._windows[name])) for name, model in there.items()]
         classes = classes_of(there.values())
-        return Portfolio(members, mix.offset, mix.trust, classes, self._factors(classes))
-
-    def _factors(self, classes: np.ndarray | None) -> np.ndarray | None:
-        """Return what the root counts each class by when it says labels; a class that it did not know counts once."""
-        answers = self.lineage.root.pipeline.steps[-1][1]
-        factors = getattr(answers, "factors", None)
-        if factors is None or classes is None:
-            return None
-        known = dict(zip(np.asarray(answers.classes_).tolist(), factors, strict=True))
-        return np.array([known.get(label, 1.0) for label in classes.tolist()])
+        root = self.lineage.root.pipeline.steps[-1][1]
+        factors = factors_of(getattr(root, "factors", None), getattr(root, "classes", None), classes)
+        return Portfolio(members, mix.offset, mix.trust, classes, factors)
 
     def _size(self, window: Window) -> int | None:
         return None if self.batch is None else window.rows(self.batch)

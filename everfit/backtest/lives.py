@@ -16,8 +16,9 @@ from everfit.backtest.history import History
 from everfit.backtest.searching import Model, Winners, challenge
 from everfit.backtest.session import Session
 from everfit.evaluation import Predicted, row_losses
+from everfit.models.classes import spread
 from everfit.models.lighter import merged
-from everfit.models.portfolio import refitted, said, spread
+from everfit.models.portfolio import refitted, said
 from everfit.monitor import performance
 from everfit.monitor.decision import Action, Decision
 from everfit.monitor.findings import Finding

@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, clone
 from everfit.models.anew import anew
 from everfit.models.answers import shares, values
 from everfit.models.calibrated import Rescaled
+from everfit.models.classes import factors_of, spread
 
 Member = tuple[Sequence[str], Any, float]
 
@@ -81,19 +82,11 @@ class Blend(BaseEstimator):  # type: ignore[misc]
     def _know(self, classes: np.ndarray) -> None:
         before = np.asarray(self.classes)
         if len(before) and not np.array_equal(before, classes):
-            self.calibrator = None
-            if self.factors is not None:
-                known = dict(zip(before.tolist(), self.factors, strict=True))
-                self.factors = np.array([known.get(label, 1.0) for label in classes.tolist()])
+            self.calibrator, self.factors = None, factors_of(self.factors, before, classes)
         self.classes = classes
 
     def _shares(self, model: Any, matrix: np.ndarray) -> np.ndarray:
-        said, known = shares(model, matrix), np.asarray(model.classes_)
-        if np.array_equal(known, self.classes_):
-            return said
-        full = np.zeros((len(matrix), len(self.classes_)))
-        full[:, np.searchsorted(self.classes_, known)] = said
-        return full
+        return spread(shares(model, matrix), np.asarray(model.classes_), self.classes_)
 
     def _mean(self, X: Any, answer: Callable[[Any, np.ndarray], Any], shape: tuple[int, ...]) -> np.ndarray:
         total, made = np.zeros(shape), dict[str, np.ndarray]()

@@ -8,6 +8,8 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 
+from everfit.models.classes import spread
+
 Window = tuple[str, Any, float, int | None]
 
 
@@ -74,15 +76,6 @@ def said(model: Any, X: Any, classes: Any = None) -> np.ndarray:
     if classes is None:
         return np.asarray(model.predict(X), dtype="float64")
     return spread(np.asarray(model.predict_proba(X), dtype="float64"), np.asarray(model.classes_), classes)
-
-
-def spread(proba: np.ndarray, known: Any, classes: Any) -> np.ndarray:
-    """Return probabilities of known classes as those of all classes, both sorted; an unknown one gets none."""
-    if np.array_equal(known, classes):
-        return proba
-    full = np.zeros((len(proba), len(classes)))
-    full[:, np.searchsorted(classes, known)] = proba
-    return full
 
 
 def moved(mean: np.ndarray, offset: float, trust: float = 1.0) -> np.ndarray:

@@ -17,7 +17,7 @@ from sklearn.isotonic import IsotonicRegression
 
 from everfit.monitor.answered import Answered
 from everfit.monitor.counts import Floats
-from everfit.monitor.findings import Finding, finite
+from everfit.monitor.findings import Finding
 from everfit.monitor.matrix import matrix
 from everfit.monitor.means import rise
 from everfit.monitor.view import View
@@ -59,14 +59,7 @@ def judge(view: View) -> Finding:
         f"without labels the mean loss of the batch is estimated as {cost.after:.4g}, against {cost.before:.4g} of "
         f"held-out rows: {cost.share:+.0%} (p = {cost.p_value:.2g}); {error}"
     )
-    return Finding(
-        SIGNAL,
-        text,
-        severity="watch" if speaks else "fine",
-        statistic=finite(cost.statistic),
-        p_value=finite(cost.p_value),
-        effect=finite(cost.share),
-    )
+    return cost.finding(SIGNAL, text, "watch" if speaks else "fine")
 
 
 def _estimates(view: View, past: Answered, *others: Answered) -> tuple[Floats, ...]:

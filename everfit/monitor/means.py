@@ -12,6 +12,7 @@ import numpy as np
 from scipy import stats
 
 from everfit.monitor.counts import Floats
+from everfit.monitor.findings import Finding, Severity, finite
 
 BLOCKS = 20
 
@@ -31,6 +32,17 @@ class Rise:
         if self.after <= self.before:
             return (self.after - self.before) / self.before if self.before else 0.0
         return min((self.after - self.before) / self.before, 1e3) if self.before else 1e3
+
+    def finding(self, signal: str, text: str, severity: Severity) -> Finding:
+        """Return a signal's finding, which keeps these numbers."""
+        return Finding(
+            signal,
+            text,
+            severity,
+            statistic=finite(self.statistic),
+            p_value=finite(self.p_value),
+            effect=finite(self.share),
+        )
 
 
 def rise(before: Floats, after: Floats) -> Rise:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from everfit.monitor.counts import Floats
-from everfit.monitor.findings import Finding, finite
+from everfit.monitor.findings import Finding
 from everfit.monitor.means import BLOCKS, Rise, rise
 
 if TYPE_CHECKING:
@@ -93,11 +93,4 @@ def _finding(windows: list[_Window], level: float, min_increase: float) -> Findi
         f"when the champion was judged: {loss.share:+.0%} (p = {loss.p_value:.2g}; "
         f"{min_increase:.0%} with p < {share:.2g} matter{shared})"
     )
-    return Finding(
-        SIGNAL,
-        text,
-        severity="retrain" if alarms else "fine",
-        statistic=finite(loss.statistic),
-        p_value=finite(loss.p_value),
-        effect=finite(loss.share),
-    )
+    return loss.finding(SIGNAL, text, "retrain" if alarms else "fine")

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from everfit.models.portfolio import moved, said, spread
+from everfit.models.classes import spread
+from everfit.models.portfolio import moved, said
 from everfit.upkeep.losses import Floats, classes_of, shape_losses, truth_of
 from everfit.upkeep.measuring import blend
 from everfit.upkeep.proof import Proof, needs_twin, not_worse, prove

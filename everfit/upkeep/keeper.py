@@ -12,11 +12,12 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from everfit.features.conform import Conform
-from everfit.models.lighter import lighter, merged
-from everfit.models.portfolio import Portfolio, moved, refitted, said
+from everfit.models.lighter import merged
+from everfit.models.portfolio import Portfolio, moved, said
 from everfit.spec import Refit
 from everfit.upkeep.advance import begin, undo
 from everfit.upkeep.gate import Newest, judge, takes_over
+from everfit.upkeep.learning import learn
 from everfit.upkeep.losses import Floats, classes_of, truth_of
 from everfit.upkeep.measuring import Answers, Measured, blend, measure
 from everfit.upkeep.proof import Proof
@@ -149,16 +150,11 @@ class Keeper:
 
     def _learnt(self, window: Window, without: int = 0) -> Any:
         """Return a model of the window's rows, but for so many of the newest; None of a single class."""
-        last = self._last(window, without)
-        if self.task != "regression" and len(np.unique(self._labels[last])) < 2:
-            return None
-        self.fits += 1
-        recipe = lighter(self._recipe) if window.light else self._recipe
-        return refitted(recipe, self._rows.iloc[last], self._labels[last])
-
-    def _last(self, window: Window, without: int = 0) -> slice:
-        known, rows = len(self._labels) - without, window.rows(self.batch)
-        return slice(0 if rows is None else max(0, known - rows), known)
+        known, numbers = len(self._labels) - without, self.task == "regression"
+        rows, y = self._rows.iloc[:known], self._labels[:known]
+        model = learn(window, self._recipe, rows, y, window.rows(self.batch), numbers=numbers)
+        self.fits += model is not None
+        return model
 
     def _conform(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Return a frame's conformed columns; those of the last one are known: what is answered is then learnt."""
