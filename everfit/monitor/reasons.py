@@ -24,15 +24,22 @@ def of_findings(evidence: Evidence, stale: str) -> Iterator[str]:
 
 
 def of_age(evidence: Evidence, monitor: Monitor, promotion: Promotion) -> str:
-    """Say that the champion is past its time, if there are labelled rows that would make another one."""
+    """Say that the champion is past its time, if there are labelled rows that would make another one.
+
+    A search that has ended since, and left it where it is, is a reason to trust it for as long again: one at every batch
+    would take the place of the refits that are due.
+    """
     if evidence.champion_since is None:
         return ""
-    age = evidence.now - evidence.champion_since
+    age = evidence.now - max([evidence.champion_since, *evidence.retrained])
     needed = max(monitor.min_rows, round(NEW_SHARE * evidence.learnt))
     if age < promotion.stale_after or evidence.new_rows < needed:
         return ""
+    what = f"the last search ended {age.days} days ago"
+    if age == evidence.now - evidence.champion_since:
+        what = f"the champion is {age.days} days old"
     return (
-        f"the champion is {age.days} days old, {write_duration(promotion.stale_after)} is its time, "
+        f"{what}, {write_duration(promotion.stale_after)} is its time, "
         f"and {evidence.new_rows:,} new labelled rows are there"
     )
 

@@ -127,6 +127,7 @@ def test_the_pauses_end_when_they_say(change):
         ({}, True),
         ({"champion_since": NOW - timedelta(days=29)}, False),
         ({"champion_since": None}, False),
+        ({"champion_since": NOW - timedelta(days=90), "retrained": (NOW - timedelta(days=8),)}, False),
         ({"new_rows": 900}, False),
         ({"new_rows": 400, "learnt": 1000}, False),
         ({"promotion": Promotion(stale_after=timedelta(days=90))}, False),
