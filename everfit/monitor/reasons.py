@@ -26,8 +26,8 @@ def of_findings(evidence: Evidence, stale: str) -> Iterator[str]:
 def of_age(evidence: Evidence, monitor: Monitor, promotion: Promotion) -> str:
     """Say that the champion is past its time, if there are labelled rows that would make another one.
 
-    A search that has ended since, and left it where it is, is a reason to trust it for as long again: one at every batch
-    would take the place of the refits that are due.
+    A search that has ended since, and left it where it is, is a reason to trust it for as long again: one at every
+    batch would take the place of the refits that are due.
     """
     if evidence.champion_since is None:
         return ""
