@@ -288,8 +288,8 @@ def test_a_refit_that_is_refused_is_not_tried_again_at_the_next_batch(here, monk
     train("kept")
     for number in range(3):
         assert monitor("kept", batch(number, 3))["action"] == "none"
-    with monkeypatch.context() as patch:
-        patch.setattr("tasks.fitting.refitted", lambda model, X, y, *_: refitted(model, X, 0 * y))  # a fit that failed
+    with monkeypatch.context() as patch:  # a fit that failed
+        patch.setattr("everfit.upkeep.learning.refitted", lambda model, X, y, *_: refitted(model, X, 0 * y))
         told = monitor("kept", batch(3, 3))
     assert (told["action"], told["retraining"]["state"]) == ("refit", "Champion kept")
     assert "all keeps its model: worse on rows that it learnt from" in told["retraining"]["reasons"][-1]
