@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from everfit.errors import InputError, Unavailable, is_full
@@ -43,6 +43,7 @@ class Settings(BaseSettings):
     )
     search_on: str = Field("", description="Where helpers run: pool:NAME or dask:ADDRESS; default: nowhere.")
     search_helpers: int = Field(1, ge=1, description="How many helpers a search asks for there.")
+    serve_tokens: SecretStr = Field(SecretStr(""), description="Who may ask the service: name:token, name:token.")
     actor: str = Field("", description="Who acts, for the ledger; default: the user's login name.")
 
     cpu_hour_price: float = Field(0.0, ge=0, description="What one hour of one core costs; 0: nobody counts money.")

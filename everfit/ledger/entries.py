@@ -34,6 +34,7 @@ Kind = Literal[
     "approval_wanted",
     "rolled_back",
     "predicted",
+    "serving_refused",
 ]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 GENESIS = "0" * 64
@@ -62,6 +63,7 @@ SAYINGS: dict[str, tuple[str, ...]] = {
     "promotion_refused": ("v{version} was refused; v{champion} stays champion", "v{version} was refused"),
     "approval_wanted": ("v{version} waits for approval",),
     "rolled_back": ("back to v{version} from v{replaced}",),
+    "serving_refused": ("v{version} cannot serve; v{kept} goes on", "v{version} cannot serve"),
     "predicted": ("{rows} rows predicted by v{version}",),
 }
 

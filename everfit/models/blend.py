@@ -85,11 +85,22 @@ class Blend(BaseEstimator):  # type: ignore[misc]
             self.calibrator, self.factors = None, factors_of(self.factors, before, classes)
         self.classes = classes
 
+    def said_of(self, made: dict[str, np.ndarray]) -> np.ndarray:
+        """Return numbers, or calibrated probabilities, of rows whose columns each encoder has made already."""
+        rows = len(next(iter(made.values())))
+        if self.classes is None:
+            return self._mean(None, values, (rows,), made)
+        mean = self._mean(None, self._shares, (rows, len(self.classes_)), made)
+        return mean if self.calibrator is None else np.asarray(self.calibrator.transform(mean))
+
     def _shares(self, model: Any, matrix: np.ndarray) -> np.ndarray:
         return spread(shares(model, matrix), np.asarray(model.classes_), self.classes_)
 
-    def _mean(self, X: Any, answer: Callable[[Any, np.ndarray], Any], shape: tuple[int, ...]) -> np.ndarray:
-        total, made = np.zeros(shape), dict[str, np.ndarray]()
+    def _mean(
+        self, X: Any, answer: Callable[[Any, np.ndarray], Any], shape: tuple[int, ...],
+        made: dict[str, np.ndarray] | None = None,
+    ) -> np.ndarray:  # fmt: skip
+        total, made = np.zeros(shape), made or {}
         for names, model, weight in self.members:
             total += weight * answer(model, self._matrix(names, X, made))
         return total

@@ -62,10 +62,16 @@ class Metric(Protocol):
 
 def predict(model: Any, frame: Any, task: str, positive: Any = None) -> Predicted:
     """Ask a fitted model about every row of a frame (or matrix)."""
-    if task == "regression":
-        return Predicted(np.asarray(model.predict(frame), dtype="float64"))
-    proba, classes = np.asarray(model.predict_proba(frame), dtype="float64"), np.asarray(model.classes_)
-    return Predicted(classes[_decided(model, proba)], proba, classes, _positive(classes, positive))
+    said = model.predict(frame) if task == "regression" else model.predict_proba(frame)
+    return as_predicted(model, np.asarray(said, dtype="float64"), positive)
+
+
+def as_predicted(model: Any, said: np.ndarray, positive: Any = None) -> Predicted:
+    """Return the numbers, or the probabilities and the labels that follow from them, that a model said of rows."""
+    if said.ndim == 1:
+        return Predicted(said)
+    classes = np.asarray(model.classes_)
+    return Predicted(classes[_decided(model, said)], said, classes, _positive(classes, positive))
 
 
 def _decided(model: Any, proba: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ from everfit.spec.data import Data
 from everfit.spec.part import Part
 from everfit.spec.refit import Refit
 from everfit.spec.search import Search
+from everfit.spec.serve import Serve
 from everfit.spec.times import Duration, cron
 
 NAME = r"^[a-z0-9]+(?:[-_][a-z0-9]+)*$"
@@ -82,6 +83,7 @@ class ModelSpec(Part):
     refit: Refit = Field(Refit())
     retrain: Retrain = Field(Retrain())
     spending: Spending = Field(Spending())
+    serve: Serve = Field(Serve())
 
     @model_validator(mode="after")
     def _agree(self) -> Self:

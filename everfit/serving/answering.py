@@ -1,0 +1,203 @@
+"""What happens to a request: it is read, answered by the champion of this moment, and kept."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from time import perf_counter
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+from starlette.requests import Request
+
+from everfit import evaluation
+from everfit.errors import Unavailable, first_line
+from everfit.serving.drain import drain
+from everfit.serving.following import Follower
+from everfit.serving.journal import Journal
+from everfit.serving.metrics import Metrics
+from everfit.serving.served import FEW, Served
+from everfit.serving.tokens import holder_of
+from everfit.spec import ModelSpec, Serve
+
+LOOKS = 1.0  # seconds between two looks at who is champion
+DRAINS = 5.0  # seconds between two hand-overs to the lake
+
+
+class Refused(Exception):
+    """A request that is not answered, with its HTTP status and a short kind for the metrics."""
+
+    def __init__(self, status: int, kind: str, what: str, **facts: Any) -> None:
+        super().__init__(what)
+        self.status, self.kind, self.what, self.facts = status, kind, what, facts
+
+
+@dataclass
+class Service:
+    """One model that answers. `tokens` are those that may ask; without any, everybody may."""
+
+    spec: ModelSpec
+    follower: Follower
+    journal: Journal
+    metrics: Metrics
+    tokens: Mapping[str, bytes]
+    busy: int = field(default=0, init=False)
+
+    @property
+    def version(self) -> int | None:
+        """The version that answers; None while there is none."""
+        return self.follower.served.version if self.follower.served else None
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Follow the champion and hand answers over to the lake, until the end; then once more."""
+        await self._look()
+        tasks = [
+            asyncio.create_task(self._every(LOOKS, self._look)),
+            asyncio.create_task(self._every(DRAINS, self._drain)),
+        ]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self.journal.rotate()
+            await self._drain()
+
+    def admit(self, header: str) -> None:
+        """Raise Refused for whoever brings none of the tokens, if there are any."""
+        if self.tokens and not holder_of(header, self.tokens):
+            raise Refused(401, "token", "a token is needed: Authorization: Bearer ...")
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Take a place among the requests under way; raise Refused when all are taken."""
+        if self.busy >= self.spec.serve.concurrency:
+            raise Refused(503, "busy", f"{self.busy} requests are under way; come again")
+        self.busy += 1
+        try:
+            yield
+        finally:
+            self.busy -= 1
+
+    async def answer(self, records: Sequence[Any], *, source: str) -> tuple[Served, list[dict[str, Any]]]:
+        """Answer records, and keep the answers before they are given.
+
+        Raise BadRecords for values that cannot be read, and Refused without a champion or when nothing can be kept.
+        """
+        served = self.follower.served
+        if served is None:
+            raise Refused(503, "no champion", "no champion answers yet", refused=self.refused())
+        began = perf_counter()
+        columns = served.contract.columns(records)
+        many = len(records) > FEW
+        predicted = await asyncio.to_thread(served.predict, columns) if many else served.predict(columns)
+        answers = answers_of(predicted)
+        if self.spec.serve.log == "durable":
+            took = 1000 * (perf_counter() - began)
+            await self._keep(entries(served, columns, answers, source, took))
+        self.metrics.answered(len(records), served.version)
+        return served, answers
+
+    async def _keep(self, kept: Sequence[dict[str, Any]]) -> None:
+        try:
+            await self.journal.write(kept)
+        except OSError as cause:
+            self.metrics.failed("log")
+            if self.spec.serve.when_log_fails == "refuse":
+                why = f"the answer could not be kept: {first_line(cause)}"
+                raise Refused(503, "log", why) from cause
+
+    async def _look(self) -> None:
+        try:
+            await asyncio.to_thread(self.follower.look)
+        except Unavailable:
+            self.metrics.failed("ledger")
+
+    async def _drain(self) -> None:
+        self.journal.rotate()
+        try:
+            await asyncio.to_thread(drain, self.follower.settings, self.spec, self.journal.folder)
+        except Unavailable:
+            self.metrics.failed("lake")
+
+    async def _every(self, seconds: float, do: Any) -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            await do()
+
+    def refused(self) -> dict[str, str]:
+        """Say which versions could not serve, and why."""
+        return {f"v{version}": why for version, why in self.follower.refused.items()}
+
+    def measured(self) -> bytes:
+        """Return the metrics as text."""
+        return self.metrics.text(self.version, self.journal.waiting, self.busy)
+
+    def about(self) -> dict[str, Any]:
+        """Say which model answers, since when it is known, and how good it was."""
+        served = self.follower.served
+        if served is None:
+            return {"model": self.spec.name, "version": None, "refused": self.refused()}
+        card = served.loaded.card
+        facts = {name: card[name] for name in ("task", "target", "metric", "classes", "scores", "snapshot", "reason")}
+        return {"model": self.spec.name, "version": served.version, **facts, "notes": served.notes,
+                "compiled": served.compiled is not None, "refused": self.refused()}  # fmt: skip
+
+
+async def body_of(request: Request, limits: Serve) -> Any:
+    """Return the JSON of a request; raise Refused when it is too large, or none."""
+    most = int(limits.max_body_mb * 2**20)
+    if int(request.headers.get("content-length") or 0) > most:
+        raise Refused(413, "too large", f"a request may have {limits.max_body_mb:g} MB")
+    read = bytearray()
+    async for part in request.stream():
+        read += part
+        if len(read) > most:
+            raise Refused(413, "too large", f"a request may have {limits.max_body_mb:g} MB")
+    try:
+        return json.loads(read)
+    except (ValueError, RecursionError) as cause:
+        raise Refused(422, "no JSON", f"the body is no JSON: {first_line(cause)}") from cause
+
+
+def records_of(body: Any, limits: Serve) -> list[Any]:
+    """Return one record, or a list of them, as a list; raise Refused when there are none or too many."""
+    records = body if isinstance(body, list) else [body]
+    if not records:
+        raise Refused(422, "no records", "the list of records is empty")
+    if len(records) > limits.max_rows:
+        raise Refused(413, "too many", f"{len(records):,} records came, and {limits.max_rows:,} may come at once")
+    return records
+
+
+def answers_of(predicted: evaluation.Predicted) -> list[dict[str, Any]]:
+    """Return an answer for each row, with an id by which its label may come later."""
+    values = np.asarray(predicted.values).tolist()
+    if predicted.proba is None or predicted.classes is None:
+        return [{"id": uuid4().hex, "prediction": value} for value in values]
+    names = [str(label) for label in predicted.classes.tolist()]
+    return [
+        {"id": uuid4().hex, "prediction": value, "probabilities": dict(zip(names, row, strict=True))}
+        for value, row in zip(values, predicted.proba.tolist(), strict=True)
+    ]
+
+
+def entries(
+    served: Served, columns: Mapping[str, list[Any]], answers: Sequence[dict[str, Any]], source: str, took: float
+) -> list[dict[str, Any]]:
+    """Return what is kept of each answer."""
+    shared = {"at": datetime.now(UTC).isoformat(), "version": served.version, "source": source, "ms": round(took, 3)}
+    names = [each.name for each in served.contract.fields]
+    kept = [[each.kept(value) for value in columns[each.name]] for each in served.contract.fields]
+    rows = zip(*kept, strict=True)
+    return [
+        {**answer, **shared, "fields": dict(zip(names, row, strict=True))}
+        for answer, row in zip(answers, rows, strict=True)
+    ]

@@ -1,0 +1,30 @@
+"""Serve a model until somebody ends it."""
+
+from __future__ import annotations
+
+import uvicorn
+
+from everfit.ledger import Ledger
+from everfit.registry import require_champion
+from everfit.serving.answering import Service
+from everfit.serving.app import make_app
+from everfit.serving.following import Follower
+from everfit.serving.journal import Journal
+from everfit.serving.metrics import Metrics
+from everfit.serving.tokens import read_tokens
+from everfit.settings import Settings
+from everfit.spec import ModelSpec
+
+
+def service_of(spec: ModelSpec, settings: Settings) -> Service:
+    """Return a model's service; raise InputError without a champion, or for tokens that are none."""
+    require_champion(Ledger.of(settings), spec.name)
+    tokens = read_tokens(settings.serve_tokens.get_secret_value())
+    journal = Journal(settings.folder("answers", spec.name))
+    return Service(spec, Follower(spec, settings), journal, Metrics(spec.name), tokens)
+
+
+def run(spec: ModelSpec, settings: Settings, host: str, port: int) -> None:
+    """Listen until SIGTERM or Ctrl-C; requests under way are answered first."""
+    app = make_app(service_of(spec, settings))
+    uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=30)

@@ -1,0 +1,129 @@
+"""A champion, ready to answer: loaded, compiled for one row, and checked against its own ordinary way."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from everfit import evaluation, registry
+from everfit.serving.compiled import Compiled, compile_pipeline
+from everfit.serving.contract import Contract, Field, rows_of
+from everfit.spec import ModelSpec
+
+FEW = 16  # records, up to which the compiled way is faster than a frame
+CHECKED = 200  # rows of the reference on which both ways must agree
+CLOSE = 1e-6
+SHOWN = 20
+UNSEEN = "everfit: never seen"
+
+
+class Unfit(ValueError):
+    """A version loads, and does not answer as it must."""
+
+
+@dataclass(frozen=True)
+class Served:
+    """One version that answers. `compiled` is None where it did not agree with the pipeline; `notes` say why."""
+
+    loaded: registry.Loaded
+    contract: Contract
+    compiled: Compiled | None
+    notes: tuple[str, ...]
+
+    @property
+    def version(self) -> int:
+        """Its number."""
+        return self.loaded.version
+
+    def predict(self, columns: Mapping[str, list[Any]]) -> evaluation.Predicted:
+        """Answer records, given the values of each field: few of them by the compiled way."""
+        rows = len(next(iter(columns.values()), []))
+        if self.compiled is None or rows > FEW:
+            return self.predict_frame(pd.DataFrame({name: pd.Series(v, dtype=object) for name, v in columns.items()}))
+        reads = {each.name: each.read for each in self.contract.fields if each.name in self.loaded.card["inputs"]}
+        said = np.concatenate([self.compiled.said(row) for row in rows_of(columns, reads)])
+        return evaluation.as_predicted(self.loaded.pipeline, said, self.loaded.card["positive"])
+
+    def predict_frame(self, frame: pd.DataFrame) -> evaluation.Predicted:
+        """Answer the rows of a frame by the ordinary way."""
+        return evaluation.predict(self.loaded.pipeline, frame, self.loaded.task, self.loaded.card["positive"])
+
+
+def make_ready(spec: ModelSpec, loaded: registry.Loaded) -> Served:
+    """Compile a version, and let both ways answer rows of its reference; raise Unfit when the ordinary one does not."""
+    contract = contract_of(spec, loaded)
+    served = Served(loaded, contract, compile_pipeline(loaded.pipeline), ())
+    frame = _trials(loaded.reference, contract)
+    ordinary = _finite(served.predict_frame(frame))
+    columns = {each.name: _plain(frame[each.name]) for each in contract.fields}
+    alone = [served.predict({name: [values[at]] for name, values in columns.items()}) for at in range(len(frame))]
+    apart = float(np.abs(np.concatenate([_numbers(one) for one in alone]) - ordinary).max(initial=0.0))
+    scale = max(1.0, float(np.abs(ordinary).max(initial=0.0)))
+    if not apart <= CLOSE * scale:
+        note = f"the compiled way is off by {apart:.2g}, and the ordinary one serves"
+        logging.getLogger("everfit").warning("%s v%d: %s", spec.name, loaded.version, note)
+        return replace(served, compiled=None, notes=(note,))
+    slowly = served.compiled.slowly if served.compiled else ()
+    return replace(served, notes=tuple(f"{name} goes the ordinary way" for name in slowly))
+
+
+def contract_of(spec: ModelSpec, loaded: registry.Loaded) -> Contract:
+    """Return the fields: the model's inputs, and the ids and the time by which labels will find a row."""
+    plan = {each["name"]: each for each in loaded.card["plan"]["columns"]}
+    names = [*loaded.card["inputs"], *(n for n in (*spec.data.ids, spec.data.time) if n and n in loaded.card["schema"])]
+    fields = []
+    for name in dict.fromkeys(names):
+        kind, form = loaded.card["schema"][name], ""
+        if name in loaded.card["inputs"]:
+            kind, form = plan[name]["kind"], plan[name]["format"]
+        seen = loaded.reference[name].dropna() if name in loaded.reference else pd.Series(dtype=object)
+        levels = _levels(seen) if plan[name]["role"] == "categorical" else ()
+        fields.append(Field(name, kind, form, levels, _example(seen, name, spec)))
+    return Contract(tuple(fields), frozenset(loaded.card["schema"]) - frozenset(names))
+
+
+def _levels(seen: pd.Series) -> tuple[str, ...]:
+    return tuple(str(level) for level in seen.value_counts().index[:SHOWN])
+
+
+def _example(seen: pd.Series, name: str, spec: ModelSpec) -> Any:
+    """Return the most frequent value of a feature; ids name people."""
+    if seen.empty or name in spec.data.ids:
+        return None
+    return _plain(seen.mode().iloc[:1])[0]
+
+
+def _plain(values: pd.Series) -> list[Any]:
+    """Return values as JSON would bring them."""
+    if pd.api.types.is_datetime64_any_dtype(values.dtype):
+        return [None if pd.isna(value) else value.isoformat() for value in values]
+    return [None if pd.isna(value) else value for value in values.astype(object).tolist()]
+
+
+def _trials(reference: pd.DataFrame, contract: Contract) -> pd.DataFrame:
+    """Return rows to try both ways on: some as they were, some with gaps, some with text that nobody has seen."""
+    names = [each.name for each in contract.fields if each.name in reference]
+    rows = reference[names].head(CHECKED).reset_index(drop=True).astype(object)
+    gaps, strange = rows.head(len(names) + 1).copy(), rows.head(20).copy()
+    for at in range(min(len(gaps), len(names))):
+        gaps.loc[at, names[at]] = None
+    for each in contract.fields:
+        if each.kind == "string" and each.name in strange:
+            strange[each.name] = UNSEEN
+    return pd.concat([rows, gaps, strange], ignore_index=True)
+
+
+def _finite(predicted: evaluation.Predicted) -> np.ndarray:
+    numbers = _numbers(predicted)
+    if not np.isfinite(numbers).all():
+        raise Unfit("it gives answers that are no numbers")
+    return numbers
+
+
+def _numbers(predicted: evaluation.Predicted) -> np.ndarray:
+    return np.asarray(predicted.values if predicted.proba is None else predicted.proba, dtype="float64")

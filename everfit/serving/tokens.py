@@ -1,0 +1,37 @@
+"""Who may ask: named tokens from the environment, compared in constant time."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+
+from everfit.errors import InputError
+
+SHORTEST = 16  # characters: shorter ones can be guessed
+
+
+def read_tokens(written: str) -> dict[str, bytes]:
+    """Read `name:token` pairs, separated by commas; raise InputError for what is none, without showing it."""
+    tokens: dict[str, bytes] = {}
+    for at, part in enumerate(filter(None, (each.strip() for each in written.split(","))), start=1):
+        name, colon, token = part.partition(":")
+        if not colon or not name or len(token) < SHORTEST:
+            raise InputError(
+                f"EVERFIT_SERVE_TOKENS: entry {at} is no token.",
+                do=f"Write name:token, of {SHORTEST} characters at least, and commas between entries.",
+            )
+        tokens[name] = token.encode()
+    return tokens
+
+
+def holder_of(header: str, tokens: Mapping[str, bytes]) -> str:
+    """Return the name of the token in an Authorization header; empty when it is none of them.
+
+    All are compared, whichever fits, so that the time taken tells nothing.
+    """
+    kind, _, given = header.partition(" ")
+    said, found = given.strip().encode(), ""
+    for name, token in tokens.items():
+        if hmac.compare_digest(said, token) and kind.lower() == "bearer":
+            found = name
+    return found
