@@ -9,7 +9,7 @@ from everfit.evaluation.verdict import FEWEST_UNITS, Score, Verdict, judge
 from everfit.search.predicted import Predicted, as_predicted, predict
 
 __all__ = [
-    "FEWEST_UNITS", "HASHING", "METRICS", "Metric", "Predicted", "Score", "Split", "Verdict", "as_predicted", "check_target",
-    "cost", "default_metric", "gap_of", "hash_of", "infer_task", "is_beyond", "judge", "leaks", "metric", "positive_class",
-    "predict", "row_hashes", "row_losses", "split", "times_of",
+    "FEWEST_UNITS", "HASHING", "METRICS", "Metric", "Predicted", "Score", "Split", "Verdict", "as_predicted",
+    "check_target", "cost", "default_metric", "gap_of", "hash_of", "infer_task", "is_beyond", "judge", "leaks",
+    "metric", "positive_class", "predict", "row_hashes", "row_losses", "split", "times_of",
 ]  # fmt: skip

@@ -15,6 +15,6 @@ from everfit.spec.times import Duration, parse_duration, write_duration
 __all__ = [
     "LABELLED", "NAME", "OPTIONAL", "SCHEMA_ID", "Data", "Duration", "Evaluation", "Family", "Method", "Metric",
     "ModelSpec", "Monitor", "Outcome", "Promotion", "Range", "Refit", "Retrain", "Role", "SchemaPolicy", "Search",
-    "Serve", "Spending", "SqlSource", "TaskType", "json_schema", "load_spec", "model_names", "parse_duration", "parse_spec",
-    "usable_families", "write_duration",
+    "Serve", "Spending", "SqlSource", "TaskType", "json_schema", "load_spec", "model_names", "parse_duration",
+    "parse_spec", "usable_families", "write_duration",
 ]  # fmt: skip
