@@ -2,7 +2,8 @@
 
     python -m tests.benchmarks.bench_serving [--seconds 10] [--without-mlflow]
 
-Makes a workspace with a boosted champion of 20 mixed columns in a temporary folder. Client and servers share the machine.
+Makes a workspace with a boosted champion of 20 mixed columns in a temporary folder.
+Client and servers share the machine.
 """
 
 from __future__ import annotations
@@ -129,7 +130,8 @@ async def _client(seen: Seen, port: int, path: str, bodies: list[bytes], until: 
             if time.perf_counter() > until:
                 break
             body = bodies[at % len(bodies)]
-            head = f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\nContent-Type: application/json\r\n"
+            head = f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n"
+            head += "Content-Type: application/json\r\n"
             began = time.perf_counter()
             writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
             status, answer = await _answer(reader)
@@ -214,7 +216,8 @@ def large(port: int, settings: Settings, records: list[dict[str, Any]], repeats:
         pipeline.predict_proba(frame)
         bare.append(time.perf_counter() - began)
     print(
-        f"10,000 rows: {np.median(asked):.3f} s over HTTP, {np.median(bare):.3f} s bare: x {np.median(asked) / np.median(bare):.2f}"
+        f"10,000 rows: {np.median(asked):.3f} s over HTTP, {np.median(bare):.3f} s bare: "
+        f"x {np.median(asked) / np.median(bare):.2f}"
     )
 
 

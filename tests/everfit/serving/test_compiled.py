@@ -25,7 +25,7 @@ def rows(count=400):
         "colour": random.choice(["red", "green", "blue", None], count),
         "shop": random.integers(0, 120, count).astype(str),
         "open": random.random(count) > 0.5,
-        "day": [f"{m:02d}/{d:02d}/2025" for m, d in zip(random.integers(1, 13, count), random.integers(1, 29, count), strict=True)],
+        "day": [f"{at % 12 + 1:02d}/{at % 28 + 1:02d}/2025" for at in random.integers(0, 336, count)],
         "when": pd.Timestamp("2024-01-01") + pd.to_timedelta(random.integers(0, 90_000, count), "min"),
         "words": random.choice(["a large old house", "small flat, new", "house by the sea", None], count),
     })  # fmt: skip
