@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
 import numpy as np
@@ -20,15 +21,33 @@ OURS = {BATCH, ROW, REASON, VERSION, AT}
 
 def record(table: Table, frame: pd.DataFrame, *, version: int, batch_digest: str) -> bool:
     """Append what one version said about one batch, once; whether this call did."""
+    rows = to_table(frame)
+    return record_rows(table, rows.schema, rows.to_batches, version=version, batch_digest=batch_digest)
+
+
+def record_rows(
+    table: Table, schema: pa.Schema, rows: Callable[[], Iterable[pa.RecordBatch]], *, version: int, batch_digest: str
+) -> bool:
+    """Append rows that nobody holds in memory; they are in the lake's types, and numbered by _row.
+
+    `rows` is called again whenever somebody else was faster.
+    """
     now = datetime.now(UTC).replace(tzinfo=None)
-    rows = _with(to_table(frame), {VERSION: (version, INT), AT: (now, MOMENT)})
-    mark = f"{batch_digest}/v{version}"
+    ours = {VERSION: (version, INT), AT: (now, MOMENT)}
+    whole, mark = (
+        pa.schema([*schema, *((name, kind) for name, (_, kind) in ours.items())]),
+        f"{batch_digest}/v{version}",
+    )
 
     def decide(state: State) -> Change | None:
         done = state.mark(mark) == 1
-        return None if done else Change(batch_digest, rows.schema, rows.to_batches, marks={mark: 1})
+        return (
+            None
+            if done
+            else Change(batch_digest, whole, lambda: (_with(each, ours) for each in rows()), marks={mark: 1})
+        )
 
-    return table.commit(rows.schema, decide)[1]
+    return table.commit(whole, decide)[1]
 
 
 def read(table: Table, *, version: int | None, batch_digest: str | None) -> pd.DataFrame:
@@ -60,7 +79,7 @@ def _theirs(table: pa.Table) -> list[str]:
     return [name for name in table.column_names if name not in OURS]
 
 
-def _with(table: pa.Table, constants: dict[str, tuple[object, pa.DataType]]) -> pa.Table:
+def _with(rows: pa.RecordBatch, constants: dict[str, tuple[object, pa.DataType]]) -> pa.RecordBatch:
     for name, (value, kind) in constants.items():
-        table = table.append_column(name, pa.array([value] * len(table), kind))
-    return table
+        rows = rows.append_column(pa.field(name, kind), pa.repeat(pa.scalar(value, kind), rows.num_rows))
+    return rows

@@ -28,6 +28,8 @@ class Batch:
     """How many infinite values each column holds, for columns that hold any."""
     own: bool = field(default=False, compare=False)
     """Whether it comes from the model's own source, whose next content at the same place replaces it."""
+    typed: bool = field(default=True, compare=False)
+    """Whether its place said what a column is; the types of text are those that all of its values can be read as."""
 
 
 @dataclass(frozen=True)

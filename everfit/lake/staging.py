@@ -77,7 +77,7 @@ def stage(model: str, source: Source, folder: Path, known: pa.Schema | None, *, 
         finally:
             half.unlink(missing_ok=True)
     kinds = Schema.of(pa.schema([c for c in written.schema if c.type != NULL])).without([ROW])
-    return Batch(model, path, written.digest, written.rows, source.origin, kinds, written.infinite)
+    return Batch(model, path, written.digest, written.rows, source.origin, kinds, written.infinite, typed=source.typed)
 
 
 def discard(path: Path) -> None:

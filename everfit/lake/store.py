@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
 
 import pandas as pd
+import pyarrow as pa
 
 from everfit.errors import DataError, EverfitError
 from everfit.lake import labels, predictions, reading, seen
@@ -180,6 +181,13 @@ class Lake:
     def record_predictions(self, model: str, frame: pd.DataFrame, *, version: int, batch_digest: str) -> bool:
         """Keep what a version said about a batch, once; whether this call did. Without _row, rows are numbered."""
         return predictions.record(self._table(model, "predictions"), frame, version=version, batch_digest=batch_digest)
+
+    def record_answers(
+        self, model: str, schema: pa.Schema, rows: Callable[[], Iterable[pa.RecordBatch]], *, version: int, digest: str
+    ) -> bool:
+        """Keep what a version said about a batch that need not fit into memory, as `record_predictions` does."""
+        table = self._table(model, "predictions")
+        return predictions.record_rows(table, schema, rows, version=version, batch_digest=digest)
 
     def predictions(self, model: str, *, version: int | None = None, batch_digest: str | None = None) -> pd.DataFrame:
         """Return what was predicted, with _batch, _row, _version and _at."""

@@ -106,6 +106,15 @@ def find(where: str, base: Path, endings: tuple[str, ...]) -> list[Place]:
     raise _missing(shown, _nearby(system, path, endings))
 
 
+def covers(where: str, base: Path, path: Path) -> bool:
+    """Whether a path, folder or glob of this machine would read what lies at a path, now or once it is there."""
+    if URI.match(where):
+        return False
+    given = (base / Path(where).expanduser()).absolute()
+    matched = WILD.search(where) and re.fullmatch(glob_translate(given.as_posix()), path.as_posix())
+    return bool(matched) or path.is_relative_to(given)
+
+
 def _system(where: str, base: Path) -> tuple[Any, str]:
     """Return the filesystem and the path in it; pyarrow's own where it has one, fsspec's for the rest."""
     if not URI.match(where):

@@ -1,0 +1,93 @@
+"""Write a Delta table for others: plain columns, rows in their order, and no bookkeeping of ours."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+import pyarrow as pa
+import pyarrow.fs as pafs
+import pyarrow.parquet as pq
+from deltalake import DeltaTable, Schema
+from deltalake.exceptions import DeltaError, TableNotFoundError
+from deltalake.fs import DeltaStorageHandler
+from deltalake.transaction import AddAction, create_table_with_add_actions
+
+from everfit.errors import EverfitError, InputError, Unavailable, is_full, last_line
+
+
+def is_there(uri: str) -> bool:
+    """Whether there is a table at an address."""
+    return _table(uri) is not None
+
+
+def write(uri: str, rows: pa.RecordBatchReader, *, then: Callable[[], None]) -> None:
+    """Stream rows to a data file, do what comes `then`, and make them the table's content by one commit.
+
+    Without it nothing has changed: nobody reads a file that no commit names.
+    """
+    path, made = f"{uuid.uuid4().hex}.parquet", False
+    try:
+        size, count = _write(uri, path, rows)
+        then()
+        _commit(uri, rows.schema, AddAction(path, size, {}, _now(), True, json.dumps({"numRecords": count})))
+        made = True
+    finally:
+        if not made:
+            with suppress(OSError, DeltaError):
+                _files(uri).delete_file(path)
+
+
+def _write(uri: str, path: str, rows: pa.RecordBatchReader) -> tuple[int, int]:
+    """Return the size of the file in bytes, and how many rows it has."""
+    count = 0
+    with _door(uri), _files(uri).open_output_stream(path, buffer_size=4 << 20) as out:
+        with pq.ParquetWriter(out, rows.schema, compression="zstd", compression_level=1) as writer:
+            for batch in rows:
+                writer.write_batch(batch)
+                count += batch.num_rows
+        return out.tell(), count
+
+
+def _commit(uri: str, schema: pa.Schema, add: AddAction) -> None:
+    table = _table(uri)
+    with _door(uri):
+        if table is None:
+            create_table_with_add_actions(uri, Schema.from_arrow(schema), [add], mode="error", partition_by=[])
+        else:
+            table.create_write_transaction([add], "overwrite", schema, partition_by=[])
+
+
+def _table(uri: str) -> DeltaTable | None:
+    with _door(uri):
+        try:
+            return DeltaTable(uri)
+        except TableNotFoundError:
+            return None
+
+
+def _files(uri: str) -> pafs.FileSystem:
+    return pafs.PyFileSystem(DeltaStorageHandler(uri))
+
+
+def _now() -> int:
+    return int(time.time() * 1000)
+
+
+@contextmanager
+def _door(uri: str) -> Iterator[None]:
+    """Turn what the storage says into one clear error."""
+    try:
+        yield
+    except EverfitError:
+        raise
+    except (OSError, DeltaError) as cause:
+        what = f"The table at {uri} cannot be written: {last_line(cause)}."
+        if is_full(cause):
+            raise Unavailable(what, do="Make room, and run the same command again.") from cause
+        if "://" in uri and not uri.startswith("file://"):
+            raise Unavailable.at("The table", uri, cause) from cause
+        raise InputError(what, do="Name a folder that can be written, and is empty or a Delta table.") from cause
