@@ -13,28 +13,28 @@ from everfit.lake import Batch, Lake
 from everfit.ledger import Ledger
 from everfit.settings import Settings
 from everfit.sources import open_source
-from everfit.spec import ModelSpec
+from everfit.spec import ModelSpec, SqlSource
 from tasks.steps import say, step
 
 
 @step
-def ingest(spec: ModelSpec, data: str = "", *, apart: bool = False) -> tuple[Batch, ...]:
+def ingest(spec: ModelSpec, data: str = "") -> tuple[Batch, ...]:
     """Stage every batch of `data`, or of the model's own source; rows stay on disk.
 
-    The same content is the same batch: staging it twice changes nothing. What is staged `apart` is for one reader.
-    A file that has landed is not read again until it changes.
+    The same content is the same batch: staging it twice changes nothing. A file that has landed is not read again
+    until it changes.
     """
     settings = Settings()
     lake, ledger = Lake(settings), Ledger.of(settings)
     validation.warm_up()  # what judges the rows starts in a process of its own while they are read
     sources = open_source(data or spec.data.source, base=settings.workspace, secrets=secret)
-    own = own_places(spec, settings) if data and not apart else {source.origin for source in sources}
+    own = own_places(spec, settings) if data else {source.origin for source in sources}
     batches = []
     for source in sources:
         stamp = source.stamp()
         recalled = lake.recall(spec.name, source.origin, stamp)
-        batch = recalled or lake.stage(spec.name, source, apart=apart)
-        batch = replace(batch, own=not apart and source.origin in own)
+        batch = recalled or lake.stage(spec.name, source)
+        batch = replace(batch, own=source.origin in own)
         landed = recalled is not None or lake.known(spec.name, batch.digest)
         if landed and not recalled:
             lake.discard(batch)
@@ -63,14 +63,19 @@ def own_places(spec: ModelSpec, settings: Settings) -> set[str]:
 
 
 @contextmanager
-def staged(spec: ModelSpec, data: str) -> Iterator[tuple[Batch, ...]]:
-    """Ingest rows that are not to land, and remove what was staged, whatever happens to them."""
-    batches = ingest(spec, data, apart=True)
+def staged(spec: ModelSpec, data: str | SqlSource) -> Iterator[list[Batch]]:
+    """Stage rows that are not to land, apart from those that are, and remove them, whatever happens to them."""
+    settings, batches = Settings(), list[Batch]()
+    lake = Lake(settings)
     try:
+        for source in open_source(data, base=settings.workspace, secrets=secret):
+            say(f"reading {source.origin}", passing=True)
+            batches.append(lake.stage(spec.name, source, apart=True))
+            say(f"{batches[-1].rows:,} rows from {source.origin}, batch {batches[-1].digest[:8]}")
         yield batches
     finally:
         for batch in batches:
-            Lake(Settings()).discard(batch)
+            lake.discard(batch)
 
 
 def secret(block: str) -> str:

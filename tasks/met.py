@@ -10,11 +10,11 @@ from everfit import evaluation, registry
 from everfit.lake import Lake, labels
 from everfit.lake.keys import keys_of
 from everfit.reserved import AT, BATCH, KEY, NEW, ORDER
+from everfit.scoring import as_predicted
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
 from tasks.build_features import in_time
 from tasks.evaluate import unseen
-from tasks.predict import as_predicted
 
 NEVER = 2**62
 

@@ -1,40 +1,59 @@
 """Score rows with the champion, and keep what was said."""
 
-from collections.abc import Callable, Sequence
+import hashlib
+import logging
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from datetime import UTC, datetime
+from time import monotonic
 from typing import Any
 
-import pandas as pd
-
-from everfit import evaluation, registry
+from everfit import registry, scoring
 from everfit.errors import InputError, ValidationStopped
-from everfit.files import replacing
-from everfit.lake import Batch, Lake
+from everfit.lake import Batch, digest_of
 from everfit.ledger import Ledger
-from everfit.reserved import ROW
-from everfit.schema import Schema, judge_changes
+from everfit.schema import Change, Schema, judge_changes
+from everfit.scoring import job as jobs
 from everfit.settings import Settings
-from everfit.spec import ModelSpec
+from everfit.sources.files import covers
+from everfit.spec import ModelSpec, SqlSource
+from tasks.artifacts import Progress
 from tasks.champion import load_champion
+from tasks.ingest import staged
 from tasks.steps import say, step
 
-WRITERS: dict[str, Callable[..., None]] = {".parquet": pd.DataFrame.to_parquet, ".csv": pd.DataFrame.to_csv}
+PAUSE = 10.0  # seconds between two lines of the log
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be scored, where it goes, and when that was due. `again` is false for what one run does for all."""
+
+    source: str | SqlSource
+    output: str
+    due: datetime
+    overwrite: bool = False
+    workers: int = 0
+    again: bool = True
 
 
 @dataclass(frozen=True)
 class Scored:
-    """What was predicted, by which version, and where it went."""
+    """What was predicted, by which version, and where it went. `done_before` when an earlier run had done it."""
 
     model: str
     version: int
     rows: int
     output: str
     warnings: tuple[str, ...]
+    unread: int = 0
+    done_before: bool = False
 
     @property
     def sentence(self) -> str:
         """Say it in one line."""
+        if self.done_before:
+            return f"these {self.rows:,} rows were predicted by {self.model} v{self.version} before, in {self.output}"
         return f"{self.rows:,} rows predicted by {self.model} v{self.version}, in {self.output}"
 
     def to_dict(self, seconds: dict[str, float]) -> dict[str, Any]:
@@ -42,77 +61,149 @@ class Scored:
         return {**asdict(self), "seconds": seconds}
 
 
-@step
-def predict(spec: ModelSpec, batches: Sequence[Batch], output: str) -> Scored:
-    """Write the input's rows, in their order, with the prediction beside them; the file is whole or not there.
+def wanted(
+    spec: ModelSpec, source: str | SqlSource, output: str, due: datetime | None, overwrite: bool, workers: int
+) -> Wanted:
+    """Return what was asked for, or what the model file says where nothing was; raise InputError for neither.
 
-    Raise InputError without a champion or with a file that cannot be written, ValidationStopped when the columns
-    changed in a way that the model file blocks. What was said is kept once the file is there, and not before.
+    What the file says is done once for the same rows and version, and takes the place of what it wrote before.
     """
-    target = Path(output)
-    if target.suffix not in WRITERS:
-        raise InputError(f"Predictions cannot be written to '{output}'.", do="Name a .parquet or a .csv file.")
+    due, by_file = due or datetime.now(UTC), not source and not output
+    if not (source or spec.predict.input) or not (output or spec.predict.output):
+        raise InputError(
+            f"{spec.name}: nothing says which rows are to be scored, or where the predictions go.",
+            do="Give --input and --output, or say predict: {input: ..., output: ...} in the model file.",
+        )
+    return Wanted(
+        source or spec.predict.input or "",
+        output or spec.predict.output,
+        due,
+        overwrite or by_file,
+        workers,
+        not by_file,
+    )
+
+
+@step
+def predict(spec: ModelSpec, wanted: Wanted) -> Scored:
+    """Write the input's rows, in their order, with the prediction beside them; the output is whole or not there.
+
+    A run that was ended is gone on with by the next one with the same rows, champion and output. The champion is the
+    one of the beginning. Raise InputError without a champion or with an output that cannot be written, and
+    ValidationStopped when the columns changed in a way that the model file blocks, or too many rows cannot be read.
+    """
     settings = Settings()
-    lake, ledger = Lake(settings), Ledger.of(settings)
+    output = _free(settings, wanted)
+    ledger = Ledger.of(settings)
     version = registry.require_champion(ledger, spec.name)
     champion = load_champion(spec, settings, version)
-    warnings = [text for batch in batches for text in _check_columns(spec, champion.schema, batch.schema)]
-    asked = [_ask(champion, batch.origin, lake.read(batch)) for batch in batches]
-    _write(pd.concat([rows for rows, _ in asked], ignore_index=True), target)
-    for batch, (rows, answers) in zip(batches, asked, strict=True):
-        names = [name for name in (*spec.data.ids, spec.data.time) if name in rows]  # by which a label will find it
-        kept = rows[[*names, *answers]]
-        lake.record_predictions(spec.name, kept, version=version, batch_digest=batch.digest)
-    scored = Scored(spec.name, version, sum(batch.rows for batch in batches), output, tuple(warnings))
-    ledger.record(
-        "predicted", spec.name, actor=settings.actor, facts={"rows": scored.rows, "version": version, "output": output}
-    )
+    with staged(spec, wanted.source) as batches:
+        subject = "" if wanted.again else _subject(wanted.output, version, batches)
+        if subject and output.is_there() and ledger.entries(spec.name, kinds=["predicted"], subject=subject):
+            return _told(Scored(spec.name, version, sum(b.rows for b in batches), output.address, (), done_before=True))
+        warnings = [text for batch in batches for text in _check_columns(spec, champion, batch)]
+        run, same = scoring.Run(spec, settings, champion, batches), jobs.identity(version, batches)
+        with jobs.opened(settings, spec.name, output.address, same) as job:
+            _resume(run, job)
+            tell = _Teller(spec.name)
+            run.write(output, job, workers=wanted.workers, tell=tell)
+            tell.end()
+            scored = Scored(spec.name, version, run.rows, str(wanted.output), (*warnings, *_unread(run)), run.unread)
+            facts = {"rows": run.rows, "version": version, "output": output.address, "unread": run.unread}
+            ledger.once("predicted", spec.name, subject or job.id, actor=settings.actor, facts=facts)
+            job.forget()
+    if (now := ledger.champion(spec.name)) != version:
+        say(f"v{version} was champion when this began, and answered all rows; v{now} is by now", level=logging.WARNING)
+    return _told(scored)
+
+
+def _told(scored: Scored) -> Scored:
     say(scored.sentence)
     return scored
 
 
-def _ask(champion: registry.Loaded, origin: str, frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Return the rows with the champion's answers beside them, and the names of these."""
-    said = as_frame(evaluation.predict(champion.pipeline, frame, champion.task, champion.card["positive"]))
-    if taken := [name for name in said if name in frame]:
-        raise InputError(f"{origin} has a column '{taken[0]}' already.", do="Drop it, or rename it.")
-    return pd.concat([frame.drop(columns=ROW), said], axis=1), [str(name) for name in said]
+def _free(settings: Settings, wanted: Wanted) -> scoring.File | scoring.DeltaTable:
+    """Open the output; raise InputError when it is part of the input, is there already, or cannot be written."""
+    output = scoring.open_output(wanted.output, settings.workspace, wanted.due)
+    source, path = wanted.source, output.path
+    if path and isinstance(source, str) and covers(source, settings.workspace, path):
+        raise InputError(
+            f"The output {wanted.output} lies in the input {source}.",
+            why="The next run would take predictions for rows to score.",
+            do="Name an output elsewhere.",
+        )
+    output.prove()
+    if not wanted.overwrite and output.is_there():
+        raise InputError(f"{wanted.output} is there already.", do="Name another output, or say --overwrite.")
+    return output
 
 
-def as_frame(predicted: evaluation.Predicted) -> pd.DataFrame:
-    """Return `prediction`, and for classification one `probability_<class>` per class."""
-    said = pd.DataFrame({"prediction": predicted.values})
-    if predicted.proba is not None and predicted.classes is not None:
-        for at, label in enumerate(predicted.classes):
-            said[f"probability_{label}"] = predicted.proba[:, at]
-    return said
+def _subject(output: str, version: int, batches: Sequence[Batch]) -> str:
+    """Name what a run is about: these rows, this version, this place whatever the date in its name."""
+    rows = digest_of({batch.digest: batch.rows for batch in batches})
+    return hashlib.blake2b(f"{rows}/v{version}/{output}".encode(), digest_size=16).hexdigest()
 
 
-def as_predicted(loaded: registry.Loaded, said: pd.DataFrame) -> evaluation.Predicted:
-    """Read back what `as_frame` wrote."""
-    if loaded.task == "regression":
-        return evaluation.Predicted(said["prediction"].to_numpy(dtype="float64"))
-    classes = loaded.pipeline.classes_
-    proba = said[[f"probability_{label}" for label in classes]].to_numpy(dtype="float64")
-    return evaluation.Predicted(said["prediction"].to_numpy(dtype=classes.dtype), proba, classes)
+def _resume(run: scoring.Run, job: scoring.Job) -> None:
+    """Say what an earlier run has left."""
+    if job.begun_anew:
+        say(f"an earlier run of this was ended, and cannot be gone on with: {job.begun_anew}")
+    elif done := sum(job.has(piece) for piece in run.pieces):
+        say(f"goes on where an earlier run was ended: {done} of {len(run.pieces)} parts are done")
 
 
-def _check_columns(spec: ModelSpec, learnt: Schema, came: Schema) -> tuple[str, ...]:
-    """Judge the columns of rows to score by the same policy as those of training data; labels may be missing."""
+def _unread(run: scoring.Run) -> list[str]:
+    """Warn of rows that have no prediction."""
+    if not run.unread:
+        return []
+    told = f"{run.unread:,} rows have no prediction, as they cannot be read: {'; '.join(run.examples[:3])}"
+    say(told, level=logging.WARNING)
+    return [told]
+
+
+class _Teller:
+    """Say how far the run is: all the time to the terminal and the progress bar, now and then in the log."""
+
+    def __init__(self, model: str) -> None:
+        self._bar, self._spoken, self._last = Progress(model, "predict-progress"), monotonic(), ""
+
+    def __call__(self, seen: scoring.Progress) -> None:
+        self._last = str(seen)
+        now = monotonic() - self._spoken > PAUSE
+        say(self._last, passing=not now)
+        self._bar.update(seen.done / seen.rows, self._last)
+        self._spoken = monotonic() if now else self._spoken
+
+    def end(self) -> None:
+        """Fill the bar."""
+        self._bar.end(self._last)
+
+
+def _check_columns(spec: ModelSpec, champion: registry.Loaded, batch: Batch) -> tuple[str, ...]:
+    """Judge the columns of rows to score by the same policy as those of training data; labels may be missing.
+
+    Where types are what all values of a text file can be read as, one stray word does not block the others: its row
+    is judged alone.
+    """
     known_later = {spec.data.target, spec.data.weight, spec.data.group}
-    warned, blocked = judge_changes(learnt, came, spec.data.on_change, but=known_later)
-    if blocked:
+    warned, blocked = judge_changes(champion.schema, batch.schema, spec.data.on_change, but=known_later)
+    alone = [change for change in blocked if _by_row(champion, batch, change)]
+    if stops := [change for change in blocked if change not in alone]:
         raise ValidationStopped(
             f"{spec.name}: these rows do not have the columns that the champion learnt from.",
-            details=map(str, blocked),
+            details=map(str, stops),
             do="Repair the source, or say in data.on_change of the model file that this is allowed.",
         )
-    warnings = tuple(map(str, warned))
+    warnings = tuple(map(str, (*warned, *alone)))
     for warning in warnings:
         say(warning)
     return warnings
 
 
-def _write(frame: pd.DataFrame, target: Path) -> None:
-    with replacing(target) as half:
-        WRITERS[target.suffix](frame, half, index=False)
+def _by_row(champion: registry.Loaded, batch: Batch, change: Change) -> bool:
+    retyped = change.kind == "retyped" and change.column in champion.card["inputs"]
+    return retyped and not batch.typed and _kind(batch.schema, change.column) == "string"
+
+
+def _kind(schema: Schema, column: str) -> str:
+    return schema.to_dict()[column]

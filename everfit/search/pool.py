@@ -44,10 +44,17 @@ def ready(seconds: float) -> bool:
     warm_up()
     first = multiprocessing.get_context("forkserver").Process(target=int, daemon=True)
     starting = threading.Thread(target=first.start, daemon=True)
-    with _environment(ONE_THREAD), _nameless_main():
+    with bare_children():
         starting.start()  # which is answered when everything is imported
         starting.join(max(0.0, seconds))
     return not starting.is_alive()
+
+
+@contextlib.contextmanager
+def bare_children() -> Iterator[None]:
+    """Let processes that start now have one thread each, and nothing of the caller's script."""
+    with _environment(ONE_THREAD), _nameless_main():
+        yield
 
 
 @contextlib.contextmanager
@@ -105,7 +112,7 @@ class Pool:
         context = multiprocessing.get_context("forkserver")
         ours, theirs = context.Pipe()
         process = context.Process(target=work, args=(theirs, self.place, self.share), daemon=True)
-        with _environment(ONE_THREAD), _nameless_main():
+        with bare_children():
             process.start()
         theirs.close()
         return _Worker(process, ours)

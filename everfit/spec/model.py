@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from everfit.spec.data import Data
 from everfit.spec.part import Part
+from everfit.spec.predict import Predict
 from everfit.spec.refit import Refit
 from everfit.spec.search import Search
 from everfit.spec.serve import Serve
@@ -84,6 +85,7 @@ class ModelSpec(Part):
     retrain: Retrain = Field(Retrain())
     spending: Spending = Field(Spending())
     serve: Serve = Field(Serve())
+    predict: Predict = Field(Predict())
 
     @model_validator(mode="after")
     def _agree(self) -> Self:

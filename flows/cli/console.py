@@ -170,7 +170,9 @@ def _show_search(told: Mapping[str, Any]) -> None:
 
 
 def _show_predict(result: Mapping[str, Any]) -> None:
-    out.print(f"{result['rows']:,} rows predicted by {result['model']} v{result['version']}: {result['output']}")
+    before = " before" if result["done_before"] else ""
+    by = f"{result['model']} v{result['version']}{before}"
+    out.print(f"{result['rows']:,} rows predicted by {by}: {result['output']}", markup=False, soft_wrap=True)
     for warning in result["warnings"]:
         out.print(f"  {warning}", style="yellow", markup=False)
 

@@ -52,13 +52,32 @@ def stop(name: Name, reason: Reason = "asked by hand", as_json: Json = False) ->
 def predict(
     name: Name,
     source: Annotated[
-        str, typer.Option("--input", callback=without_secret, help="File, folder, glob or URI with the rows to score.")
-    ],
-    output: Annotated[Path, typer.Option("--output", help="Where the predictions go: .parquet or .csv.")],
+        str,
+        typer.Option(
+            "--input",
+            callback=without_secret,
+            help="File, folder, glob or URI with the rows to score, or a database, with --query; "
+            "default: what the model file says.",
+        ),
+    ] = "",
+    output: Annotated[
+        str,
+        typer.Option(
+            "--output",
+            callback=without_secret,
+            help="A .parquet or .csv file, or the folder or URI of a Delta table; default: what the model file says.",
+        ),
+    ] = "",
+    query: Annotated[str, typer.Option("--query", help="The SELECT whose rows are scored.")] = "",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that is there.")] = False,
+    workers: Annotated[
+        int, typer.Option("--workers", min=0, help="Processes; 0: as many as there are cores, and rows for them.")
+    ] = 0,
     as_json: Json = False,
 ) -> None:
-    """Score rows with the champion."""
-    _run("predict", as_json, model=name, source=source, output=str(output))
+    """Score rows with the champion; a run that was ended is gone on with by the next one of the same."""
+    _run("predict", as_json, model=name, source=source, output=output, query=query, overwrite=overwrite,
+         workers=workers)  # fmt: skip
 
 
 def monitor(

@@ -46,9 +46,8 @@ def subjects(kind: str) -> list[str]:
     return [entry.subject for entry in Ledger.of(Settings()).entries("m") if entry.kind == kind]
 
 
-def test_a_prediction_on_rows_that_are_about_to_land_leaves_them_there(lake, monkeypatch):
+def test_a_prediction_on_rows_that_are_about_to_land_leaves_them_there(lake):
     batch = staged(lake)
-    monkeypatch.setattr(tasks.ingest, "ingest", ingest.fn)
     with tasks.ingest.staged(SPEC, "d.csv") as [same]:
         assert (same.digest, len(lake.read(same))) == (batch.digest, 10)
     assert not same.path.exists()

@@ -1,19 +1,241 @@
+"""Rows are scored whole, in order and once, whatever they come from and whatever ends a run before it is done."""
+
+import errno
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
 import pytest
+from deltalake import DeltaTable
 
-from everfit import evaluation
-from tasks.predict import as_frame, as_predicted
+from everfit import registry
+from everfit.errors import EverfitError, InputError, Unavailable, ValidationStopped
+from everfit.lake import Lake, columns
+from everfit.ledger import Ledger
+from everfit.scoring import outputs
+from everfit.search.processes import children
+from everfit.serving.contract import BadRecords
+from everfit.serving.served import make_ready
+from everfit.settings import Settings
+from everfit.spec import Data, ModelSpec, SqlSource
+from everfit.threads import ONE_THREAD
+from tasks import predict as step
+from tests.everfit.registry.conftest import candidate_of, frame, migrated
+
+__all__ = ["frame", "migrated"]
+
+DUE = datetime(2026, 3, 1, 4, 30, tzinfo=UTC)
+SPEC = ModelSpec(name="bike", data=Data(source="x", target="cost", time="when", ids=("ride",)))
+SCRIPT = """
+from everfit.lake import columns
+from tests.tasks import test_predict
+
+columns.GROUP_ROWS = 50
+test_predict.run("long.parquet", "long.out.parquet", workers=2)
+"""
 
 
-@pytest.mark.parametrize("classes", [["no", "yes"], [0, 1, 2]])
-def test_what_was_predicted_reads_back_from_what_was_kept_with_the_same_losses(classes):
-    proba = np.random.default_rng(0).dirichlet(np.ones(len(classes)), 20)
-    known = np.array(classes)
-    said = evaluation.Predicted(known[proba.argmax(axis=1)], proba, known)
-    back = as_predicted(SimpleNamespace(task="multiclass", pipeline=SimpleNamespace(classes_=known)), as_frame(said))
-    truth = np.random.default_rng(1).choice(known, 20)
-    assert back.values.tolist() == said.values.tolist()
-    losses = [evaluation.row_losses("multiclass", truth, each).tolist() for each in (said, back)]
-    assert losses[0] == losses[1]
+def plain(rows):
+    """Return rows as JSON would bring them to the service."""
+    return json.loads(rows.to_json(orient="records", date_format="iso", double_precision=15))
+
+
+def run(source, output, spec=SPEC, **how):
+    return step.predict.fn(spec, step.Wanted(source, output, DUE, **how))
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory, migrated, frame):
+    """A workspace with a champion, in pieces of fifty rows: rides without their cost, and what they will be told."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("predict"))
+        patch.setattr(columns, "GROUP_ROWS", 50)
+        settings = Settings(actor="ann")
+        settings.folder()
+        shutil.copy(migrated, settings.home / "mlflow.db")
+        ledger = Ledger.of(settings)
+        champion = registry.register(settings, candidate_of(frame.assign(ride=0))).number
+        registry.promote(settings, ledger, "bike", champion, expected=None, reason="a test", facts={})
+        rides = pd.concat([frame.drop(columns="cost")] * 3, ignore_index=True)
+        rides["ride"] = np.arange(len(rides))
+        loaded = registry.load(settings, "bike", champion)
+        rides.to_parquet("rides.parquet", row_group_size=50)
+        yield SimpleNamespace(settings=settings, ledger=ledger, loaded=loaded, rides=rides, lake=Lake(settings),
+                              told=loaded.pipeline.predict(rides))  # fmt: skip
+
+
+def sources(shop):
+    """Write the same rides in every way in which they can come, one of them in two files."""
+    Path("in").mkdir()
+    shop.rides.head(70).to_parquet("in/a.parquet")
+    shop.rides.iloc[70:, ::-1].to_json(
+        "in/b.jsonl", orient="records", lines=True, date_format="iso", double_precision=15
+    )
+    shop.rides.to_csv("rides.csv", index=False)
+    with closing(sqlite3.connect("rides.db")) as database:
+        shop.rides.to_sql("rides", database, index=False)
+    query = "SELECT amount, count, colour, ride, iif(weekend, 'yes', 'no') AS weekend, \"when\" FROM rides"
+    return ["rides.parquet", "in", "rides.csv", SqlSource(url="sqlite:///rides.db", query=query)]
+
+
+def test_rows_of_any_source_go_in_their_order_to_any_output_and_are_kept_once(shop):
+    outputs = ["out/1.parquet", "2.csv", "3", "{date}_{time}.parquet"]
+    for source, output in zip(sources(shop), outputs, strict=True):
+        assert run(source, output).rows == len(shop.rides)
+    table = DeltaTable("3").to_pyarrow_dataset().to_table().to_pandas()
+    written = [
+        pd.read_parquet("out/1.parquet"),
+        pd.read_csv("2.csv"),
+        table,
+        pd.read_parquet("2026-03-01_0430.parquet"),
+    ]
+    for said in written:
+        assert said["ride"].tolist() == shop.rides["ride"].tolist()
+        assert np.abs(said["prediction"] - shop.told).max() < 1e-6  # single precision, in blocks of another size
+        assert said["unanswered"].isna().all()
+    kept = shop.lake.predictions("bike")
+    assert len(kept) == sum(len(part) for _, part in kept.groupby("_batch")) >= len(shop.rides)
+    assert not kept.duplicated(["_batch", "_row"]).any()
+    first = kept[kept["_batch"] == kept["_batch"].iloc[0]]
+    assert np.allclose(first.sort_values("_row")["prediction"], shop.told[first["ride"].min() :][: len(first)])
+    few = [plain(shop.rides.drop(columns="ride"))[at] for at in (0, 4, 70)]
+    served = make_ready(SPEC, shop.loaded)
+    assert np.allclose(served.predict(served.contract.columns(few)).values, shop.told[[0, 4, 70]])
+    run("rides.parquet", "3", overwrite=True)
+    assert DeltaTable("3").to_pyarrow_dataset().count_rows() == len(shop.rides)
+    assert len(shop.lake.predictions("bike")) == len(kept)
+    assert not list(Path().rglob("*.half")) + list(shop.settings.folder("scoring", "bike").glob("*/*"))
+
+
+def test_a_row_that_the_service_refuses_has_its_reason_instead_of_a_prediction_until_there_are_too_many(shop, caplog):
+    broken = shop.rides.astype({"amount": object, "when": str})
+    broken.loc[[3, 160], "amount"] = "many"
+    broken.loc[160, "when"] = "noon"
+    broken.to_csv("broken.csv", index=False)
+    with pytest.raises(ValidationStopped, match="2 of 180 rows have values that cannot be read") as stopped:
+        run("broken.csv", "answered.csv")
+    assert stopped.value.details[-1] == "row 160: amount: 'many' is no number; when: 'noon' is no date"
+    assert not Path("answered.csv").exists()
+    caplog.clear()
+    patient = SPEC.model_copy(update={"predict": SPEC.predict.model_copy(update={"max_unread": 0.02})})
+    with caplog.at_level("INFO"):
+        assert run("broken.csv", "answered.csv", patient).unread == 2
+    assert "goes on where an earlier run was ended: 1 of 1 parts are done" in caplog.text
+    said = pd.read_csv("answered.csv")
+    good = said["unanswered"].isna()
+    assert said.index[~good].tolist() == said.index[said["prediction"].isna()].tolist() == [3, 160]
+    assert np.allclose(said["prediction"][good], shop.told[good])
+    assert 3 not in set(shop.lake.predictions("bike").groupby("_batch").get_group(_digest(shop))["_row"])
+    with pytest.raises(BadRecords) as refused:
+        make_ready(SPEC, shop.loaded).contract.columns(plain(broken.drop(columns="ride")))
+    assert sorted({problem.record for problem in refused.value.problems}) == [3, 160]
+
+
+def _digest(shop):
+    return shop.lake.predictions("bike").sort_values("_at", kind="stable")["_batch"].iloc[-1]
+
+
+def test_a_run_that_was_killed_leaves_nothing_that_looks_finished_and_is_gone_on_with(shop, caplog):
+    long = pd.concat([shop.rides] * 40, ignore_index=True)
+    long["ride"] = np.arange(len(long))
+    long.to_parquet("long.parquet", row_group_size=50)
+    root = Path(__file__).parents[2]
+    environment = {**os.environ, **ONE_THREAD, "PYTHONPATH": str(root)}
+    folder = shop.settings.folder("scoring", "bike")
+    killed = subprocess.Popen([sys.executable, "-c", SCRIPT], env=environment, start_new_session=True)
+    while not (parts := list(folder.glob("*/*.parquet"))) and killed.poll() is None:
+        time.sleep(0.002)
+    below = children().get(killed.pid, [])
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    assert parts
+    assert not Path("long.out.parquet").exists()
+    until = time.monotonic() + 20
+    while any(Path(f"/proc/{process}").exists() for process in below) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not [process for process in below if Path(f"/proc/{process}").exists()], "a worker outlives its run"
+    done = {part: part.stat().st_mtime_ns for part in folder.glob("*/*.parquet")}
+    assert 0 < len(done) < 144
+    again = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("everfit.scoring.job.Job.forget", lambda job: again.extend(job.folder.glob("*.parquet")))
+        with caplog.at_level("INFO"):
+            run("long.parquet", "long.out.parquet")
+    assert f"goes on where an earlier run was ended: {len(done)} of 144 parts are done" in caplog.text
+    assert len(again) == 144
+    assert {part: part.stat().st_mtime_ns for part in done} == done
+    said = pd.read_parquet("long.out.parquet")
+    assert said["ride"].tolist() == long["ride"].tolist()
+    assert np.allclose(said["prediction"], np.tile(shop.told, 40))
+    assert not list(Path().glob(".long*"))
+
+
+def test_a_full_disk_ends_a_run_that_kept_nothing_and_other_rows_begin_anew(shop, monkeypatch, caplog):
+    class Full(pq.ParquetWriter):
+        def write_batch(self, batch):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    kept = len(shop.lake.predictions("bike"))
+    shop.rides.assign(count=1).to_parquet("some.parquet")
+    monkeypatch.setitem(outputs.WRITERS, ".parquet", Full)
+    with pytest.raises(Unavailable, match="No space left on device"):
+        run("some.parquet", "full.parquet")
+    monkeypatch.undo()
+    assert (len(shop.lake.predictions("bike")), list(Path().glob("*full*"))) == (kept, [])
+    shop.rides.assign(count=2).to_parquet("some.parquet")
+    with caplog.at_level("INFO"):
+        run("some.parquet", "full.parquet")
+    assert "cannot be gone on with: the input is another one" in caplog.text
+    assert np.allclose(pd.read_parquet("full.parquet")["prediction"],
+                       shop.loaded.pipeline.predict(shop.rides.assign(count=2)))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("source", "output", "said"),
+    [
+        ("rides.parquet", "taken.csv", "taken.csv is there already"),
+        ("rides.parquet", "rides.parquet", "lies in the input rides.parquet"),
+        ("*.parquet", "new.parquet", "lies in the input"),
+        (".", "new.parquet", "lies in the input"),
+        ("rides.parquet", "folder", "is no Delta table"),
+        ("rides.parquet", "taken.csv/new.parquet", "cannot be written"),
+        ("rides.parquet", "s3://bucket/new.parquet", "Name a .parquet or a .csv file"),
+        ("empty.csv", "new.parquet", "holds no rows"),
+        ("cut.parquet", "new.parquet", "is not a whole Parquet file"),
+    ],
+)
+def test_what_cannot_be_done_is_said_before_anything_is_written(shop, source, output, said):
+    Path("folder").mkdir(exist_ok=True)
+    for name, text in {"taken.csv": "x\n1", "empty.csv": "x\n", "cut.parquet": "PAR1", "folder/x": ""}.items():
+        Path(name).write_text(text)
+    with pytest.raises(InputError, match=said):
+        run(source, output)
+    assert not Path("new.parquet").exists()
+    assert Path("taken.csv").read_text() == "x\n1"
+
+
+def test_what_the_model_file_says_is_done_once_for_the_same_rows_and_champion(shop, frame):
+    said = {"input": "daily.parquet", "output": "said/{date}.parquet", "schedule": "30 4 * * *"}
+    spec = ModelSpec(**SPEC.model_dump() | {"predict": said})
+    shop.rides.assign(count=3).to_parquet("daily.parquet")
+    asked = [step.wanted(spec, "", "", due, False, 0) for due in (DUE, DUE, DUE + timedelta(days=1))]
+    assert [step.predict.fn(spec, each).done_before for each in asked[:2]] == [False, True]
+    assert step.predict.fn(spec, asked[2]).rows == len(shop.rides), "its output of that day is not there yet"
+    again = registry.register(shop.settings, candidate_of(frame.assign(ride=0), run_key="again")).number
+    registry.promote(shop.settings, shop.ledger, "bike", again, expected=1, reason="a test", facts={})
+    assert (told := step.predict.fn(spec, asked[0])).version == again
+    assert not told.done_before
+    with pytest.raises(EverfitError, match="nothing says which rows are to be scored"):
+        step.wanted(SPEC, "", "", DUE, False, 0)

@@ -1,0 +1,87 @@
+"""What is said of rows, as columns beside them; a row with a value that cannot be read gets the reason instead."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from everfit import evaluation, registry
+from everfit.features import casts
+from everfit.sources.types import DOUBLE, STRING
+
+PREDICTION, WHY = "prediction", "unanswered"
+NOT = {"number": "no number", "boolean": "neither true nor false", "timestamp": "no date"}
+LONGEST = 80
+
+
+def as_frame(predicted: evaluation.Predicted) -> pd.DataFrame:
+    """Return `prediction`, and for classification one `probability_<class>` per class."""
+    said = pd.DataFrame({PREDICTION: predicted.values})
+    if predicted.proba is not None and predicted.classes is not None:
+        for at, label in enumerate(predicted.classes):
+            said[f"probability_{label}"] = predicted.proba[:, at]
+    return said
+
+
+def as_predicted(loaded: registry.Loaded, said: pd.DataFrame) -> evaluation.Predicted:
+    """Read back what `as_frame` wrote."""
+    if loaded.task == "regression":
+        return evaluation.Predicted(said[PREDICTION].to_numpy(dtype="float64"))
+    classes = loaded.pipeline.classes_
+    proba = said[[f"probability_{label}" for label in classes]].to_numpy(dtype="float64")
+    return evaluation.Predicted(said[PREDICTION].to_numpy(dtype=classes.dtype), proba, classes)
+
+
+def fields_of(loaded: registry.Loaded) -> pa.Schema:
+    """Return the columns of an answer, the same for every row: those of `as_frame`, and `unanswered`."""
+    if loaded.task == "regression":
+        return pa.schema([(PREDICTION, DOUBLE), (WHY, STRING)])
+    classes = np.asarray(loaded.pipeline.classes_).tolist()
+    shares = [(f"probability_{label}", DOUBLE) for label in classes]
+    return pa.schema([(PREDICTION, pa.array(classes).type), *shares, (WHY, STRING)])
+
+
+def answers_to(loaded: registry.Loaded, frame: pd.DataFrame) -> pa.Table:
+    """Answer the rows of a frame by the model's ordinary way, in the columns of `fields_of`."""
+    faults, fields = faults_of(loaded, frame), fields_of(loaded)
+    bad = np.zeros(len(frame), dtype=bool)
+    bad[list(faults)] = True
+    why = pa.array([faults.get(at) for at in range(len(frame))] if faults else pa.nulls(len(frame)), STRING)
+    if bad.all():
+        return pa.table([*(pa.nulls(len(frame), each.type) for each in fields if each.name != WHY), why], fields)
+    asked = frame[~bad] if faults else frame
+    said = as_frame(evaluation.predict(loaded.pipeline, asked, loaded.task, loaded.card["positive"]))
+    columns = [pa.array(said[each.name].to_numpy(), each.type) for each in fields if each.name != WHY]
+    if faults:
+        at = pa.array(np.cumsum(~bad) - 1, mask=bad)
+        columns = [column.take(at) for column in columns]
+    return pa.table([*columns, why], fields)
+
+
+def faults_of(loaded: registry.Loaded, frame: pd.DataFrame) -> dict[int, str]:
+    """Say by its position why a row cannot be read: text in a column that is not about text, which the service refuses.
+
+    A missing value can be read, and so can whatever does not come as text: its type is judged before.
+    """
+    found: dict[int, str] = {}
+    for each in loaded.card["plan"]["columns"]:
+        name, kind = each["name"], each["kind"]
+        if kind not in NOT or name not in loaded.card["inputs"] or name not in frame or not _is_text(frame[name]):
+            continue
+        lost = casts.cast(frame[name], kind, each["format"]).isna() & frame[name].notna()
+        for at in np.flatnonzero(lost.to_numpy()).tolist():
+            before = f"{found[at]}; " if at in found else ""
+            found[at] = f"{before}{name}: {_shown(frame[name].iloc[at])} is {NOT[kind]}"
+    return found
+
+
+def _is_text(values: pd.Series) -> bool:
+    return isinstance(values.dtype, pd.StringDtype) or values.dtype == object
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"

@@ -1,0 +1,109 @@
+"""Where answers go: a file that is whole or not there, or a table that one commit changes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+
+from everfit.errors import InputError
+from everfit.files import replacing, writing
+from everfit.lake import export
+from everfit.sources.files import URI
+
+WRITERS: dict[str, Callable[[Any, pa.Schema], Any]] = {
+    ".parquet": lambda out, schema: pq.ParquetWriter(out, schema, compression="zstd", compression_level=1),
+    ".csv": pacsv.CSVWriter,
+}
+
+
+class File:
+    """A Parquet or CSV file of this machine."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.address = path, str(path)
+        self._half = path.with_name(f".{path.name}.{_mark(self.address)}.half")  # the same for whoever goes on
+
+    def is_there(self) -> bool:
+        """Whether it exists."""
+        return self.path.exists()
+
+    def prove(self) -> None:
+        """Raise InputError unless it can be written."""
+        if self.path.is_dir():
+            raise InputError(f"{self.path} is a folder.", do="Name a file in it.")
+        _prove(self.path, self._half)
+
+    def write(self, rows: pa.RecordBatchReader, *, then: Callable[[], None]) -> None:
+        """Stream rows to it; once they are on disk do what comes `then`, and last of all put the file in its place."""
+        with replacing(self.path, self._half) as half:
+            with half.open("wb") as out:
+                with WRITERS[self.path.suffix](out, rows.schema) as writer:
+                    for batch in rows:
+                        writer.write_batch(batch)
+                out.flush()
+                os.fsync(out.fileno())
+            then()
+
+
+class DeltaTable:
+    """A Delta table: a folder, or the URI of one in an object store."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.path = None if URI.match(address) else Path(address)
+
+    def is_there(self) -> bool:
+        """Whether there is a table."""
+        return export.is_there(self.address)
+
+    def prove(self) -> None:
+        """Raise InputError for a place that is taken by something else, or cannot be written."""
+        if self.path is None:
+            return
+        if self.path.exists() and not self.is_there() and (self.path.is_file() or any(self.path.iterdir())):
+            raise InputError(f"{self.path} is there, and is no Delta table.", do="Name an empty folder, or a new one.")
+        _prove(self.path, self.path.with_name(f".{self.path.name}.{_mark(self.address)}.half"))
+
+    def write(self, rows: pa.RecordBatchReader, *, then: Callable[[], None]) -> None:
+        """Stream rows to it; once they are there do what comes `then`, and last of all commit."""
+        if self.path:
+            with writing(self.path):
+                self.path.mkdir(parents=True, exist_ok=True)
+        export.write(self.address, rows, then=then)
+
+
+def open_output(said: str, base: Path, due: datetime) -> File | DeltaTable:
+    """Return what an output stands for: by its ending a file, else a Delta table. Relative paths start at `base`.
+
+    {date} and {time} are when the run was `due`, in UTC. Raise InputError for what is neither.
+    """
+    named = said.replace("{date}", f"{due:%Y-%m-%d}").replace("{time}", f"{due:%H%M}")
+    suffix = Path(named).suffix
+    if URI.match(named) and suffix not in WRITERS:
+        return DeltaTable(named)
+    if not named or URI.match(named) or (suffix and suffix not in WRITERS):
+        raise InputError(
+            f"Predictions cannot be written to '{said}'.",
+            do="Name a .parquet or a .csv file, or the folder or URI of a Delta table.",
+        )
+    path = (base / Path(named).expanduser()).absolute()
+    return File(path) if suffix else DeltaTable(str(path))
+
+
+def _prove(path: Path, half: Path) -> None:
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        half.touch()
+        half.unlink()
+
+
+def _mark(address: str) -> str:
+    return hashlib.blake2b(address.encode(), digest_size=4).hexdigest()

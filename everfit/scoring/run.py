@@ -1,0 +1,155 @@
+"""One pass over all rows: scored in pieces, put beside their rows in their order, written, and kept for the monitor."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from time import monotonic
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from everfit import registry
+from everfit.errors import InputError, ValidationStopped
+from everfit.lake import Batch, Lake
+from everfit.lake.columns import conform, merge
+from everfit.reserved import BATCH, ROW
+from everfit.scoring.answers import PREDICTION, WHY, fields_of
+from everfit.scoring.crew import work_off
+from everfit.scoring.job import Job
+from everfit.scoring.outputs import DeltaTable, File
+from everfit.scoring.pieces import Piece, pieces_of
+from everfit.settings import Settings
+from everfit.spec import ModelSpec
+
+SHOWN = 10
+ENOUGH = 4  # pieces for each process, whose start costs as much as two or three
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is. `resumed` rows were scored by an earlier one."""
+
+    done: int
+    rows: int
+    resumed: int
+    seconds: float
+
+    def __str__(self) -> str:
+        told = f"{self.done:,} of {self.rows:,} rows"
+        if self.done == self.resumed:
+            return told
+        pace = (self.done - self.resumed) / max(self.seconds, 0.001)
+        left = f", {(self.rows - self.done) / pace:,.0f} s left" if self.done < self.rows else ""
+        return f"{told}, {pace:,.0f} a second{left}"
+
+
+class Run:
+    """The rows of some batches, and what a version says of them.
+
+    `unread` counts rows without an answer. Raise InputError when an input has a column that answers are named like.
+    """
+
+    def __init__(self, spec: ModelSpec, settings: Settings, loaded: registry.Loaded, batches: Sequence[Batch]) -> None:
+        self._spec, self._settings, self._loaded = spec, settings, loaded
+        self.batches, self.pieces, self.fields = batches, pieces_of(batches), fields_of(loaded)
+        self.rows = sum(batch.rows for batch in batches)
+        self.unread, self._examples = 0, list[str]()
+        self.columns = self._columns()
+
+    def _columns(self) -> pa.Schema:
+        """Return the columns of all batches, in types that hold the values of each."""
+        whole = pa.schema([])
+        for batch in self.batches:
+            schema = pq.read_schema(batch.path)
+            if taken := [name for name in self.fields.names if name in schema.names]:
+                raise InputError(f"{batch.origin} has a column '{taken[0]}' already.", do="Drop it, or rename it.")
+            whole = merge(whole, schema)
+        return pa.schema([column for column in whole if column.name not in (BATCH, ROW)])
+
+    def write(self, output: File | DeltaTable, job: Job, *, workers: int, tell: Callable[[Progress], None]) -> None:
+        """Score what the job has not got, write all of it, and keep it.
+
+        What is kept is on disk before the output appears: an output that is there needs nothing more. Raise
+        ValidationStopped once too many rows cannot be read. `workers` 0 is as many as there are cores and work for.
+        """
+        output.write(self._beside(self._made(job, workers, tell)), then=partial(self._keep, job))
+
+    def _beside(self, made: Iterable[tuple[Piece, pa.Table]]) -> pa.RecordBatchReader:
+        """Stream all rows with their answers, as these are made."""
+        whole = pa.schema([*self.columns, *self.fields])
+
+        def rows() -> Iterator[pa.RecordBatch]:
+            for piece, answers in made:
+                came = conform(_batch(piece.read()), self.columns)
+                yield pa.record_batch([*came.columns, *_batch(answers).columns], whole)
+
+        return pa.RecordBatchReader.from_batches(whole, rows())
+
+    def _made(self, job: Job, workers: int, tell: Callable[[Progress], None]) -> Iterator[tuple[Piece, pa.Table]]:
+        """Yield the answers to each piece, in the order of the rows; those that are not there yet are made."""
+        todo = {piece: job.part(piece) for piece in self.pieces if not job.has(piece)}
+        resumed, began, done = self.rows - sum(piece.rows for piece in todo), monotonic(), 0
+        self.unread, self._examples = 0, []
+        making = work_off(self._settings, self._loaded, list(todo.items()), workers or self._worthwhile(len(todo)))
+        with closing(making):
+            for piece in self.pieces:
+                if piece in todo:
+                    next(making)
+                answers = pq.read_table(job.part(piece))
+                self._count(piece, answers)
+                done += piece.rows
+                tell(Progress(done, self.rows, min(done, resumed), monotonic() - began))
+                yield piece, answers
+
+    def _worthwhile(self, pieces: int) -> int:
+        return max(1, min(len(os.sched_getaffinity(0)), pieces // ENOUGH))
+
+    def _count(self, piece: Piece, answers: pa.Table) -> None:
+        why = answers[WHY]
+        if why.null_count == len(why):
+            return
+        self.unread += len(why) - why.null_count
+        for at, text in enumerate(why.to_pylist()):
+            if text and len(self._examples) < SHOWN:
+                self._examples.append(f"row {piece.start + at:,}: {text}")
+        if self.unread > self._spec.predict.max_unread * self.rows:
+            raise ValidationStopped(
+                f"{self._spec.name}: {self.unread:,} of {self.rows:,} rows have values that cannot be read, so far.",
+                details=self._examples,
+                why=f"That is more than {self._spec.predict.max_unread:.1%}; nothing was written.",
+                do="Repair the source, or say more in predict.max_unread of the model file.",
+            )
+
+    @property
+    def examples(self) -> tuple[str, ...]:
+        """The first rows that could not be read, and why."""
+        return tuple(self._examples)
+
+    def _keep(self, job: Job) -> None:
+        """Keep what was said in the lake, once for each batch, by what a label will find it by."""
+        lake = Lake(self._settings)
+        for batch in self.batches:
+            schema = pq.read_schema(batch.path)
+            found = [n for n in dict.fromkeys((*self._spec.data.ids, self._spec.data.time)) if n in schema.names]
+            said = [column for column in self.fields if column.name != WHY]
+            kept = pa.schema([*(schema.field(name) for name in found), *said, (ROW, schema.field(ROW).type)])
+            rows = partial(self._said, batch, job, kept)
+            lake.record_answers(self._spec.name, kept, rows, version=self._loaded.version, digest=batch.digest)
+
+    def _said(self, batch: Batch, job: Job, kept: pa.Schema) -> Iterator[pa.RecordBatch]:
+        for piece in self.pieces:
+            if piece.path != batch.path:
+                continue
+            answers, rows = pq.read_table(job.part(piece)), piece.read(kept.names)
+            both = {name: answers[name] if name in self.fields.names else rows[name] for name in kept.names}
+            table = pa.table(list(both.values()), schema=kept)
+            yield _batch(table.filter(pc.is_valid(table[PREDICTION])))
+
+
+def _batch(table: pa.Table) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays([column.combine_chunks() for column in table.columns], schema=table.schema)
