@@ -22,8 +22,13 @@ if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
     from prefect.events.schemas.automations import AutomationCore
 
-Flow = Literal["train", "monitor"]
-ENTRYPOINTS: dict[Flow, str] = {"train": "flows.train.train", "monitor": "flows.monitor.monitor"}
+Flow = Literal["train", "monitor", "predict"]
+ENTRYPOINTS: dict[Flow, str] = {
+    "train": "flows.train.train",
+    "monitor": "flows.monitor.monitor",
+    "predict": "flows.predict.predict",
+}
+CRON_KEYS: dict[Flow, str] = {"train": "retrain.schedule", "predict": "predict.schedule"}
 ANCHOR = datetime(2026, 1, 1, tzinfo=UTC)  # fixed, so that deploying again does not move the schedule
 
 
@@ -71,16 +76,20 @@ def plan(settings: Settings) -> tuple[Planned, ...]:
     return tuple(planned for spec in specs for planned in _of_model(spec))
 
 
-def _of_model(spec: ModelSpec) -> tuple[Planned, Planned]:
+def _of_model(spec: ModelSpec) -> tuple[Planned, ...]:
     every = spec.monitor.every.total_seconds() if spec.monitor.every else None
     said = tuple(f"{key}:{value}" for key, value in spec.tags.items())
     tags = (automations.TAG, f"model:{spec.name}", *((f"owner:{spec.owner}",) if spec.owner else ()), *said)
     train = "Learn a challenger; it takes over only when it proves better."
     watch = "Compare what came in with what the champion learnt, and decide."
-    return (
+    score = "Score the rows of the model file's input with the champion; the same rows once."
+    planned = (
         Planned("train", spec.name, train, cron=spec.retrain.schedule, owner=spec.owner, tags=tags),
         Planned("monitor", spec.name, watch, seconds=every, owner=spec.owner, tags=tags),
     )
+    if not (spec.predict.input and spec.predict.output):
+        return planned
+    return (*planned, Planned("predict", spec.name, score, cron=spec.predict.schedule, owner=spec.owner, tags=tags))
 
 
 def deploy(settings: Settings, *, entrypoints: Mapping[Flow, str] = ENTRYPOINTS) -> tuple[Planned, ...]:
@@ -128,7 +137,7 @@ async def _apply(
     from prefect.client.orchestration import get_client
     from prefect.flows import load_flow_from_entrypoint
 
-    flows: dict[Flow, Any] = {name: load_flow_from_entrypoint(path) for name, path in entrypoints.items()}
+    flows: dict[Flow, Any] = {name: load_flow_from_entrypoint(entrypoints[name]) for name in {i.flow for i in planned}}
     ids = {}
     async with get_client() as client:
         for item in planned:
@@ -182,7 +191,7 @@ def _schedules(settings: Settings, item: Planned) -> list[dict[str, Any]]:
         CronSchedule(cron=item.cron, timezone="UTC")
     except ValueError as cause:
         raise SpecError(
-            f"{settings.models / item.model}.yaml: retrain.schedule: '{item.cron}' is not a cron line.",
+            f"{settings.models / item.model}.yaml: {CRON_KEYS[item.flow]}: '{item.cron}' is not a cron line.",
             do="Write minute, hour, day, month, weekday: '0 3 * * 1' is each Monday at three.",
         ) from cause
     return [{"schedule": {"cron": item.cron, "timezone": "UTC"}, "active": True}]

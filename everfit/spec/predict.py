@@ -26,7 +26,7 @@ class Predict(Part):
         0.01, ge=0, le=1, description="Share of rows with values that cannot be read, above which a run fails."
     )
 
-    @field_validator("input")
+    @field_validator("input", "output")
     @classmethod
     def _refer_to_secrets(cls, where: str | SqlSource | None) -> str | SqlSource | None:
         if secret := secret_in(where.url if isinstance(where, SqlSource) else where or ""):

@@ -140,3 +140,17 @@ def test_a_space_is_lists_and_ranges_of_families_that_may_be_tried(tmp_path, spa
     with pytest.raises(SpecError) as raised:
         load(tmp_path, f"search: {{estimators: [lightgbm], space: {space}}}")
     assert told in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("said", "mistake"),
+    [
+        ("schedule: '0 3 * * *', output: p.csv", "predict: a schedule needs an input and an output"),
+        ("schedule: daily, input: a.csv, output: p.csv", "predict.schedule: it must be five fields"),
+        ("input: 's3://KEY:hunter2@bucket/x.csv'", "predict.input: it holds a password, spelt out"),
+        ("max_unread: 2", "predict.max_unread: Input should be less than or equal to 1"),
+    ],
+)
+def test_a_mistake_about_what_is_scored_by_the_calendar_is_one_in_the_file(tmp_path, said, mistake):
+    with pytest.raises(SpecError, match=f"bike.yaml:3: {mistake}"):
+        load(tmp_path, f"predict: {{{said}}}")

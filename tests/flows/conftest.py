@@ -28,6 +28,10 @@ def train(model: str, reason: str = "asked by hand", decision: str = ""):
 def monitor(model: str, data: str = ""):
     Path("monitored.txt").open("a").write(f"{model}\\n")
     time.sleep(3)
+
+@flow(name="predict", flow_run_name="predict {model}")
+def predict(model: str):
+    Path("predicted.txt").open("a").write(f"{model}\\n")
 '''
 
 

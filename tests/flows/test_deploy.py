@@ -14,7 +14,8 @@ from flows import automations, deploy, events, runner
 from flows.runner import drop_missed, report_failures
 from flows.talk import call
 
-TOYS = {"train": "toyflows.train", "monitor": "toyflows.monitor"}
+TOYS = {name: f"toyflows.{name}" for name in ("train", "monitor", "predict")}
+PREDICT = "predict: {{input: new.csv, output: 'said/{{date}}.csv', schedule: {}}}"
 
 
 @pytest.fixture
@@ -51,6 +52,9 @@ def test_a_model_file_becomes_two_deployments_and_says_when_they_run(workspace, 
         ("monitor/bike", "every 1h"),
     ]
     assert deploy.plan(workspace)[0].tags == ("everfit", "model:bike", "owner:ada")
+    add_model("bike", PREDICT.format("30 4 * * *"))
+    scored = deploy.plan(workspace)[2]
+    assert (scored.name, scored.trigger) == ("predict/bike", "at 30 4 * * * (UTC)")
 
 
 def test_the_mistakes_of_all_model_files_are_told_at_once(workspace, add_model):
@@ -62,9 +66,13 @@ def test_the_mistakes_of_all_model_files_are_told_at_once(workspace, add_model):
     assert "retrain" in str(raised.value)
 
 
-def test_a_schedule_that_is_no_cron_line_names_the_file(add_model, deployed):
-    add_model("bike", "retrain: {schedule: 0 3 * * weekends}")
-    with pytest.raises(SpecError, match=r"bike\.yaml: retrain.schedule: '0 3 \* \* weekends'"):
+@pytest.mark.parametrize(
+    ("key", "line"),
+    [("retrain", "retrain: {schedule: 0 3 * * weekends}"), ("predict", PREDICT.format("0 3 * * weekends"))],
+)
+def test_a_schedule_that_is_no_cron_line_names_the_file(add_model, deployed, key, line):
+    add_model("bike", line)
+    with pytest.raises(SpecError, match=rf"bike\.yaml: {key}.schedule: '0 3 \* \* weekends'"):
         deployed()
 
 
@@ -95,10 +103,15 @@ def test_deploying_twice_changes_nothing_and_a_changed_file_changes_what_follows
     assert train["global_concurrency_limit"]["limit"] == 1
     assert {item["concurrency_options"]["collision_strategy"] for item in (monitor, train)} == {"ENQUEUE"}
     assert (train["entrypoint"], train["parameters"]) == ("toyflows.train", {"model": name, "reason": "on schedule"})
-    add_model(name)
+    add_model(name, PREDICT.format("30 4 * * *"))
     deployed()
     assert found(prefect_api, "deployments", name)[0]["schedules"] == []
     assert found(prefect_api, "deployments", name)[0]["id"] == monitor["id"]
+    predict = found(prefect_api, "deployments", name)[1]
+    assert (predict["schedules"][0]["schedule"]["cron"], predict["parameters"]) == ("30 4 * * *", {"model": name})
+    add_model(name)
+    deployed()
+    assert len(found(prefect_api, "deployments", name)) == 2
 
 
 def test_a_model_file_that_is_gone_takes_its_deployments_along_and_no_others(add_model, deployed, prefect_api):
