@@ -11,7 +11,8 @@ from everfit.errors import SourceError
 from everfit.references import resolve
 from everfit.sources.base import Secrets, Source, Widened, no_rows
 from everfit.sources.csv import Csv
-from everfit.sources.files import Place, find
+from everfit.sources.delta import Delta
+from everfit.sources.files import Place, find, find_table
 from everfit.sources.jsonl import JsonLines
 from everfit.sources.parquet import Parquet
 from everfit.sources.sql import Sql, behind_prefect, refuse_without_query
@@ -25,7 +26,7 @@ __all__ = ["ENDINGS", "FILES", "Secrets", "Source", "Widened", "open_source", "r
 
 
 def open_source(where: str | SqlSource, *, base: Path, secrets: Secrets | None = None) -> list[Source]:
-    """Return the batches that a file, folder, glob, URI or query stands for: one Source per file, sorted.
+    """Return the batches that a file, folder, glob, Delta table, URI or query stands for: one Source per file, sorted.
 
     Relative paths start at `base`. A URI may hold ${NAME}s of the environment, and `secrets` resolves the names in
     prefect://secret/<name>. Raise SourceError, or Unavailable when a storage does not answer; a database is asked
@@ -34,7 +35,10 @@ def open_source(where: str | SqlSource, *, base: Path, secrets: Secrets | None =
     if isinstance(where, SqlSource):
         return [Sql(where, base, secrets)]
     refuse_without_query(where)
-    return [_open(place) for place in find(resolve(where) if "://" in where else where, base, ENDINGS)]
+    address = resolve(where) if "://" in where else where
+    if table := find_table(address, base):
+        return [Delta(table, address if "://" in address else table.path)]
+    return [_open(place) for place in find(address, base, ENDINGS)]
 
 
 def sample(where: str | SqlSource, *, base: Path, rows: int = 100_000, secrets: Secrets | None = None) -> pd.DataFrame:

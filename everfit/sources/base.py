@@ -59,6 +59,20 @@ class Source(ABC):
         """Return about the first `rows` rows without reading on."""
 
 
+class Typed(Source):
+    """A source that says itself what its columns are."""
+
+    @override
+    def head(self, rows: int) -> pa.Table:
+        reader, kept, count = self.reader(), [], 0
+        for batch in reader:
+            kept.append(batch)
+            count += batch.num_rows
+            if count >= rows:
+                break
+        return pa.Table.from_batches(kept, reader.schema).slice(0, rows)
+
+
 class Untyped(Source):
     """A source whose columns get their types from what they hold.
 

@@ -106,6 +106,18 @@ def find(where: str, base: Path, endings: tuple[str, ...]) -> list[Place]:
     raise _missing(shown, _nearby(system, path, endings))
 
 
+def find_table(where: str, base: Path) -> Place | None:
+    """Return the folder that a path or URI names if it is a Delta table, whose log says which of its files count."""
+    if WILD.search(where):
+        return None
+    system, path = _system(where, base)
+    try:
+        log = system.get_file_info(f"{path.rstrip('/')}/_delta_log")
+    except OSError:
+        return None  # `find` says what is wrong
+    return Place(system, path, _shown(where, path, base)) if log.type == pafs.FileType.Directory else None
+
+
 def covers(where: str, base: Path, path: Path) -> bool:
     """Whether a path, folder or glob of this machine would read what lies at a path, now or once it is there."""
     if URI.match(where):

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from typing_extensions import override
 
 from everfit.errors import SourceError, first_line
-from everfit.sources.base import Source, check_names
+from everfit.sources.base import Typed, check_names
 from everfit.sources.files import Place
 from everfit.sources.types import lake_schema, to_lake
 
@@ -22,7 +22,7 @@ def stream(file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
         yield from file.iter_batches(batch_size=ROWS, row_groups=[group])
 
 
-class Parquet(Source):
+class Parquet(Typed):
     """One Parquet file."""
 
     suffixes = (".parquet", ".pq")
@@ -42,16 +42,6 @@ class Parquet(Source):
         names = check_names(file.schema_arrow.names, self.origin)
         schema = pa.schema(list(zip(names, lake_schema(file.schema_arrow).types, strict=True)))
         return pa.RecordBatchReader.from_batches(schema, self._batches(file, schema))
-
-    @override
-    def head(self, rows: int) -> pa.Table:
-        reader, kept, count = self.reader(), [], 0
-        for batch in reader:
-            kept.append(batch)
-            count += batch.num_rows
-            if count >= rows:
-                break
-        return pa.Table.from_batches(kept, reader.schema).slice(0, rows)
 
     def _open(self) -> pq.ParquetFile:
         try:

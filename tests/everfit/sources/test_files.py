@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from deltalake import write_deltalake
 
 from everfit import sources
 from everfit.errors import DataError, NoFiles, SourceError
@@ -456,3 +457,21 @@ def test_a_header_without_a_name_gets_one(tmp_path):
 
 def test_quoted_values_may_hold_delimiters_and_line_ends(tmp_path):
     assert csv(tmp_path, 'a,b\n"x,\ny",1\n')["a"].to_pylist() == ["x,\ny"]
+
+
+def test_a_delta_table_is_what_its_newest_version_says_and_not_the_files_in_its_folder(tmp_path):
+    for first, mode in ((0, "append"), (3, "overwrite"), (6, "append")):
+        rows = pa.table({"n": [first, first + 1], "when": pa.array([0, None], pa.timestamp("us", "UTC"))})
+        write_deltalake(tmp_path / "table", rows, mode=mode)
+    [source] = sources.open_source("table", base=tmp_path)
+    table = source.reader().read_all()
+    assert (types(table), source.origin) == ({"n": "int64", "when": "timestamp[us]"}, "table")
+    assert sorted(table["n"].to_pylist()) == [3, 4, 6, 7]
+    assert source.head(1).num_rows == 1
+    before = source.stamp()
+    write_deltalake(tmp_path / "table", rows, mode="append")
+    assert before.split()[0] == source.stamp().split()[0] != before
+    for file in (tmp_path / "table").glob("*.parquet"):
+        file.unlink()
+    with pytest.raises(SourceError, match="table cannot be read"):
+        source.reader().read_all()
