@@ -42,7 +42,7 @@ def check(settings: Settings, name: str) -> Checkup:
     """Check one model; raise SpecError, SuiteError, SourceError or DataError for what is wrong with its files."""
     model = load_spec(name, settings.models)
     if not sources.readable_here(model.data.source):
-        suites = validation.load_suites(model.suites, settings.expectations)
+        suites = validation.load_suites(model.suites, settings.expectations, personal=model.data.personal)
         return Checkup(
             name, (*_files(settings, model, len(suites)), "data: behind a Prefect secret; not read here"), None
         )
@@ -53,7 +53,7 @@ def check(settings: Settings, name: str) -> Checkup:
     whole = len(frame) < SAMPLE  # a class may be rarer than a sample shows
     asked = model.search if whole else model.search.model_copy(update={"costs": {}})
     search.check(asked, frame[model.data.target].dropna(), task=task, metric=metric.name)
-    suites = validation.load_suites(model.suites, settings.expectations, Schema.of(frame))
+    suites = validation.load_suites(model.suites, settings.expectations, Schema.of(frame), personal=model.data.personal)
     report = validation.run(suites, frame, model=name, origin=str(model.data.source))
     plan = features.plan(frame, model.data)
     time = evaluation.times_of(frame[model.data.time]) if model.data.time else None

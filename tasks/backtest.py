@@ -19,7 +19,7 @@ def backtest(
 ) -> Result:
     """Replay a history; what an earlier run of the same has done is not done again. `policy` names a file."""
     settings, bar = Settings(), Progress(spec.name, "backtest-progress")
-    suites = validation.load_suites(spec.suites, settings.expectations)
+    suites = validation.load_suites(spec.suites, settings.expectations, personal=spec.data.personal)
 
     def tell(share: float, text: str) -> None:
         say(text, passing=True)

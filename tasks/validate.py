@@ -98,7 +98,7 @@ def known_faults(ledger: Ledger, model: str) -> set[str]:
 
 def _check(spec: ModelSpec, settings: Settings, batch: Batch) -> Checked:
     frame = Lake(settings).read(batch)
-    suites = validation.load_suites(spec.suites, settings.expectations)
+    suites = validation.load_suites(spec.suites, settings.expectations, personal=spec.data.personal)
     later = {name for name in (spec.data.target, spec.data.weight) if name and not _known(frame, name)}
     report = validation.run(suites, frame, model=spec.name, origin=batch.origin, without=later)
     page = validation.write_page(report, settings.reports(spec.name) / f"data-{batch.digest[:12]}.html")

@@ -242,9 +242,9 @@ def _faults(
 
 
 def _personal(spec: ModelSpec) -> frozenset[str]:
-    """Return the columns of which some suite says that nobody may see a value."""
+    """Return the columns of which the model file or some suite says that nobody may see a value."""
     suites = validation.load_suites(spec.suites, Settings().expectations)
-    return frozenset().union(*(suite.personal for suite in suites))
+    return frozenset(spec.data.personal).union(*(suite.personal for suite in suites))
 
 
 def _reports(loaded: registry.Loaded, view: View, page: Path) -> tuple[str, str]:

@@ -33,7 +33,7 @@ def backtest(
     Raise InputError, SourceError or DataError when the history cannot be used so, BudgetSpent without a first model.
     """
     history = checked(read(spec, asked, base, secrets), suites, model=spec.name)
-    with run.prepared(spec, history, asked, home, tell=tell, personal=_personal(suites), fresh=fresh) as stage:
+    with run.prepared(spec, history, asked, home, tell=tell, personal=_personal(spec, suites), fresh=fresh) as stage:
         policies, lived = run.all_policies(
             stage, spec, other=other, title=title, workers=workers, tell=tell,
             until=run.POLICIES if recommend else 1.0,
@@ -60,8 +60,8 @@ def _usual(learnt: Sequence[Sequence[int]]) -> int:
     return int(np.median(late)) if late else len(learnt) + 1
 
 
-def _personal(suites: Sequence[Suite]) -> frozenset[str]:
-    return frozenset().union(*(suite.personal for suite in suites))
+def _personal(spec: ModelSpec, suites: Sequence[Suite]) -> frozenset[str]:
+    return frozenset(spec.data.personal).union(*(suite.personal for suite in suites))
 
 
 def _notes(spec: ModelSpec, history: History, found: Sequence[Standing]) -> tuple[str, ...]:

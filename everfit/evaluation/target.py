@@ -80,6 +80,7 @@ def _check_columns(frame: pd.DataFrame, data: Data) -> None:
     named: dict[str, Iterable[str | None]] = {
         "target": [data.target], "time": [data.time], "group": [data.group], "weight": [data.weight],
         "ids": data.ids, "drop": data.drop, "roles": data.roles,
+        "personal": data.personal,
     }  # fmt: skip
     gone = [(key, name) for key, names in named.items() for name in names if name and name not in known]
     lines = [f"data.{key}: there is no column '{name}'.{did_you_mean(name, known)}" for key, name in gone]

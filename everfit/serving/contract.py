@@ -8,6 +8,7 @@ from math import isnan
 from typing import Any
 
 from everfit.errors import did_you_mean
+from everfit.personal import HIDDEN
 from everfit.serving.values import Read, reader
 
 EXPECTED = {
@@ -35,13 +36,17 @@ LONGEST = 80
 
 @dataclass(frozen=True)
 class Field:
-    """One field of a record. `levels` are the most frequent values that training saw of a category."""
+    """One field of a record. `levels` are the most frequent values that training saw of a category.
+
+    No error shows a value of a `personal` field.
+    """
 
     name: str
     kind: str
     format: str = ""
     levels: tuple[str, ...] = ()
     example: Any = None
+    personal: bool = False
     read: Read = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -115,7 +120,8 @@ class Contract:
         found = []
         for at, record in enumerate(records):
             if not isinstance(record, Mapping):
-                found.append(Problem(at, "", _shown(record), "an object with a value for each field"))
+                shown = HIDDEN if any(each.personal for each in self.fields) else _shown(record)
+                found.append(Problem(at, "", shown, "an object with a value for each field"))
             elif record.keys() - known:
                 found += [_unknown(at, name, known) for name in sorted(record.keys() - known)]
             if len(found) >= MOST_PROBLEMS:
@@ -132,7 +138,7 @@ def _faults(each: Field, values: list[Any]) -> list[Problem]:
     if set(map(type, values)) <= PLAIN[each.kind]:
         return []
     return [
-        Problem(at, each.name, _shown(value), EXPECTED[each.kind])
+        Problem(at, each.name, HIDDEN if each.personal else _shown(value), EXPECTED[each.kind])
         for at, value in enumerate(values)
         if each.fault(value)
     ]

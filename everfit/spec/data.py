@@ -41,6 +41,7 @@ class Data(Part):
     group: str | None = Field(None, description="Its rows stay on one side of a split; ten such groups must judge.")
     weight: str | None = Field(None, description="How much each row counts in fits and metrics.")
     drop: tuple[str, ...] = Field((), description="Columns that no model may use, such as those known too late.")
+    personal: tuple[str, ...] = Field((), description="Columns about people, whose values nothing may show.")
     roles: dict[str, Role] = Field({}, description="Roles that override what would be inferred.")
     labels: str | SqlSource | None = Field(None, description="Where labels come from that come alone, by data.ids.")
     label_delay: Duration | None = Field(None, description="How long after the row its label is known.")

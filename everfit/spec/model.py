@@ -100,6 +100,13 @@ class ModelSpec(Part):
             raise ValueError("data.labels needs data.ids: labels find their rows by the ids")
         if data.label_delay and not data.time:
             raise ValueError("data.label_delay is a time after the row, which needs data.time")
+        if self.serve.abstain.confidence is not None and data.task == "regression":
+            raise ValueError("serve.abstain.confidence is about the likeliest class, and data.task says regression")
+        if data.labels and self.serve.personal == "drop" and (lost := sorted({*data.ids} & {*data.personal})):
+            raise ValueError(
+                f"data.labels finds predictions by '{lost[0]}', which is personal and would be dropped; "
+                "say serve.personal: hash"
+            )
         if data.target in {data.time, data.group, data.weight, *data.ids, *data.drop}:
             raise ValueError(f"the target '{data.target}' has a second role in data")
         return self

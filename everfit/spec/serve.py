@@ -7,6 +7,23 @@ from pydantic import Field
 from everfit.spec.part import Part
 
 
+class Abstain(Part):
+    """When a prediction is held back, with the reason; it is kept in the log all the same."""
+
+    confidence: float | None = Field(
+        None, gt=0, le=1, description="The likeliest class has a smaller probability; classification only."
+    )
+    range: bool = Field(False, description="A number is beyond what training saw, or a level was never seen.")
+    margin: float = Field(0.1, ge=0, description="How far beyond, as a share of the range that training saw.")
+    broken: bool = Field(False, description="A value is missing that never was in training, or too many are.")
+    gaps: float = Field(0.5, gt=0, le=1, description="The share of the fields beyond which too many are missing.")
+
+    @property
+    def ever(self) -> bool:
+        """Whether anything is a reason to abstain."""
+        return self.confidence is not None or self.range or self.broken
+
+
 class Serve(Part):
     """What the service keeps of its answers, and what it lets a client ask for."""
 
@@ -17,3 +34,8 @@ class Serve(Part):
     max_rows: int = Field(10_000, ge=1, description="Records of one request.")
     max_body_mb: float = Field(20, gt=0, description="Size of one request.")
     concurrency: int = Field(64, ge=1, description="Requests at once; more are told to come again (503).")
+    max_explained: int = Field(20, ge=1, description="Records of one request to explain.")
+    abstain: Abstain = Field(Abstain(), description="When no prediction is given; by default there always is one.")
+    personal: Literal["drop", "hash"] = Field(
+        "drop", description="What the log keeps of data.personal: nothing, or keyed hashes (EVERFIT_HASH_KEY)."
+    )

@@ -5,6 +5,7 @@ Every mistake of a file is found before anything is raised, each with its line a
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,18 @@ ABOUT_EXISTENCE = {"expect_column_to_exist", "expect_table_columns_to_match_set"
 ABOUT_EXISTENCE |= {"expect_table_columns_to_match_ordered_list"}
 
 
-def load_suites(names: Iterable[str], folder: Path, schema: Schema | None = None) -> tuple[Suite, ...]:
-    """Load several suites; the SuiteError that it may raise holds the mistakes of all of them."""
+def load_suites(
+    names: Iterable[str], folder: Path, schema: Schema | None = None, *, personal: Iterable[str] = ()
+) -> tuple[Suite, ...]:
+    """Load several suites; the SuiteError that it may raise holds the mistakes of all of them.
+
+    Columns in `personal`, those of the model file, are so in each of them.
+    """
     suites, failed = [], []
     for name in names:
         try:
-            suites.append(load_suite(name, folder, schema))
+            suite = load_suite(name, folder, schema)
+            suites.append(replace(suite, personal=suite.personal.union(personal)))
         except SuiteError as error:
             failed.append(error)
     if len(failed) == 1:
