@@ -17,12 +17,16 @@ from starlette.requests import Request
 
 from everfit import evaluation
 from everfit.errors import Unavailable, first_line
+from everfit.ledger import Ledger
+from everfit.personal import Personal
+from everfit.serving.abstaining import Reason
 from everfit.serving.drain import drain
 from everfit.serving.following import Follower
 from everfit.serving.journal import Journal
 from everfit.serving.metrics import Metrics
 from everfit.serving.served import FEW, Served
 from everfit.serving.tokens import holder_of
+from everfit.serving.watching import Watch, log_lag
 from everfit.spec import ModelSpec, Serve
 
 LOOKS = 1.0  # seconds between two looks at who is champion
@@ -46,7 +50,12 @@ class Service:
     journal: Journal
     metrics: Metrics
     tokens: Mapping[str, bytes]
+    personal: Personal
     busy: int = field(default=0, init=False)
+    watch: Watch = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.watch = Watch(self.spec.name)
 
     @property
     def version(self) -> int | None:
@@ -86,24 +95,29 @@ class Service:
         finally:
             self.busy -= 1
 
+    def champion(self) -> Served:
+        """Return the version that answers; raise Refused while there is none."""
+        if self.follower.served is None:
+            raise Refused(503, "no champion", "no champion answers yet", refused=self.refused())
+        return self.follower.served
+
     async def answer(self, records: Sequence[Any], *, source: str) -> tuple[Served, list[dict[str, Any]]]:
         """Answer records, and keep the answers before they are given.
 
         Raise BadRecords for values that cannot be read, and Refused without a champion or when nothing can be kept.
         """
-        served = self.follower.served
-        if served is None:
-            raise Refused(503, "no champion", "no champion answers yet", refused=self.refused())
+        served = self.champion()
         began = perf_counter()
         columns = served.contract.columns(records)
         many = len(records) > FEW
-        predicted = await asyncio.to_thread(served.predict, columns) if many else served.predict(columns)
+        predicted, doubts = await asyncio.to_thread(asked, served, columns) if many else asked(served, columns)
         answers = answers_of(predicted)
         if self.spec.serve.log == "durable":
             took = 1000 * (perf_counter() - began)
-            await self._keep(entries(served, columns, answers, source, took))
+            await self._keep(entries(served, columns, answers, source, took, doubts, self.personal))
         self.metrics.answered(len(records), served.version)
-        return served, answers
+        self.metrics.abstained(reason.kind for reasons in doubts.values() for reason in reasons)
+        return served, answers if served.abstention is None else without(answers, doubts)
 
     async def _keep(self, kept: Sequence[dict[str, Any]]) -> None:
         try:
@@ -116,9 +130,16 @@ class Service:
 
     async def _look(self) -> None:
         try:
-            await asyncio.to_thread(self.follower.look)
+            await asyncio.to_thread(self._look_around)
         except Unavailable:
             self.metrics.failed("ledger")
+
+    def _look_around(self) -> None:
+        self.follower.look()
+        served = self.follower.served
+        inputs = set(served.loaded.card["inputs"]) - {self.spec.data.time} if served else ()
+        if last := self.watch.look(Ledger.of(self.follower.settings), len(inputs)):
+            self.metrics.judged(last)
 
     async def _drain(self) -> None:
         self.journal.rotate()
@@ -138,7 +159,9 @@ class Service:
 
     def measured(self) -> bytes:
         """Return the metrics as text."""
-        return self.metrics.text(self.version, self.journal.waiting, self.busy)
+        if served := self.follower.served:
+            self.metrics.serves(served.loaded.card, served.version, served.compiled is not None)
+        return self.metrics.text(self.version, self.journal.waiting, self.busy, log_lag(self.journal.folder))
 
     def about(self) -> dict[str, Any]:
         """Say which model answers, since when it is known, and how good it was."""
@@ -189,15 +212,39 @@ def answers_of(predicted: evaluation.Predicted) -> list[dict[str, Any]]:
     ]
 
 
-def entries(
-    served: Served, columns: Mapping[str, list[Any]], answers: Sequence[dict[str, Any]], source: str, took: float
-) -> list[dict[str, Any]]:
-    """Return what is kept of each answer."""
-    shared = {"at": datetime.now(UTC).isoformat(), "version": served.version, "source": source, "ms": round(took, 3)}
-    names = [each.name for each in served.contract.fields]
-    kept = [[each.kept(value) for value in columns[each.name]] for each in served.contract.fields]
-    rows = zip(*kept, strict=True)
+def asked(
+    served: Served, columns: Mapping[str, list[Any]]
+) -> tuple[evaluation.Predicted, Mapping[int, Sequence[Reason]]]:
+    """Return what a version says of records, and why some of it is held back."""
+    predicted = served.predict(columns)
+    return predicted, served.doubts(columns, predicted)
+
+
+def without(answers: Sequence[dict[str, Any]], doubts: Mapping[int, Sequence[Reason]]) -> list[dict[str, Any]]:
+    """Return answers that say whether their prediction is held back, and why; what is held back is null."""
     return [
-        {**answer, **shared, "fields": dict(zip(names, row, strict=True))}
-        for answer, row in zip(answers, rows, strict=True)
+        {"id": answer["id"], "prediction": None, "abstained": True, "reasons": [why.to_dict() for why in doubts[at]]}
+        if at in doubts
+        else {**answer, "abstained": False}
+        for at, answer in enumerate(answers)
     ]
+
+
+def entries(
+    served: Served, columns: Mapping[str, list[Any]], answers: Sequence[dict[str, Any]], source: str, took: float,
+    doubts: Mapping[int, Sequence[Reason]], personal: Personal,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Return what is kept of each answer, with a prediction that was held back, and nothing personal in clear."""
+    shared = {"at": datetime.now(UTC).isoformat(), "version": served.version, "source": source, "ms": round(took, 3)}
+    names = personal.names(each.name for each in served.contract.fields)
+    kept = [
+        [personal.kept(each.name, each.kept(value)) for value in columns[each.name]]
+        for each in served.contract.fields
+        if each.name in names
+    ]
+    rows = zip(*kept, strict=True) if kept else [()] * len(answers)
+    return [
+        {**answer, **shared, "abstained": "; ".join(map(str, doubts.get(at, ()))),
+         "fields": dict(zip(names, row, strict=True))}
+        for at, (answer, row) in enumerate(zip(answers, rows, strict=True))
+    ]  # fmt: skip

@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse
 
 from everfit.serving.answering import Refused, Service, body_of, records_of
 from everfit.serving.contract import BadRecords
+from everfit.serving.explaining import explain
 
 OPEN = ("/health", "/ready", "/docs", "/openapi.json")
 AGAIN = {"Retry-After": "1"}
@@ -30,6 +31,7 @@ def make_app(service: Service) -> FastAPI:
 
     app = FastAPI(title=service.spec.name, lifespan=lifespan, redoc_url=None)
     app.add_api_route("/predict", guarded(service, predict(service)), methods=["POST"])
+    app.add_api_route("/explain", guarded(service, explain(service)), methods=["POST"])
     app.add_api_route("/invocations", guarded(service, invocations(service)), methods=["POST"])
     app.add_api_route("/model", guarded(service, about(service)), methods=["GET"])
     app.add_api_route("/metrics", guarded(service, metrics(service)), methods=["GET"])
@@ -56,6 +58,9 @@ def guarded(service: Service, handler: Handler) -> Handler:
             service.metrics.failed("bad values")
             problems = [problem.__dict__ for problem in bad.problems]
             return JSONResponse({"error": str(bad), "problems": problems}, 422)
+        except Exception:
+            service.metrics.failed("internal")
+            raise
         service.metrics.seen(path, perf_counter() - began)
         return response
 
@@ -136,5 +141,6 @@ def described(app: FastAPI, service: Service) -> dict[str, Any]:
     made.setdefault("components", {}).setdefault("schemas", {})["Record"] = record
     one = {"$ref": "#/components/schemas/Record"}
     body = {"anyOf": [one, {"type": "array", "items": one, "maxItems": service.spec.serve.max_rows}]}
-    made["paths"]["/predict"]["post"]["requestBody"] = {"content": {"application/json": {"schema": body}}}
+    for path in ("/predict", "/explain"):
+        made["paths"][path]["post"]["requestBody"] = {"content": {"application/json": {"schema": body}}}
     return made

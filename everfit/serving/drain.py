@@ -14,7 +14,7 @@ from everfit.serving.journal import closed
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
 
-ID, ASKED_AT, LATENCY, SOURCE = "prediction_id", "asked_at", "latency_ms", "source"
+ID, ASKED_AT, LATENCY, SOURCE, ABSTAINED = "prediction_id", "asked_at", "latency_ms", "source", "abstained"
 
 
 def drain(settings: Settings, spec: ModelSpec, folder: Path) -> int:
@@ -39,6 +39,7 @@ def frame_of(entries: Sequence[dict[str, Any]]) -> pd.DataFrame:
         ASKED_AT: casts.cast(pd.Series([entry["at"] for entry in entries]), "timestamp"),
         LATENCY: [float(entry["ms"]) for entry in entries],
         SOURCE: [entry["source"] for entry in entries],
+        ABSTAINED: [entry.get("abstained", "") for entry in entries],
         "prediction": [entry["prediction"] for entry in entries],
     }
     shares = [

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from everfit.serving.watching import VERDICTS, Judged
 
 BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)  # seconds
 
 
 class Metrics:
-    """Latency, throughput, errors by kind, the version that answers, and how far the log is behind."""
+    """Latency, throughput, errors by kind, what answers, how far the log is behind, and what the monitor found last."""
 
     def __init__(self, model: str) -> None:
         self.registry = CollectorRegistry()
@@ -22,6 +27,20 @@ class Metrics:
         self._waiting = Gauge("everfit_log_waiting", "Answers that are not on disk yet.", ["model"],
                               registry=self.registry)  # fmt: skip
         self._running = Gauge("everfit_running", "Requests under way.", ["model"], registry=self.registry)
+        self._lag = Gauge("everfit_log_lag_seconds", "Age of the oldest answer that is not in the lake.", ["model"],
+                          registry=self.registry)  # fmt: skip
+        self._abstained = Counter("everfit_abstained", "Reasons for which predictions were held back.",
+                                  ["model", "reason"], registry=self.registry)  # fmt: skip
+        self._info = self._gauge("everfit_model_info", "What answers: always 1.",
+                                 "version", "task", "metric", "data_version", "compiled")  # fmt: skip
+        self._verdict = self._gauge("everfit_drift_verdict", "1 for the last verdict, 0 for the others.",
+                                    "version", "verdict")  # fmt: skip
+        self._share = self._gauge("everfit_drift_share", "Share of the inputs that moved.", "version")
+        self._rise = self._gauge("everfit_loss_rise", "Relative rise of the loss since promotion.", "version")
+        self._judged = self._gauge("everfit_drift_judged_timestamp_seconds", "When it was judged.", "version")
+
+    def _gauge(self, name: str, what: str, *labels: str) -> Gauge:
+        return Gauge(name, what, ["model", *labels], registry=self.registry)
 
     def seen(self, path: str, seconds: float) -> None:
         """Note how long a request took that was answered."""
@@ -35,9 +54,33 @@ class Metrics:
         """Count a request that was not, by the kind of error."""
         self._errors.labels(self._model, kind).inc()
 
-    def text(self, version: int | None, waiting: int, running: int) -> bytes:
+    def abstained(self, reasons: Iterable[str]) -> None:
+        """Count why predictions were held back."""
+        for reason in reasons:
+            self._abstained.labels(self._model, reason).inc()
+
+    def serves(self, card: Mapping[str, Any], version: int, compiled: bool) -> None:
+        """Say what answers from now on."""
+        self._info.clear()
+        data = str(card["snapshot"].get("version", ""))
+        facts = (str(version), card["task"], card["metric"], data, str(compiled).lower())
+        self._info.labels(self._model, *facts).set(1)
+
+    def judged(self, last: Judged) -> None:
+        """Say what the monitor found last, of the version that it looked at."""
+        version = str(last.version or "")
+        for gauge in (self._verdict, self._share, self._rise, self._judged):
+            gauge.clear()
+        for verdict in VERDICTS:
+            self._verdict.labels(self._model, version, verdict).set(verdict == last.verdict)
+        self._share.labels(self._model, version).set(last.share)
+        self._rise.labels(self._model, version).set(last.rise)
+        self._judged.labels(self._model, version).set(last.at)
+
+    def text(self, version: int | None, waiting: int, running: int, lag: float) -> bytes:
         """Return all of it in Prometheus' format."""
         self._version.labels(self._model).set(version or 0)
         self._waiting.labels(self._model).set(waiting)
         self._running.labels(self._model).set(running)
+        self._lag.labels(self._model).set(lag)
         return generate_latest(self.registry)

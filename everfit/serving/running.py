@@ -5,6 +5,7 @@ from __future__ import annotations
 import uvicorn
 
 from everfit.ledger import Ledger
+from everfit.personal import Personal
 from everfit.registry import require_champion
 from everfit.serving.answering import Service
 from everfit.serving.app import make_app
@@ -17,11 +18,12 @@ from everfit.spec import ModelSpec
 
 
 def service_of(spec: ModelSpec, settings: Settings) -> Service:
-    """Return a model's service; raise InputError without a champion, or for tokens that are none."""
+    """Return a model's service; raise InputError without a champion, or for tokens or keys that are none."""
     require_champion(Ledger.of(settings), spec.name)
     tokens = read_tokens(settings.serve_tokens.get_secret_value())
     journal = Journal(settings.folder("answers", spec.name))
-    return Service(spec, Follower(spec, settings), journal, Metrics(spec.name), tokens)
+    personal = Personal.of(spec, settings)
+    return Service(spec, Follower(spec, settings), journal, Metrics(spec.name), tokens, personal)
 
 
 def run(spec: ModelSpec, settings: Settings, host: str, port: int) -> None:

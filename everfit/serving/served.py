@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from everfit import evaluation, registry
+from everfit.explanation import Explainer
+from everfit.serving.abstaining import Abstention, Reason, abstention_of, numbers
 from everfit.serving.compiled import Compiled, compile_pipeline
 from everfit.serving.contract import Contract, Field, rows_of
 from everfit.spec import ModelSpec
@@ -19,6 +22,7 @@ FEW = 16  # records, up to which the compiled way is faster than a frame
 CHECKED = 200  # rows of the reference on which both ways must agree
 CLOSE = 1e-6
 SHOWN = 20
+EMPTY = pd.Series(dtype=object)
 UNSEEN = "everfit: never seen"
 
 
@@ -34,6 +38,12 @@ class Served:
     contract: Contract
     compiled: Compiled | None
     notes: tuple[str, ...]
+    abstention: Abstention | None = None
+
+    @cached_property
+    def explainer(self) -> Explainer:
+        """What explains its answers, made when it is first asked for."""
+        return Explainer.of(self.loaded.pipeline, self.loaded.card, self.loaded.reference)
 
     @property
     def version(self) -> int:
@@ -49,6 +59,10 @@ class Served:
         said = np.concatenate([self.compiled.said(row) for row in rows_of(columns, reads)])
         return evaluation.as_predicted(self.loaded.pipeline, said, self.loaded.card["positive"])
 
+    def doubts(self, columns: Mapping[str, list[Any]], predicted: evaluation.Predicted) -> dict[int, list[Reason]]:
+        """Return why answers are held back, by the position of their record."""
+        return self.abstention.reasons(columns, predicted) if self.abstention else {}
+
     def predict_frame(self, frame: pd.DataFrame) -> evaluation.Predicted:
         """Answer the rows of a frame by the ordinary way."""
         return evaluation.predict(self.loaded.pipeline, frame, self.loaded.task, self.loaded.card["positive"])
@@ -58,11 +72,13 @@ def make_ready(spec: ModelSpec, loaded: registry.Loaded) -> Served:
     """Compile a version, and let both ways answer rows of its reference; raise Unfit when the ordinary one does not."""
     contract = contract_of(spec, loaded)
     served = Served(loaded, contract, compile_pipeline(loaded.pipeline), ())
+    abstention = abstention_of(spec.serve.abstain, contract, loaded.reference, loaded.card, served.predict_frame)
+    served = replace(served, abstention=abstention)
     frame = _trials(loaded.reference, contract)
     ordinary = _finite(served.predict_frame(frame))
     columns = {each.name: _plain(frame[each.name]) for each in contract.fields}
     alone = [served.predict({name: [values[at]] for name, values in columns.items()}) for at in range(len(frame))]
-    apart = float(np.abs(np.concatenate([_numbers(one) for one in alone]) - ordinary).max(initial=0.0))
+    apart = float(np.abs(np.concatenate([numbers(one) for one in alone]) - ordinary).max(initial=0.0))
     scale = max(1.0, float(np.abs(ordinary).max(initial=0.0)))
     if not apart <= CLOSE * scale:
         note = f"the compiled way is off by {apart:.2g}, and the ordinary one serves"
@@ -81,9 +97,10 @@ def contract_of(spec: ModelSpec, loaded: registry.Loaded) -> Contract:
         kind, form = loaded.card["schema"][name], ""
         if name in loaded.card["inputs"]:
             kind, form = plan[name]["kind"], plan[name]["format"]
-        seen = loaded.reference[name].dropna() if name in loaded.reference else pd.Series(dtype=object)
+        personal = name in spec.data.personal
+        seen = loaded.reference[name].dropna() if name in loaded.reference and not personal else EMPTY
         levels = _levels(seen) if plan[name]["role"] == "categorical" else ()
-        fields.append(Field(name, kind, form, levels, _example(seen, name, spec)))
+        fields.append(Field(name, kind, form, levels, _example(seen, name, spec), personal))
     return Contract(tuple(fields), frozenset(loaded.card["schema"]) - frozenset(names))
 
 
@@ -119,11 +136,7 @@ def _trials(reference: pd.DataFrame, contract: Contract) -> pd.DataFrame:
 
 
 def _finite(predicted: evaluation.Predicted) -> np.ndarray:
-    numbers = _numbers(predicted)
-    if not np.isfinite(numbers).all():
+    said = numbers(predicted)
+    if not np.isfinite(said).all():
         raise Unfit("it gives answers that are no numbers")
-    return numbers
-
-
-def _numbers(predicted: evaluation.Predicted) -> np.ndarray:
-    return np.asarray(predicted.values if predicted.proba is None else predicted.proba, dtype="float64")
+    return said

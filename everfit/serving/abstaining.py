@@ -1,0 +1,152 @@
+"""When a prediction is held back: the model is not sure, or the record is unlike everything that it learnt from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from everfit import evaluation
+from everfit.features import casts
+from everfit.serving.contract import Contract, Field
+from everfit.serving.values import Read
+from everfit.spec import Abstain
+
+ROWS = 200  # of the reference, whose answers say which fields matter
+LEAST = 0.01  # of the spread of answers: what a field that matters moves them by when its values are shuffled
+BEYOND, UNSEEN, GAP, GAPS, UNSURE = "out of range", "unseen level", "missing", "too many missing", "low confidence"
+
+Ask = Callable[[pd.DataFrame], evaluation.Predicted]
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a prediction is held back. It shows what is usual, and never the value that came."""
+
+    kind: str
+    field: str = ""
+    usual: str = ""
+
+    def to_dict(self) -> dict[str, str]:
+        """Return what is said, ready for JSON."""
+        return {name: value for name, value in self.__dict__.items() if value}
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.field}" if self.field else self.kind
+
+
+@dataclass(frozen=True)
+class Usual:
+    """What training saw in a field. A None for `low`, `levels` or `whole` asks nothing of a value.
+
+    `whole` is the reason that a missing value gives.
+    """
+
+    name: str
+    read: Read
+    low: float | None = None
+    high: float = 0.0
+    beyond: Reason | None = None
+    levels: frozenset[str] | None = None
+    unseen: Reason | None = None
+    whole: Reason | None = None
+
+    def oddity(self, value: Any) -> Reason | None:
+        """Return why a value that was read and is there is none that training saw; None when it is."""
+        if self.low is not None and not self.low <= value <= self.high:
+            return self.beyond
+        return self.unseen if self.levels is not None and value not in self.levels else None
+
+
+@dataclass(frozen=True)
+class Abstention:
+    """Finds records whose prediction is held back; a few microseconds each."""
+
+    policy: Abstain
+    usual: tuple[Usual, ...]
+
+    def reasons(self, columns: Mapping[str, Sequence[Any]], predicted: evaluation.Predicted) -> dict[int, list[Reason]]:
+        """Return the reasons of each record that has any, by its position; `columns` are values as they came."""
+        found: dict[int, list[Reason]] = {}
+        gaps = [0] * len(predicted)
+        for each in self.usual:
+            for at, value in enumerate(map(each.read, columns[each.name])):
+                if value != value:
+                    gaps[at] += 1
+                    why = each.whole
+                else:
+                    why = each.oddity(value)
+                if why:
+                    found.setdefault(at, []).append(why)
+        if self.policy.broken:
+            most = self.policy.gaps * len(self.usual)
+            for at in (at for at, count in enumerate(gaps) if count > most):
+                found.setdefault(at, []).append(Reason(GAPS))
+        for at in self._unsure(predicted):
+            found.setdefault(at, []).append(Reason(UNSURE, usual=f"{self.policy.confidence:g} or more"))
+        return found
+
+    def _unsure(self, predicted: evaluation.Predicted) -> list[int]:
+        if self.policy.confidence is None or predicted.proba is None:
+            return []
+        return np.flatnonzero(predicted.proba.max(axis=1) < self.policy.confidence).tolist()
+
+
+def abstention_of(
+    policy: Abstain, contract: Contract, reference: pd.DataFrame, card: Mapping[str, Any], ask: Ask
+) -> Abstention | None:
+    """Learn from a version's reference what is usual; None when the policy never abstains.
+
+    A field's range counts when its values matter for answers, and its levels when also all of them could be listed.
+    Dates have no range: tomorrow was never seen.
+    """
+    if not policy.ever:
+        return None
+    roles = {each["name"]: each["role"] for each in card["plan"]["columns"]}
+    fields = [each for each in contract.fields if each.name in card["inputs"] and each.name in reference]
+    watched = _that_matter([each.name for each in fields], reference, ask) if policy.range else set()
+    return Abstention(
+        policy,
+        tuple(_usual(policy, each, reference[each.name], roles[each.name], each.name in watched) for each in fields),
+    )
+
+
+def _usual(policy: Abstain, each: Field, values: pd.Series, role: str, watched: bool) -> Usual:
+    read = casts.cast(values, each.kind, each.format)
+    seen, facts = read.dropna(), dict[str, Any]()
+    if policy.broken and len(seen) == len(read):
+        facts["whole"] = Reason(GAP, each.name, "it is there")
+    if watched and each.kind == "number" and len(seen):
+        low, high = float(seen.min()), float(seen.max())
+        room = policy.margin * (high - low)
+        told = "" if each.personal else f"{low:.6g} to {high:.6g}"
+        facts |= {"low": low - room, "high": high + room, "beyond": Reason(BEYOND, each.name, told)}
+    if watched and role == "categorical":
+        told = "" if each.personal else ", ".join(each.levels)
+        facts |= {"levels": frozenset(seen), "unseen": Reason(UNSEEN, each.name, told)}
+    return Usual(each.name, _there if each.kind == "timestamp" else each.read, **facts)
+
+
+def _there(value: Any) -> float:
+    """Say only whether a date is missing, which is quicker than to read it: the contract has found that it can be."""
+    return float("nan") if value is None or value != value else 0.0
+
+
+def _that_matter(names: Sequence[str], reference: pd.DataFrame, ask: Ask) -> set[str]:
+    """Return the fields whose shuffled values move answers to rows of the reference."""
+    places = np.linspace(0, len(reference) - 1, min(len(reference), ROWS)).astype(int)
+    rows = reference[list(names)].iloc[places].reset_index(drop=True)
+    order, before = np.random.default_rng(0).permutation(len(rows)), numbers(ask(rows))
+    least = LEAST * before.std(axis=0).max()
+    moved = {
+        name: np.abs(numbers(ask(rows.assign(**{name: rows[name].array[order]}))) - before).mean() for name in names
+    }
+    return {name for name, by in moved.items() if by > least}
+
+
+def numbers(predicted: evaluation.Predicted) -> np.ndarray:
+    """Return what a model said as numbers, by row."""
+    return np.asarray(predicted.values if predicted.proba is None else predicted.proba, dtype="float64")
