@@ -1,5 +1,6 @@
 """Put the challenger into the registry, with everything that must be known of it later."""
 
+import logging
 from dataclasses import asdict
 from typing import Any
 
@@ -7,6 +8,8 @@ import numpy as np
 import pandas as pd
 
 from everfit import evaluation, registry, search
+from everfit.errors import first_line
+from everfit.explanation import Explainer, overview
 from everfit.ledger import Ledger
 from everfit.monitor.reference import make_reference
 from everfit.reserved import BATCH, HELDOUT, LOSS, PREDICTION, ROW, SCORE
@@ -153,6 +156,8 @@ def _candidate(
 ) -> registry.Candidate:
     """Gather what is to be known of it."""
     rows = read_rows(spec, prepared.snapshot)
+    reference = _reference(spec, prepared, found, rows)
+    _explain(spec, prepared, found, reference)
     learnt = rows.train.drop(columns=[BATCH, ROW])
     return registry.Candidate(
         model=spec.name,
@@ -176,7 +181,7 @@ def _candidate(
         scores=judged.verdict.scores,
         leaderboard=[asdict(row) for row in found.leaderboard],
         trials=found.trials,
-        reference=_reference(spec, prepared, found, rows),
+        reference=reference,
         train_rows=evaluation.row_hashes(rows.train),
         seconds=seconds_so_far(),
         params={"family": found.family, **found.params},
@@ -184,6 +189,22 @@ def _candidate(
         reason=reason,
         pages=folder_of(spec.name),
     )
+
+
+def _explain(spec: ModelSpec, prepared: Prepared, found: search.Searched, reference: pd.DataFrame) -> None:
+    """Write what the model goes by beside the report of its search, for people: without it, the training is as good."""
+    facts = {
+        "task": prepared.task,
+        "target": spec.data.target,
+        "positive": prepared.positive,
+        "inputs": found.plan.inputs,
+        "plan": found.plan.to_dict(),
+    }
+    try:
+        seen = overview(Explainer.of(found.best, facts, reference), hidden=spec.data.personal)
+        seen.save(folder_of(spec.name))
+    except Exception as problem:  # noqa: BLE001 - see above
+        say(f"what the model goes by could not be said: {first_line(problem)}", level=logging.WARNING)
 
 
 def _reference(spec: ModelSpec, prepared: Prepared, found: search.Searched, rows: Rows) -> pd.DataFrame:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from everfit.validation import Report, Result
 
 answered = False  # whether stdout has its one JSON object
+SHOWN = 10  # fields of an explanation
 RUN_LOGGERS = ("prefect.flow_runs", "prefect.task_runs")
 
 
@@ -265,6 +266,26 @@ def _show_replay(result: Mapping[str, Any]) -> None:
         out.print(f"  {note}", style="yellow", markup=False, soft_wrap=True)
 
 
+def _show_explain(result: Mapping[str, Any]) -> None:
+    """Print contributions to one answer, or what matters over all of them; the largest ten."""
+    about = f"{result['model']} v{result['version']}"
+    if seen := result.get("overview"):
+        rows = [[one["field"], *(f"{one[key]:.4g}" for key in ("mean", "low", "high"))] for one in seen["importances"]]
+        title = f"{about}: mean size of contributions, in units of: {seen['scale']}"
+        table(title, ["field", "mean", "low", "high"], rows[:SHOWN], (1, 2, 3))
+        for line in (result["fidelity"], *(f"  {rule}" for rule in (seen["surrogate"] or {"rules": ()})["rules"])):
+            out.print(line, markup=False, soft_wrap=True)
+        return
+    told, values = result["explanation"], result["values"]
+    listed = [(each["field"], each["contribution"], each["error"]) for each in told["contributions"]]
+    rows = [[field, values[field], f"{added:+.4g}", f"± {error:.2g}"] for field, added, error in listed[:SHOWN]]
+    if others := listed[SHOWN:]:
+        rows.append([f"{len(others)} others", "", f"{sum(added for _, added, _ in others):+.4g}", ""])
+    out.print(f"[bold]{escape(about)} says {escape(str(told['prediction']))} of row {result['row']}[/]")
+    title = f"{told['scale']}: {told['value']:.4g}, of which {told['base']:.4g} is the mean, and the rest is by"
+    table(title, ["field", "value", "adds", "error"], rows, (2, 3))
+
+
 SHOW: dict[str, Callable[[Mapping[str, Any]], None]] = {
     "train": _show_train,
     "leaderboard": _show_search,
@@ -274,4 +295,5 @@ SHOW: dict[str, Callable[[Mapping[str, Any]], None]] = {
     "backtest": _show_backtest,
     "promote": _show_change,
     "rollback": _show_change,
+    "explain": _show_explain,
 }
