@@ -18,7 +18,7 @@ import pandas as pd
 Ask = Callable[[pd.DataFrame], np.ndarray]
 
 PAIRS = 64
-AT_ONCE = 50_000  # rows that a model is asked about in one call
+AT_ONCE = 5_000  # rows that a model is asked about in one call: longer ones would keep other threads waiting
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from everfit.explanation.explainer import Explainer
 DEPTH = 3
 LEVELS = 8  # of a text field, the most frequent ones
 SMALLEST = 0.02  # share of the rows that a rule is about
+OR_MISSING = " or missing"
 TREES = {False: DecisionTreeRegressor, True: DecisionTreeClassifier}
 JUDGES = 3  # each third row judges the tree, which learns from the others
 
@@ -97,16 +98,19 @@ def _rules(model: Any, asked: list[Question]) -> Iterator[tuple[float, str, str]
     """Yield each leaf: its share of the rows, what leads to it, and what it says."""
     tree, classes = model.tree_, getattr(model, "classes_", None)
 
-    def walk(node: int, told: tuple[str, ...]) -> Iterator[tuple[float, str, str]]:
+    def walk(node: int, told: dict[tuple[int, bool], str]) -> Iterator[tuple[float, str, str]]:
         if tree.children_left[node] < 0:
             value = tree.value[node][0]
             says = f"{value[0]:.4g}" if classes is None else str(classes[int(np.argmax(value))])
-            yield tree.n_node_samples[node] / tree.n_node_samples[0], " and ".join(told) or "always", says
+            yield tree.n_node_samples[node] / tree.n_node_samples[0], " and ".join(told.values()) or "always", says
             return
-        question, threshold = asked[tree.feature[node]], tree.threshold[node]
-        gaps, left = bool(np.isnan(question.values).any()), bool(tree.missing_go_to_left[node])
+        which, threshold = int(tree.feature[node]), tree.threshold[node]
+        question, left = asked[which], bool(tree.missing_go_to_left[node])
+        before = [text for (asks, _), text in told.items() if asks == which]
+        gaps = bool(np.isnan(question.values).any()) and all(text.endswith(OR_MISSING) for text in before)
         low, high = (text.format(threshold) for text in (question.low, question.high))
-        yield from walk(tree.children_left[node], (*told, f"{low} or missing" if gaps and left else low))
-        yield from walk(tree.children_right[node], (*told, f"{high} or missing" if gaps and not left else high))
+        # The second answer to a question is narrower than the first, and takes its place.
+        yield from walk(tree.children_left[node], told | {(which, True): low + OR_MISSING * (gaps and left)})
+        yield from walk(tree.children_right[node], told | {(which, False): high + OR_MISSING * (gaps and not left)})
 
-    yield from walk(0, ())
+    yield from walk(0, {})

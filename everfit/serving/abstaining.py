@@ -16,6 +16,9 @@ from everfit.serving.values import Read
 from everfit.spec import Abstain
 
 ROWS = 200  # of the reference, whose answers say which fields matter
+MOST = 20_000  # rows that the model is asked about for that, if there are many fields
+FEW = 16  # values, up to which a look at each is quicker than one sweep
+THERE = {str, int, bool}  # types of values that are never missing
 LEAST = 0.01  # of the spread of answers: what a field that matters moves them by when its values are shuffled
 BEYOND, UNSEEN, GAP, GAPS, UNSURE = "out of range", "unseen level", "missing", "too many missing", "low confidence"
 
@@ -42,7 +45,7 @@ class Reason:
 class Usual:
     """What training saw in a field. A None for `low`, `levels` or `whole` asks nothing of a value.
 
-    `whole` is the reason that a missing value gives.
+    `whole` is the reason that a missing value gives. Only numbers have `low` and `high`.
     """
 
     name: str
@@ -53,6 +56,18 @@ class Usual:
     levels: frozenset[str] | None = None
     unseen: Reason | None = None
     whole: Reason | None = None
+
+    def all_usual(self, values: Sequence[Any]) -> bool:
+        """Say whether all values are there and usual, in one sweep; False where only a look at each of them tells."""
+        if self.levels is not None:
+            return self.levels.issuperset(values)
+        if self.low is None:
+            return set(map(type, values)) <= THERE
+        try:
+            read = np.array(values, dtype="float64")
+        except (ValueError, TypeError, OverflowError):
+            return False
+        return bool(((self.low <= read) & (read <= self.high)).all())
 
     def oddity(self, value: Any) -> Reason | None:
         """Return why a value that was read and is there is none that training saw; None when it is."""
@@ -72,7 +87,10 @@ class Abstention:
         """Return the reasons of each record that has any, by its position; `columns` are values as they came."""
         found: dict[int, list[Reason]] = {}
         gaps = [0] * len(predicted)
+        many = len(predicted) > FEW
         for each in self.usual:
+            if many and each.all_usual(columns[each.name]):
+                continue
             for at, value in enumerate(map(each.read, columns[each.name])):
                 if value != value:
                     gaps[at] += 1
@@ -85,8 +103,9 @@ class Abstention:
             most = self.policy.gaps * len(self.usual)
             for at in (at for at, count in enumerate(gaps) if count > most):
                 found.setdefault(at, []).append(Reason(GAPS))
+        unsure = Reason(UNSURE, usual=f"{self.policy.confidence} or more")
         for at in self._unsure(predicted):
-            found.setdefault(at, []).append(Reason(UNSURE, usual=f"{self.policy.confidence:g} or more"))
+            found.setdefault(at, []).append(unsure)
         return found
 
     def _unsure(self, predicted: evaluation.Predicted) -> list[int]:
@@ -119,7 +138,9 @@ def _usual(policy: Abstain, each: Field, values: pd.Series, role: str, watched: 
     seen, facts = read.dropna(), dict[str, Any]()
     if policy.broken and len(seen) == len(read):
         facts["whole"] = Reason(GAP, each.name, "it is there")
-    if watched and each.kind == "number" and len(seen):
+    if each.kind == "number":
+        facts |= {"low": -np.inf, "high": np.inf}
+    if each.kind == "number" and watched and len(seen):
         low, high = float(seen.min()), float(seen.max())
         room = policy.margin * (high - low)
         told = "" if each.personal else f"{low:.6g} to {high:.6g}"
@@ -136,15 +157,14 @@ def _there(value: Any) -> float:
 
 
 def _that_matter(names: Sequence[str], reference: pd.DataFrame, ask: Ask) -> set[str]:
-    """Return the fields whose shuffled values move answers to rows of the reference."""
-    places = np.linspace(0, len(reference) - 1, min(len(reference), ROWS)).astype(int)
+    """Return the fields whose shuffled values move answers to rows of the reference; all are asked in one call."""
+    places = np.linspace(0, len(reference) - 1, min(len(reference), ROWS, MOST // len(names))).astype(int)
     rows = reference[list(names)].iloc[places].reset_index(drop=True)
-    order, before = np.random.default_rng(0).permutation(len(rows)), numbers(ask(rows))
+    order = np.random.default_rng(0).permutation(len(rows))
+    shuffled = [rows.assign(**{name: rows[name].array[order]}) for name in names]
+    before, *after = np.split(numbers(ask(pd.concat([rows, *shuffled], ignore_index=True))), 1 + len(names))
     least = LEAST * before.std(axis=0).max()
-    moved = {
-        name: np.abs(numbers(ask(rows.assign(**{name: rows[name].array[order]}))) - before).mean() for name in names
-    }
-    return {name for name, by in moved.items() if by > least}
+    return {name for name, said in zip(names, after, strict=True) if np.abs(said - before).mean() > least}
 
 
 def numbers(predicted: evaluation.Predicted) -> np.ndarray:

@@ -100,6 +100,11 @@ def test_a_prediction_is_held_back_with_its_reasons_and_kept(loaded, tmp_path):
         "gap": [("missing", "count")],
         "gaps": [("missing", "count"), ("missing", "weekend"), ("missing", "when"), ("too many missing", None)],
     }
+    columns = {name: [record.get(name) for record in odd.values()] * 5 for name in RECORD}
+    many = service.follower.served.doubts(columns, service.follower.served.predict(columns))
+    assert [[str(why) for why in many[20 + at]] for at in range(5)] == [
+        [": ".join(filter(None, why)) for why in each] for each in told.values()
+    ]
     assert "red" in held[2]["reasons"][0]["usual"]
     assert mlflow == {"predictions": [None]}
     assert 'everfit_abstained_total{model="bike",reason="unseen level"} 2.0' in text
@@ -129,7 +134,9 @@ def test_nothing_shows_or_keeps_a_personal_value(loaded, tmp_path, how):
     with TestClient(make_app(service)) as http:
         answer = http.post("/predict", json=RECORD | {"colour": secret})
         bad = [http.post("/predict", json=[body]) for body in (RECORD | {"amount": secret}, secret)]
-        seen = answer.text + "".join(each.text for each in bad) + http.get("/openapi.json").text + http.get("/model").text
+        seen = (
+            answer.text + "".join(each.text for each in bad) + http.get("/openapi.json").text + http.get("/model").text
+        )
         service.journal.rotate()
         held = "".join(path.read_text() for path in service.journal.folder.iterdir())
     assert [each.status_code for each in bad] == [422, 422]
