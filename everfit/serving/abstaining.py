@@ -158,7 +158,7 @@ def _there(value: Any) -> float:
 
 def _that_matter(names: Sequence[str], reference: pd.DataFrame, ask: Ask) -> set[str]:
     """Return the fields whose shuffled values move answers to rows of the reference; all are asked in one call."""
-    places = np.linspace(0, len(reference) - 1, min(len(reference), ROWS, MOST // len(names))).astype(int)
+    places = np.linspace(0, len(reference) - 1, min(len(reference), ROWS, MOST // max(1, len(names)))).astype(int)
     rows = reference[list(names)].iloc[places].reset_index(drop=True)
     order = np.random.default_rng(0).permutation(len(rows))
     shuffled = [rows.assign(**{name: rows[name].array[order]}) for name in names]

@@ -85,7 +85,9 @@ def make_ready(spec: ModelSpec, loaded: registry.Loaded) -> Served:
         logging.getLogger("everfit").warning("%s v%d: %s", spec.name, loaded.version, note)
         return replace(served, compiled=None, notes=(note,))
     slowly = served.compiled.slowly if served.compiled else ()
-    return replace(served, notes=tuple(f"{name} goes the ordinary way" for name in slowly))
+    unheard = spec.serve.abstain.confidence is not None and loaded.task == "regression"
+    notes = ["serve.abstain.confidence is about classes, and says nothing of a number"] if unheard else []
+    return replace(served, notes=(*notes, *(f"{name} goes the ordinary way" for name in slowly)))
 
 
 def contract_of(spec: ModelSpec, loaded: registry.Loaded) -> Contract:

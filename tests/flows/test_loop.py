@@ -72,6 +72,9 @@ def test_a_training_says_what_it_learnt_from_and_how_long_each_step_took(story):
         "ingest", "validate", "land", "build_features", "search", "evaluate", "register", "promote",
     ]  # fmt: skip
     json.dumps(trained, allow_nan=False)
+    (kept,) = story.settings.home.glob("artifacts/**/artifacts/explanation.json")
+    matters = [one["field"] for one in json.loads(kept.read_text())["importances"] if one["mean"] > 0]
+    assert matters[0] in ("hour", "temperature")
 
 
 def test_predictions_are_written_beside_their_rows_and_kept_in_the_lake(story):

@@ -43,6 +43,7 @@ def frame(y=None, **columns):
         ({"target": "prise"}, frame(), "Did you mean 'price'"),
         ({"target": "price", "time": "tt"}, frame(), "no column 'tt'"),
         ({"target": "price", "roles": {"q": "drop"}}, frame(), "no column 'q'"),
+        ({"target": "price", "personal": ["q"]}, frame(), "no column 'q'"),
         ({"target": "price"}, frame([None] * N), "is empty in all 400 rows"),
         ({"target": "price"}, frame().head(2), "known in 2 row"),
         ({"target": "price"}, frame().head(0), "is empty in all 0 rows"),

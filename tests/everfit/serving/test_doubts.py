@@ -1,9 +1,9 @@
 """What a version says beside its answers: why, that it had rather not, nothing personal, and how it fares."""
 
-import asyncio
 import json
 import os
 from datetime import UTC, datetime
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -15,6 +15,10 @@ from starlette.testclient import TestClient
 from everfit.errors import InputError
 from everfit.lake import Lake
 from everfit.ledger import Ledger
+from everfit.monitor import performance, shifts
+from everfit.monitor.decision import Evidence, Verdict
+from everfit.monitor.findings import Finding
+from everfit.monitor.moved import Drift
 from everfit.personal import Personal
 from everfit.registry import Loaded
 from everfit.registry.files import card_of
@@ -24,7 +28,7 @@ from everfit.serving.following import Follower
 from everfit.serving.journal import Journal
 from everfit.serving.metrics import Metrics
 from everfit.serving.served import make_ready
-from everfit.serving.watching import log_lag
+from everfit.serving.watching import INPUTS, LOSS, VERDICTS, log_lag
 from everfit.settings import Settings
 from everfit.spec import Data, ModelSpec
 from tests.everfit.registry.conftest import candidate_of
@@ -170,12 +174,11 @@ def test_a_hash_is_of_the_value_however_it_is_written_and_needs_a_key(frame, tmp
 def test_metrics_tell_what_the_monitor_found_and_how_late_the_log_is(loaded, tmp_path):
     service = service_of(loaded, tmp_path)
     ledger = Ledger.of(service.follower.settings)
-    found = [
-        {"signal": "input drift", "judged": True, "columns": ["amount"], "effect": 0.3},
-        {"signal": "performance", "judged": True, "columns": [], "effect": 0.25},
-    ]
-    facts = {"verdict": "watch", "evidence": {"champion": 1, "findings": found}}
-    ledger.record("drift_judged", "bike", actor="ann", facts=facts, at=datetime(2026, 3, 1, tzinfo=UTC))
+    found = (Finding(INPUTS, "", columns=("amount",), effect=0.3), Finding(LOSS, "", effect=0.25))
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    seen = Evidence("bike", "b1", 1, now, 600, champion=1, findings=found)
+    facts = {"verdict": "watch", "evidence": seen.to_dict()}
+    ledger.record("drift_judged", "bike", actor="ann", facts=facts, at=now)
     with TestClient(make_app(service)) as http:
         assert http.post("/predict", json=RECORD).status_code == 200
         assert http.post("/predict", content="{").status_code == 422
@@ -191,9 +194,15 @@ def test_metrics_tell_what_the_monitor_found_and_how_late_the_log_is(loaded, tmp
         seen["everfit_drift_verdict", "1", "bike", "fine"],
     ) == (1, 0)
     assert (seen["everfit_drift_share", "1", "bike"], seen["everfit_loss_rise", "1", "bike"]) == (0.2, 0.25)
-    assert seen["everfit_drift_judged_timestamp_seconds", "1", "bike"] == datetime(2026, 3, 1, tzinfo=UTC).timestamp()
+    assert seen["everfit_drift_judged_timestamp_seconds", "1", "bike"] == now.timestamp()
     assert seen["everfit_errors_total", "bike", "no JSON"] == 1
     assert seen["everfit_request_seconds_count", "/predict", "bike"] == 1
     assert 100 <= seen["everfit_log_lag_seconds", "bike"] < 200
     assert log_lag(service.journal.folder) == 0.0
-    assert asyncio.run(asyncio.to_thread(service.watch.look, ledger, 5)) is None
+    assert service.watch.look(ledger, 5) is None
+
+
+def test_verdicts_and_signals_are_those_of_the_monitor():
+    nothing = Drift(judged=False, why="", level=0.01, rows_before=0, rows_after=0)
+    assert get_args(Verdict) == VERDICTS
+    assert (shifts.of_inputs(nothing).signal, performance.SIGNAL) == (INPUTS, LOSS)

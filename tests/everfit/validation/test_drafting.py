@@ -8,7 +8,7 @@ import pytest
 from everfit import documents
 from everfit.errors import DataError
 from everfit.schema import Schema
-from everfit.validation import Report, draft, load_suite, run
+from everfit.validation import Report, draft, load_suite, load_suites, run
 
 NOW = pd.Timestamp("2027-01-01")
 
@@ -132,6 +132,7 @@ def test_names_of_people_are_kept_out_of_suites_and_reports(suites, frame):
     text = draft(frame, name="s")
     assert "example.org" not in text
     assert load_suite("s", suites(text)).personal == {"email"}
+    assert load_suites(["s"], suites(text), personal=["age"])[0].personal == {"email", "age"}  # a model file's too
 
 
 def test_nothing_is_drafted_from_nothing(frame):
