@@ -17,6 +17,12 @@ TOLERANCE = 1e-6  # base, contributions and others sum to the value within this,
 SAMPLE = 2_000  # rows of the reference that are kept
 
 
+def thinned(frame: pd.DataFrame, most: int) -> pd.DataFrame:
+    """Return at most so many rows, evenly spread over a frame and numbered anew."""
+    places = np.linspace(0, len(frame) - 1, min(len(frame), most)).astype(int)
+    return frame.iloc[places].reset_index(drop=True)
+
+
 @dataclass(frozen=True)
 class Explanation:
     """One answer: base + the sum of `contributions` is `value`, which is on `scale`. The largest come first.
@@ -66,8 +72,7 @@ class Explainer:
         kinds = {name: plan[name]["kind"] for name in facts["inputs"]}
         formats = {name: plan[name]["format"] for name in facts["inputs"]}
         made = cls(pipeline, facts["task"], facts["target"], facts["positive"], kinds, formats, reference)
-        places = np.linspace(0, len(reference) - 1, min(len(reference), SAMPLE)).astype(int)
-        return replace(made, reference=made.read(reference.iloc[places].reset_index(drop=True)))
+        return replace(made, reference=made.read(thinned(reference, SAMPLE)))
 
     def read(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Return the raw fields of rows as the model reads them; what is not there is missing."""
@@ -89,14 +94,9 @@ class Explainer:
         """Return what the model says of rows that were read."""
         return evaluation.predict(self.pipeline, rows, self.task, self.positive)
 
-    def background(self, rows: int) -> pd.DataFrame:
-        """Return rows of the reference, evenly spread over it."""
-        places = np.linspace(0, len(self.reference) - 1, min(rows, len(self.reference))).astype(int)
-        return self.reference.iloc[places].reset_index(drop=True)
-
     def shapley(self, rows: pd.DataFrame, *, pairs: int = PAIRS) -> Shapley:
         """Return the contributions to the answers to rows that were read."""
-        return shapley(self.ask, rows.reset_index(drop=True), self.background(pairs), pairs=pairs)
+        return shapley(self.ask, rows.reset_index(drop=True), thinned(self.reference, pairs), pairs=pairs)
 
     def explain(self, frame: pd.DataFrame, *, pairs: int = PAIRS) -> list[Explanation]:
         """Explain the answer to each row."""

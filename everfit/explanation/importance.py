@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from everfit.explanation.explainer import Explainer
+from everfit.explanation.explainer import Explainer, thinned
 
 PAIRS = 8  # of each row: what is unsure of one row evens out over many
 BUDGET = 20_000  # rows that the model is asked about
@@ -36,10 +36,8 @@ def importances(explainer: Explainer, rows: pd.DataFrame | None = None, *, budge
     Default are rows of the reference. A field that the model does not use has exactly none; a small one comes out a
     little too large, as what is unsure of its contribution has a size as well.
     """
-    rows = explainer.reference if rows is None else rows
     each = 2 * PAIRS * max(1, len(explainer.kinds) - 1)
-    places = np.linspace(0, len(rows) - 1, min(len(rows), max(FEWEST, min(MOST, budget // each)))).astype(int)
-    some = rows.iloc[places].reset_index(drop=True)
+    some = thinned(explainer.reference if rows is None else rows, max(FEWEST, min(MOST, budget // each)))
     predicted = explainer.predict(some)
     found, which = explainer.shapley(some, pairs=PAIRS), explainer.outputs(predicted)
     sizes = np.abs(np.take_along_axis(found.values, which[:, None, None], axis=2)[..., 0])

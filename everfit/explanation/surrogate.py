@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from everfit.explanation.explainer import Explainer
+from everfit.explanation.explainer import SAMPLE, Explainer, thinned
 
 DEPTH = 3
 LEVELS = 8  # of a text field, the most frequent ones
@@ -52,11 +52,11 @@ class Question:
 def surrogate(
     explainer: Explainer, rows: pd.DataFrame | None = None, *, hidden: Collection[str] = (), depth: int = DEPTH
 ) -> Surrogate | None:
-    """Learn rules from the answers to rows that were read, by default those of the reference.
+    """Learn rules from the answers to rows that were read, some of them, by default those of the reference.
 
     No rule names a `hidden` field. None when there are too few rows, or no field that a rule could ask about.
     """
-    rows = explainer.reference if rows is None else rows
+    rows = thinned(explainer.reference if rows is None else rows, SAMPLE)
     asked = [question for name, kind in explainer.kinds.items() if name not in hidden
              for question in _questions(name, kind, rows[name])]  # fmt: skip
     judges = np.arange(len(rows)) % JUDGES == JUDGES - 1

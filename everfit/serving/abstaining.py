@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from everfit import evaluation
+from everfit.explanation.explainer import thinned
 from everfit.features import casts
 from everfit.serving.contract import Contract, Field
 from everfit.serving.values import Read
@@ -158,8 +159,7 @@ def _there(value: Any) -> float:
 
 def _that_matter(names: Sequence[str], reference: pd.DataFrame, ask: Ask) -> set[str]:
     """Return the fields whose shuffled values move answers to rows of the reference; all are asked in one call."""
-    places = np.linspace(0, len(reference) - 1, min(len(reference), ROWS, MOST // max(1, len(names)))).astype(int)
-    rows = reference[list(names)].iloc[places].reset_index(drop=True)
+    rows = thinned(reference[list(names)], min(ROWS, MOST // max(1, len(names))))
     order = np.random.default_rng(0).permutation(len(rows))
     shuffled = [rows.assign(**{name: rows[name].array[order]}) for name in names]
     before, *after = np.split(numbers(ask(pd.concat([rows, *shuffled], ignore_index=True))), 1 + len(names))

@@ -35,10 +35,10 @@ class Judged:
         """Read it from the ledger, for a model of so many inputs."""
         evidence: dict[str, Any] = entry.facts["evidence"]
         said: Mapping[str, Any] = {each["signal"]: each for each in evidence["findings"] if each["judged"]}
-        share = len(said[INPUTS]["columns"]) / inputs if INPUTS in said and inputs else NAN
+        share = min(1.0, len(said[INPUTS]["columns"]) / inputs) if INPUTS in said and inputs else NAN
         rise = said.get(LOSS, {}).get("effect")
         at, verdict = entry.at.timestamp(), entry.facts["verdict"]
-        return cls(verdict, evidence["champion"], min(1.0, share), NAN if rise is None else float(rise), at)
+        return cls(verdict, evidence["champion"], share, NAN if rise is None else float(rise), at)
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import get_args
 
@@ -28,7 +29,7 @@ from everfit.serving.following import Follower
 from everfit.serving.journal import Journal
 from everfit.serving.metrics import Metrics
 from everfit.serving.served import make_ready
-from everfit.serving.watching import INPUTS, LOSS, VERDICTS, log_lag
+from everfit.serving.watching import INPUTS, LOSS, VERDICTS, Judged, log_lag
 from everfit.settings import Settings
 from everfit.spec import Data, ModelSpec
 from tests.everfit.registry.conftest import candidate_of
@@ -176,8 +177,8 @@ def test_metrics_tell_what_the_monitor_found_and_how_late_the_log_is(loaded, tmp
     ledger = Ledger.of(service.follower.settings)
     found = (Finding(INPUTS, "", columns=("amount",), effect=0.3), Finding(LOSS, "", effect=0.25))
     now = datetime(2026, 3, 1, tzinfo=UTC)
-    seen = Evidence("bike", "b1", 1, now, 600, champion=1, findings=found)
-    facts = {"verdict": "watch", "evidence": seen.to_dict()}
+    evidence = Evidence("bike", "b1", 1, now, 600, champion=1, findings=found)
+    facts = {"verdict": "watch", "evidence": evidence.to_dict()}
     ledger.record("drift_judged", "bike", actor="ann", facts=facts, at=now)
     with TestClient(make_app(service)) as http:
         assert http.post("/predict", json=RECORD).status_code == 200
@@ -200,6 +201,11 @@ def test_metrics_tell_what_the_monitor_found_and_how_late_the_log_is(loaded, tmp
     assert 100 <= seen["everfit_log_lag_seconds", "bike"] < 200
     assert log_lag(service.journal.folder) == 0.0
     assert service.watch.look(ledger, 5) is None
+    unjudged = replace(evidence, findings=(Finding.cannot_judge(INPUTS, "too few rows"),))
+    entry = ledger.record(
+        "drift_judged", "bike", subject="2", actor="ann", facts=facts | {"evidence": unjudged.to_dict()}
+    )
+    assert np.isnan([Judged.of(entry, 5).share, Judged.of(entry, 5).rise]).all()
 
 
 def test_verdicts_and_signals_are_those_of_the_monitor():
