@@ -19,7 +19,7 @@ from everfit import evaluation
 from everfit.errors import Unavailable, first_line
 from everfit.ledger import Ledger
 from everfit.personal import Personal
-from everfit.serving.abstaining import Reason
+from everfit.serving.abstaining import Reason, without
 from everfit.serving.drain import drain
 from everfit.serving.following import Follower
 from everfit.serving.journal import Journal
@@ -218,16 +218,6 @@ def asked(
     """Return what a version says of records, and why some of it is held back."""
     predicted = served.predict(columns)
     return predicted, served.doubts(columns, predicted)
-
-
-def without(answers: Sequence[dict[str, Any]], doubts: Mapping[int, Sequence[Reason]]) -> list[dict[str, Any]]:
-    """Return answers that say whether their prediction is held back, and why; what is held back is null."""
-    return [
-        {"id": answer["id"], "prediction": None, "abstained": True, "reasons": [why.to_dict() for why in doubts[at]]}
-        if at in doubts
-        else {**answer, "abstained": False}
-        for at, answer in enumerate(answers)
-    ]
 
 
 def entries(

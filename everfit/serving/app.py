@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime
 from time import perf_counter
 from typing import Any
@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse
 
 from everfit.serving.answering import Refused, Service, body_of, records_of
 from everfit.serving.contract import BadRecords
-from everfit.serving.explaining import explain
+from everfit.serving.explaining import Aside, explain
 
 OPEN = ("/health", "/ready", "/docs", "/openapi.json")
 AGAIN = {"Retry-After": "1"}
@@ -23,15 +23,17 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 def make_app(service: Service) -> FastAPI:
     """Return the application around a service that knows its champion, its tokens and its limits."""
+    aside = Aside()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with service.running():
-            yield
+        with closing(aside):
+            async with service.running():
+                yield
 
     app = FastAPI(title=service.spec.name, lifespan=lifespan, redoc_url=None)
     app.add_api_route("/predict", guarded(service, predict(service)), methods=["POST"])
-    app.add_api_route("/explain", guarded(service, explain(service)), methods=["POST"])
+    app.add_api_route("/explain", guarded(service, explain(service, aside)), methods=["POST"])
     app.add_api_route("/invocations", guarded(service, invocations(service)), methods=["POST"])
     app.add_api_route("/model", guarded(service, about(service)), methods=["GET"])
     app.add_api_route("/metrics", guarded(service, metrics(service)), methods=["GET"])

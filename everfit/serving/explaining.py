@@ -3,27 +3,66 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
 from typing import Any
 
 import pandas as pd
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 
-from everfit.explanation.explainer import TOLERANCE
+from everfit.explanation.explainer import TOLERANCE, Explainer
 from everfit.serving.answering import Refused, Service, body_of, records_of
 from everfit.serving.served import Served
 
 TOP = 10
 WAITING = 4  # explanations under way; more would take the places of predictions
+NICE = 10  # predictions come first
+
+_known: dict[int, Explainer] = {}  # in the process that explains: the version that it knows
 
 
-def explain(service: Service) -> Callable[[Request], Awaitable[Response]]:
-    """Explain one record, or a list of them, one request after the other, in a thread of its own.
+class Aside:
+    """A process of its own that explains: in the same interpreter, predictions would wait for explanations.
+
+    It is started for the first explanation, which takes seconds, and keeps a copy of one version. One that dies is
+    started again.
+    """
+
+    def __init__(self) -> None:
+        self._pool: ProcessPoolExecutor | None = None
+        self._told: int | None = None
+
+    async def explain(self, served: Served, columns: Mapping[str, Sequence[Any]], top: int) -> list[dict[str, Any]]:
+        """Return the explanation of each record, with the largest contributions one by one; Refused if it dies."""
+        pool = self._pool = self._pool or _pool()
+        new = None if self._told == served.version else await asyncio.to_thread(lambda: served.explainer)
+        try:
+            told = await asyncio.wrap_future(pool.submit(_explained, served.version, new, columns, top))
+        except BrokenProcessPool as cause:
+            if self._pool is pool:
+                self.close()
+            raise Refused(503, "explainer", "the process that explains has ended; come again") from cause
+        self._told = served.version if self._pool is pool else None
+        return told
+
+    def close(self) -> None:
+        """End it, when what it is at is done."""
+        pool, self._pool, self._told = self._pool, None, None
+        if pool:
+            pool.shutdown(cancel_futures=True)
+
+
+def explain(service: Service, aside: Aside) -> Callable[[Request], Awaitable[Response]]:
+    """Explain one record, or a list of them; one request after the other.
 
     Nothing is kept of an explanation: it is no answer, and has no id by which a label could come.
     """
-    turn, waiting = asyncio.Semaphore(1), asyncio.Semaphore(WAITING)
+    waiting = asyncio.Semaphore(WAITING)
 
     async def handle(request: Request) -> Response:
         top = _top(request.query_params.get("top", str(TOP)))
@@ -34,18 +73,34 @@ def explain(service: Service) -> Callable[[Request], Awaitable[Response]]:
             raise Refused(503, "busy", f"{WAITING} explanations are under way; come again")
         served = service.champion()
         columns = served.contract.columns(records)
-        async with waiting, turn:
-            told = await asyncio.to_thread(explained, served, columns, top)
+        async with waiting:
+            told = await aside.explain(served, columns, top)
         return JSONResponse({"model": service.spec.name, "version": served.version, "tolerance": TOLERANCE,
                              "explanations": told})  # fmt: skip
 
     return handle
 
 
-def explained(served: Served, columns: Mapping[str, Sequence[Any]], top: int) -> list[dict[str, Any]]:
-    """Return the explanation of each record, with the largest contributions one by one."""
+def _pool() -> ProcessPoolExecutor:
+    context = get_context("forkserver")  # what it imports once, a process that follows another has at once
+    context.set_forkserver_preload([__name__])
+    return ProcessPoolExecutor(1, context, _begin)
+
+
+def _begin() -> None:
+    """Begin the process that explains: it gives way to predictions, and Ctrl-C is for the service alone."""
+    os.nice(NICE)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _explained(
+    version: int, new: Explainer | None, columns: Mapping[str, Sequence[Any]], top: int
+) -> list[dict[str, Any]]:
+    if new is not None:
+        _known.clear()
+        _known[version] = new
     frame = pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in columns.items()})
-    return [each.to_dict(top) for each in served.explainer.explain(frame)]
+    return [each.to_dict(top) for each in _known[version].explain(frame)]
 
 
 def _top(written: str) -> int:

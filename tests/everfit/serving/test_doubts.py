@@ -1,6 +1,7 @@
 """What a version says beside its answers: why, that it had rather not, nothing personal, and how it fares."""
 
 import json
+import multiprocessing
 import os
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -74,6 +75,10 @@ def test_an_explanation_sums_to_the_answer_and_says_what_it_leaves_out(classifie
             assert why["base"] + sum(parts) + why["others"] == pytest.approx(why["value"], abs=told["tolerance"])
             assert len(parts) == 2
         assert http.post("/explain?top=9", json=records[2]).json()["explanations"][0]["value"] == why["value"]
+        for worker in multiprocessing.active_children():
+            worker.kill()
+        again = (http.post("/explain", json=records[0]) for _ in range(2))
+        assert [each.status_code for each in again] == [503, 200]
         refused = [("", records * 2, 413), ("?top=0", records, 422), ("?top=x", records, 422), ("", [{"x": 1}], 422)]
         for query, body, status in refused:
             assert http.post(f"/explain{query}", json=body).status_code == status
