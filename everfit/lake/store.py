@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 import pandas as pd
 import pyarrow as pa
 
 from everfit.errors import DataError, EverfitError
-from everfit.lake import labels, predictions, reading, seen
+from everfit.lake import answers, labels, predictions, reading, seen
 from everfit.lake.landing import Landing, hand_over, is_live, outcome
 from everfit.lake.records import Batch, Landed, LandedBatch, Snapshot, digest_of
 from everfit.lake.staging import discard, stage
@@ -193,6 +193,27 @@ class Lake:
         """Return what was predicted, with _batch, _row, _version and _at."""
         return predictions.read(self._table(model, "predictions"), version=version, batch_digest=batch_digest)
 
+    def types(self, model: str) -> pa.Schema:
+        """Return the columns that a model's data have by now, in their types; none when nothing has landed."""
+        state = self._table(model, "batches").state()
+        return state.schema if state else pa.schema([])
+
+    def record_answers(self, model: str, parts: Sequence[answers.Part]) -> bool:
+        """Keep what a service answered, each part of a writer once; whether anything of it is new."""
+        table = self._table(model, "predictions")
+        new = answers.record(table, parts)
+        if answers.tidy(table):
+            table.sweep()
+        return new
+
+    def close_period(self, model: str, *, fewest: int, before: datetime) -> bool:
+        """Make one batch of the answers since the last, if they are `fewest` or one is from `before`; whether so."""
+        table = self._table(model, "predictions")
+        closed = answers.close(table, fewest=fewest, before=before)
+        if closed:
+            table.sweep()
+        return closed
+
     def record_labels(self, model: str, said: pd.DataFrame, origin: str) -> int:
         """Keep what `labels.read` found at one place; return how many labels that changes. The later word wins."""
         return labels.record(self._table(model, "labels"), said, origin)
@@ -213,7 +234,8 @@ class Lake:
         return labels.latest(state, history=history)
 
     def _table(self, model: str, name: str) -> Table:
-        return Table(f"{self._settings.lake_uri.rstrip('/')}/{model}/{name}")
+        uri = f"{self._settings.lake_uri.rstrip('/')}/{model}/{name}"
+        return Table(uri, forever=name != "predictions")
 
 
 def _reasons(batch: Batch, broken: Mapping[int, str] | pd.DataFrame) -> dict[int, str]:

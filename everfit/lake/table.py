@@ -42,13 +42,21 @@ KEEP = {
     "delta.deletedFileRetentionDuration": "interval 36500 days",
     "delta.enableExpiredLogCleanup": "false",
 }
+# Of a table that is read as it is now, what was before goes after a while; of both, the rows that are in it stay.
+GO = {
+    "delta.logRetentionDuration": "interval 7 days",
+    "delta.deletedFileRetentionDuration": "interval 30 days",  # for so long they are known to be swept
+    "delta.enableExpiredLogCleanup": "true",
+}
+A_DAY = 24  # hours for which a reader may still be at it
 
 
 class Table:
     """One Delta table by its address, which may be a folder or an object store."""
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, *, forever: bool = True) -> None:
         self.uri = uri
+        self._retention = KEEP if forever else GO
 
     def state(self, version: int | None = None) -> State | None:
         """Return the table at a version, the newest when none is said; None when there is no table yet."""
@@ -78,13 +86,18 @@ class Table:
                     time.sleep(min(0.01 * 1.3**attempt, 1.0))
         raise Unavailable(f"{self.uri} is being written by others all the time.", do="Run the same command again.")
 
+    def sweep(self) -> None:
+        """Remove the files that no version of the last day names; only of a table that is read as it is now."""
+        with self._door("written"):
+            DeltaTable(self.uri).vacuum(A_DAY, dry_run=False, enforce_retention_duration=False)
+
     def _open(self, schema: pa.Schema) -> DeltaTable:
         try:
             return DeltaTable(self.uri)
         except TableNotFoundError:
             pass
         try:
-            return DeltaTable.create(self.uri, stored(schema), partition_by=[BATCH], configuration=KEEP)
+            return DeltaTable.create(self.uri, stored(schema), partition_by=[BATCH], configuration=self._retention)
         except DeltaError:
             return DeltaTable(self.uri)  # another process has just made it
 

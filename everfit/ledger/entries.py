@@ -35,6 +35,8 @@ Kind = Literal[
     "rolled_back",
     "predicted",
     "serving_refused",
+    "answers_not_kept",
+    "answers_set_aside",
 ]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 GENESIS = "0" * 64
@@ -64,6 +66,8 @@ SAYINGS: dict[str, tuple[str, ...]] = {
     "approval_wanted": ("v{version} waits for approval",),
     "rolled_back": ("back to v{version} from v{replaced}",),
     "serving_refused": ("v{version} cannot serve; v{kept} goes on", "v{version} cannot serve"),
+    "answers_not_kept": ("{lost} answers were given and not kept, {refused} requests refused",),
+    "answers_set_aside": ("answers that cannot be read are set aside in {file}",),
     "predicted": ("{rows} rows predicted by v{version}",),
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -16,10 +17,10 @@ import numpy as np
 from starlette.requests import Request
 
 from everfit import evaluation
-from everfit.errors import Unavailable, first_line
 from everfit.ledger import Ledger
 from everfit.personal import Personal
 from everfit.serving.abstaining import Reason, without
+from everfit.errors import EverfitError, Unavailable, first_line
 from everfit.serving.drain import drain
 from everfit.serving.following import Follower
 from everfit.serving.journal import Journal
@@ -27,10 +28,11 @@ from everfit.serving.metrics import Metrics
 from everfit.serving.served import FEW, Served
 from everfit.serving.tokens import holder_of
 from everfit.serving.watching import Watch, log_lag
+from everfit.serving.unkept import Unkept
 from everfit.spec import ModelSpec, Serve
 
 LOOKS = 1.0  # seconds between two looks at who is champion
-DRAINS = 5.0  # seconds between two hand-overs to the lake
+DRAINS = 30.0  # seconds between two hand-overs to the lake
 
 
 class Refused(Exception):
@@ -53,9 +55,11 @@ class Service:
     personal: Personal
     busy: int = field(default=0, init=False)
     watch: Watch = field(init=False)
+    unkept: Unkept = field(init=False)
 
     def __post_init__(self) -> None:
         self.watch = Watch(self.spec.name)
+        self.unkept = Unkept(self.journal)
 
     @property
     def version(self) -> int | None:
@@ -76,7 +80,7 @@ class Service:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            self.journal.rotate()
+            await self.journal.settle()
             await self._drain()
 
     def admit(self, header: str) -> None:
@@ -112,7 +116,7 @@ class Service:
         many = len(records) > FEW
         predicted, doubts = await asyncio.to_thread(asked, served, columns) if many else asked(served, columns)
         answers = answers_of(predicted)
-        if self.spec.serve.log == "durable":
+        if self.spec.serve.log != "off":
             took = 1000 * (perf_counter() - began)
             await self._keep(entries(served, columns, answers, source, took, doubts, self.personal))
         self.metrics.answered(len(records), served.version)
@@ -120,11 +124,13 @@ class Service:
         return served, answers if served.abstention is None else without(answers, doubts)
 
     async def _keep(self, kept: Sequence[dict[str, Any]]) -> None:
+        limits = self.spec.serve
         try:
-            await self.journal.write(kept)
+            await self.journal.write(kept, may_lose=limits.may_lose if limits.log == "async" else 0)
         except OSError as cause:
             self.metrics.failed("log")
-            if self.spec.serve.when_log_fails == "refuse":
+            self.unkept.note(len(kept), cause, refused=limits.when_log_fails == "refuse")
+            if limits.when_log_fails == "refuse":
                 why = f"the answer could not be kept: {first_line(cause)}"
                 raise Refused(503, "log", why) from cause
 
@@ -142,16 +148,27 @@ class Service:
             self.metrics.judged(last)
 
     async def _drain(self) -> None:
+        await asyncio.to_thread(self._hand_over)
+
+    def _hand_over(self) -> None:
+        """Hand what is written over to the lake, and tell the ledger of what could not be written."""
+        settings = self.follower.settings
         self.journal.rotate()
         try:
-            await asyncio.to_thread(drain, self.follower.settings, self.spec, self.journal.folder)
-        except Unavailable:
+            drain(settings, self.spec, self.journal.folder)
+            self.unkept.tell(settings, self.spec.name)
+        except (EverfitError, OSError) as cause:
             self.metrics.failed("lake")
+            logging.getLogger("everfit").warning("%s: answers wait on disk: %s", self.spec.name, first_line(cause))
 
     async def _every(self, seconds: float, do: Any) -> None:
         while True:
             await asyncio.sleep(seconds)
-            await do()
+            try:
+                await do()
+            except Exception:  # the next time may go well, and nobody else would look again
+                self.metrics.failed("upkeep")
+                logging.getLogger("everfit").exception("%s: the service goes on without %s", self.spec.name, do)
 
     def refused(self) -> dict[str, str]:
         """Say which versions could not serve, and why."""
@@ -161,7 +178,8 @@ class Service:
         """Return the metrics as text."""
         if served := self.follower.served:
             self.metrics.serves(served.loaded.card, served.version, served.compiled is not None)
-        return self.metrics.text(self.version, self.journal.waiting, self.busy, log_lag(self.journal.folder))
+        lag, lost = log_lag(self.journal.folder), self.unkept.lost
+        return self.metrics.text(self.version, self.journal.waiting, self.busy, lag, lost)
 
     def about(self) -> dict[str, Any]:
         """Say which model answers, since when it is known, and how good it was."""

@@ -2,48 +2,144 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
+from everfit.errors import DataError, first_line
 from everfit.features import casts
+from everfit.files import replacing
 from everfit.lake import Lake
-from everfit.serving.journal import closed
+from everfit.lake.answers import Part
+from everfit.lake.predictions import to_table
+from everfit.ledger import Ledger
+from everfit.locks import locked
+from everfit.reserved import ASKED_AT, LATENCY, PREDICTION_ID, SOURCE, VERSION
+from everfit.serving.journal import Closed, closed
 from everfit.settings import Settings
+from everfit.sources.types import BOOL, DOUBLE, INT, MOMENT, STRING
 from everfit.spec import ModelSpec
 
-ID, ASKED_AT, LATENCY, SOURCE, ABSTAINED = "prediction_id", "asked_at", "latency_ms", "source", "abstained"
+ASIDE = "aside"
+KNOWN = ("id", "at", "ms", "version", "source", "prediction", "probabilities", "fields")
+LARGE = 2**63
 
 
 def drain(settings: Settings, spec: ModelSpec, folder: Path) -> int:
-    """Hand over what nobody writes to any more, and remove it; return how many answers that were.
+    """Hand over what nobody writes to any more, in one append, and remove it; return how many answers that were.
 
-    A file is one batch in the lake, under its own name: handed over twice, it is there once.
+    What cannot be read is set aside, with an alert in the ledger, and holds back nothing. Raise InputError or
+    Unavailable when the lake cannot be written: then everything waits where it is.
     """
-    lake, total = Lake(settings), 0
-    for path, held in closed(folder):
-        for version in sorted({entry["version"] for entry in held}):
-            rows = frame_of([entry for entry in held if entry["version"] == version])
-            lake.record_predictions(spec.name, rows, version=version, batch_digest=path.stem)
-        path.unlink()
-        total += len(held)
-    return total
+    if not folder.is_dir():
+        return 0
+    lake, parts, done = Lake(settings), list[Part](), list[Path]()
+    with locked(folder / ".drain"):
+        known = lake.types(spec.name)
+        for file in closed(folder):
+            if rows := _readable(settings, spec, file, known):
+                parts.append(Part(file.writer, file.number, rows))
+            done.append(file.path)
+        if parts:
+            lake.record_answers(spec.name, parts)
+        for path in done:
+            path.unlink()
+    return sum(len(part.rows) for part in parts)
 
 
-def frame_of(entries: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    """Return answers as rows: the fields that they were asked with, what was said, and the circumstances."""
+def _readable(settings: Settings, spec: ModelSpec, file: Closed, known: pa.Schema) -> pa.Table | None:
+    """Return the rows of a file, having set aside what is none; None when there are none."""
+    if file.broken:
+        _set_aside(settings, spec, file.path, b"\n".join(file.broken), f"{len(file.broken)} line(s) are no answers")
+    try:
+        return rows_of(file.entries, known) if file.entries else None
+    except (DataError, pa.ArrowException, TypeError, ValueError, AttributeError) as cause:
+        _set_aside(settings, spec, file.path, file.path.read_bytes(), first_line(cause))
+        return None
+
+
+def _set_aside(settings: Settings, spec: ModelSpec, path: Path, held: bytes, why: str) -> None:
+    """Keep what nobody can read beside the journal, and say so once."""
+    aside = path.parent / ASIDE / path.name
+    with replacing(aside) as half:
+        half.write_bytes(held)
+    logging.getLogger("everfit").error("%s: answers were set aside in %s: %s", spec.name, aside, why)
+    facts = {"file": str(aside)}
+    Ledger.of(settings).once("answers_set_aside", spec.name, path.stem, actor=settings.actor, reason=why, facts=facts)
+
+
+def rows_of(entries: Sequence[dict[str, Any]], known: pa.Schema) -> pa.Table:
+    """Return answers as rows: the fields that they were asked with, what was said, and the circumstances.
+
+    Fields get the types that the model's data have in the lake, `known`, where their values fit.
+    """
     said = {
-        ID: [entry["id"] for entry in entries],
+        PREDICTION_ID: [entry["id"] for entry in entries],
         ASKED_AT: casts.cast(pd.Series([entry["at"] for entry in entries]), "timestamp"),
-        LATENCY: [float(entry["ms"]) for entry in entries],
-        SOURCE: [entry["source"] for entry in entries],
-        ABSTAINED: [entry.get("abstained", "") for entry in entries],
-        "prediction": [entry["prediction"] for entry in entries],
+        LATENCY: [float(entry.get("ms", "nan")) for entry in entries],
+        SOURCE: [str(entry.get("source", "")) for entry in entries],
+        VERSION: [int(entry["version"]) for entry in entries],
+        "prediction": _plain([entry.get("prediction") for entry in entries]),
     }
-    shares = [
-        {f"probability_{name}": share for name, share in entry.get("probabilities", {}).items()} for entry in entries
-    ]
-    fields = pd.DataFrame([entry["fields"] for entry in entries]).astype(object)
-    return pd.concat([fields, pd.DataFrame(said), pd.DataFrame(shares)], axis=1)
+    shares = {f"probability_{name}" for entry in entries for name in entry.get("probabilities") or {}}
+    for name in sorted(shares):
+        label = name.removeprefix("probability_")
+        said[name] = [(entry.get("probabilities") or {}).get(label) for entry in entries]
+    for name in _names(entry.keys() - set(KNOWN) for entry in entries):
+        said[name] = _plain([entry.get(name) for entry in entries])
+    types = dict(zip(known.names, known.types, strict=True))
+    for name in _names(entry["fields"] for entry in entries):
+        values = [entry["fields"].get(name) for entry in entries]
+        said[kept_as(name, said)] = _typed(values, types.get(name))
+    return to_table(pd.DataFrame(said))
+
+
+def kept_as(name: str, taken: Iterable[str]) -> str:
+    """Name the column of a field: its own name, with an underscore behind it where that is taken.
+
+    >>> kept_as("Source", ["source"]), kept_as("colour", ["source"])
+    ('Source_', 'colour')
+    """
+    others = {each.lower() for each in taken}
+    while name.lower() in others:
+        name += "_"
+    return name
+
+
+def _names(keys: Iterable[Iterable[str]]) -> list[str]:
+    return list(dict.fromkeys(name for each in keys for name in sorted(each)))
+
+
+def _typed(values: list[Any], kind: pa.DataType | None) -> pd.Series:
+    """Return values in a type of the lake, or plainly where they do not fit."""
+    given = [value for value in values if value is not None]
+    if kind == MOMENT:
+        return casts.cast(pd.Series(values, dtype=object), "timestamp")
+    numbers = all(isinstance(value, int | float) for value in given)
+    if kind == INT and numbers and all(value == int(value) and abs(value) < LARGE for value in given if _real(value)):
+        return pd.Series([int(v) if v is not None and _real(v) else None for v in values], dtype="Int64")
+    if kind in (INT, DOUBLE) and numbers:
+        return pd.Series(values, dtype="float64")
+    if kind == BOOL and all(value in (0, 1) for value in given):
+        return pd.Series([None if value is None else bool(value) for value in values], dtype="boolean")
+    return _plain(values, text=kind == STRING)
+
+
+def _real(value: float) -> bool:
+    return abs(value) < float("inf")
+
+
+def _plain(values: list[Any], *, text: bool = False) -> pd.Series:
+    """Return values of one kind, as text where they are of several."""
+    kinds = {type(value) for value in values if value is not None}
+    if kinds and kinds <= {int, float} and not text:
+        large = any(abs(value) >= LARGE for value in values if isinstance(value, int))
+        return pd.Series(values, dtype="float64" if large or float in kinds else "Int64")
+    if kinds == {bool} and not text:
+        return pd.Series(values, dtype="boolean")
+    written = [value if value is None or isinstance(value, str) else str(value) for value in values]
+    return pd.Series([v if v is None else v.encode("utf-8", "replace").decode() for v in written], dtype="str")

@@ -10,96 +10,187 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import Any, BinaryIO
 from uuid import uuid4
 
+from everfit.errors import first_line
+
 ENDING = ".jsonl"
 LARGEST = 16 * 2**20  # bytes of one file, after which the next one is begun
+NEEDED = {"id", "at", "version", "fields"}  # of an entry
+
+
+@dataclass(frozen=True)
+class _Write:
+    """Some lines that are not on disk yet; nobody waits for those without `done`."""
+
+    lines: bytes
+    answers: int
+    done: asyncio.Future[None] | None
 
 
 @dataclass
 class Journal:
     """The answers of one process, as lines of JSON. A file is held by a lock as long as somebody writes to it.
 
-    `write` returns once its lines are on disk; all that wait meanwhile share the next sync (group commit). What cannot
-    be written raises OSError, for everybody who waited for it.
+    All writes that wait at the same time share one sync (group commit). Files are named by their writer and a number
+    that grows, so that what was handed over needs one number for each writer. `lost` are answers that were given and
+    could not be kept, and `failure` is why the last write failed; empty when it did not.
     """
 
     folder: Path
+    waiting: int = field(default=0, init=False)
+    lost: int = field(default=0, init=False)
+    failure: str = field(default="", init=False)
+    _writer: str = field(default_factory=lambda: uuid4().hex, init=False)
+    _number: int = field(default=0, init=False)
     _file: BinaryIO | None = field(default=None, init=False)
-    _waiting: list[tuple[bytes, asyncio.Future[None]]] = field(default_factory=list, init=False)
-    _writer: asyncio.Task[None] | None = field(default=None, init=False)
+    _lock: Lock = field(default_factory=Lock, init=False)  # the file may be let go while a thread writes to it
+    _waiting: list[_Write] = field(default_factory=list, init=False)
+    _task: asyncio.Task[None] | None = field(default=None, init=False)
 
-    async def write(self, entries: Sequence[dict[str, Any]]) -> None:
-        """Keep some answers."""
+    async def write(self, entries: Sequence[dict[str, Any]], *, may_lose: int = 0) -> None:
+        """Keep some answers: return once they are on disk, or at once while at most `may_lose` answers are not.
+
+        Raise OSError, for everybody who waited, when they cannot be written. After that everybody waits until it works
+        again. Whoever stops waiting has its answers kept all the same.
+        """
         lines = b"".join(json.dumps(entry, separators=(",", ":")).encode() + b"\n" for entry in entries)
-        done = asyncio.get_running_loop().create_future()
-        self._waiting.append((lines, done))
-        if self._writer is None or self._writer.done():
-            self._writer = asyncio.create_task(self._sync())
-        await done
+        self.waiting += len(entries)
+        waits = bool(self.failure) or self.waiting > may_lose
+        done = asyncio.get_running_loop().create_future() if waits else None
+        self._waiting.append(_Write(lines, len(entries), done))
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._sync())
+        if done:
+            await done
 
-    @property
-    def waiting(self) -> int:
-        """How many writes are not on disk yet."""
-        return len(self._waiting)
+    async def settle(self) -> None:
+        """Wait until nothing waits any more, and let go of the present file."""
+        if self._task:
+            await self._task
+        await asyncio.to_thread(self.rotate)
 
     async def _sync(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting, []
+            failure: Exception | None = None
             try:
-                await asyncio.to_thread(self._append, b"".join(lines for lines, _ in batch))
-            except OSError as cause:
-                for _, done in batch:
-                    done.set_exception(cause)
-            else:
-                for _, done in batch:
-                    done.set_result(None)
+                await asyncio.to_thread(self._append, b"".join(write.lines for write in batch))
+            except Exception as cause:  # noqa: BLE001 - whatever it is, those who wait must hear of it
+                failure = cause
+            self.failure = first_line(failure) if failure else ""
+            for write in batch:
+                self._tell(write, failure)
+
+    def _tell(self, write: _Write, failure: Exception | None) -> None:
+        self.waiting -= write.answers
+        if write.done is None:
+            self.lost += write.answers if failure else 0
+        elif write.done.done():  # its request was cancelled meanwhile
+            return
+        elif failure:
+            write.done.set_exception(failure)
+        else:
+            write.done.set_result(None)
 
     def _append(self, lines: bytes) -> None:
-        file = self._open()
-        before = file.tell()
-        try:
-            file.write(lines)
-            file.flush()
-            os.fdatasync(file.fileno())
-        except OSError:
-            with suppress(OSError):  # half a line would hide the next one
-                file.truncate(before)
-            self.rotate()
-            raise
-        if file.tell() >= LARGEST:
-            self.rotate()
+        with self._lock:
+            file = self._open()
+            before = file.tell()
+            try:
+                _write_all(file, lines)
+                os.fdatasync(file.fileno())
+            except OSError:
+                with suppress(OSError):  # nobody writes behind half a line: the file is let go
+                    file.truncate(before)
+                self._let_go()
+                raise
+            if file.tell() >= LARGEST:
+                self._let_go()
 
     def _open(self) -> BinaryIO:
+        if self._file and os.fstat(self._file.fileno()).st_nlink == 0:
+            self._let_go()  # somebody removed it: what is written there is nowhere
         if self._file is None:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._file = (self.folder / f"{uuid4().hex}{ENDING}").open("ab", buffering=0)
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _sync_folder(self.folder)
+            self._file = self._begin()
         return self._file
+
+    def _begin(self) -> BinaryIO:
+        """Begin a file that is locked before others can see it: one that is free and empty would be taken away."""
+        if not self.folder.is_dir():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            _sync_folder(self.folder.parent)
+        path = self.folder / f"{self._writer}-{self._number:08}{ENDING}"
+        hidden = path.with_suffix(".new")
+        file = hidden.open("wb", buffering=0)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            hidden.rename(path)
+            _sync_folder(self.folder)
+        except OSError:
+            file.close()
+            hidden.unlink(missing_ok=True)
+            raise
+        self._number += 1
+        return file
 
     def rotate(self) -> None:
         """Let go of the present file, so that it can be drained; the next answer begins another."""
+        with self._lock:
+            self._let_go()
+
+    def _let_go(self) -> None:
         file, self._file = self._file, None
         if file:
             with suppress(OSError):
                 file.close()
 
 
-def closed(folder: Path) -> Iterator[tuple[Path, list[dict[str, Any]]]]:
-    """Yield the files that nobody writes to any more, oldest first, with what they hold.
+def _write_all(file: BinaryIO, lines: bytes) -> None:
+    """Write all of it: a disk that is nearly full takes a part without an error."""
+    rest = memoryview(lines)
+    while rest:
+        rest = rest[file.write(rest) :]
+
+
+@dataclass(frozen=True)
+class Closed:
+    """A file that nobody writes to any more: the `number`th of its writer, with its entries and lines that are none."""
+
+    path: Path
+    writer: str
+    number: int
+    entries: list[dict[str, Any]]
+    broken: list[bytes]
+
+
+def closed(folder: Path) -> Iterator[Closed]:
+    """Yield the files that nobody writes to any more, those of one writer in the order of their numbers.
 
     The last line of a process that was killed may be cut off: nobody was told of it.
     """
-    for path in sorted(folder.glob(f"*{ENDING}"), key=lambda file: file.stat().st_mtime):
+    for path in sorted(folder.glob(f"*{ENDING}")):
         with path.open("rb") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 continue
-            lines = file.read().split(b"\n")
-            yield path, [json.loads(line) for line in lines[:-1]]
+            lines = file.read().split(b"\n")[:-1]
+        writer, _, number = path.stem.rpartition("-")
+        named = (writer, int(number)) if writer and number.isdecimal() else (path.stem, 0)
+        read = [_entry(line) for line in lines]
+        broken = [line for line, entry in zip(lines, read, strict=True) if entry is None]
+        yield Closed(path, *named, [entry for entry in read if entry is not None], broken)
+
+
+def _entry(line: bytes) -> dict[str, Any] | None:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return None
+    return entry if isinstance(entry, dict) and entry.keys() >= NEEDED else None
 
 
 def _sync_folder(folder: Path) -> None:

@@ -26,6 +26,8 @@ class Metrics:
         self._version = Gauge("everfit_model_version", "The version that answers.", ["model"], registry=self.registry)
         self._waiting = Gauge("everfit_log_waiting", "Answers that are not on disk yet.", ["model"],
                               registry=self.registry)  # fmt: skip
+        self._lost = Gauge("everfit_answers_lost", "Answers that were given and could not be kept.", ["model"],
+                           registry=self.registry)  # fmt: skip
         self._running = Gauge("everfit_running", "Requests under way.", ["model"], registry=self.registry)
         self._lag = Gauge("everfit_log_lag_seconds", "Age of the oldest answer that is not in the lake.", ["model"],
                           registry=self.registry)  # fmt: skip
@@ -77,10 +79,11 @@ class Metrics:
         self._rise.labels(self._model, version).set(last.rise)
         self._judged.labels(self._model, version).set(last.at)
 
-    def text(self, version: int | None, waiting: int, running: int, lag: float) -> bytes:
+    def text(self, version: int | None, waiting: int, running: int, lag: float, lost: int) -> bytes:
         """Return all of it in Prometheus' format."""
         self._version.labels(self._model).set(version or 0)
         self._waiting.labels(self._model).set(waiting)
         self._running.labels(self._model).set(running)
         self._lag.labels(self._model).set(lag)
+        self._lost.labels(self._model).set(lost)
         return generate_latest(self.registry)

@@ -27,7 +27,12 @@ class Abstain(Part):
 class Serve(Part):
     """What the service keeps of its answers, and what it lets a client ask for."""
 
-    log: Literal["durable", "off"] = Field("durable", description="durable: an answer is on disk before it is given.")
+    log: Literal["durable", "async", "off"] = Field(
+        "durable", description="durable: an answer is on disk before it is given; async: it is written meanwhile."
+    )
+    may_lose: int = Field(
+        1_000, ge=1, description="With log: async, so many answers at most may be given and not be on disk yet."
+    )
     when_log_fails: Literal["refuse", "answer"] = Field(
         "refuse", description="When an answer cannot be kept: refuse it (503), or give it all the same."
     )

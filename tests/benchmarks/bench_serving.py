@@ -188,7 +188,7 @@ def killed(child: subprocess.Popen[bytes], settings: Settings, port: int, bodies
 
     seen = asyncio.run(both())
     child.wait()
-    kept = {entry["id"] for _, held in closed(settings.home / "answers" / MODEL) for entry in held}
+    kept = {entry["id"] for file in closed(settings.home / "answers" / MODEL) for entry in file.entries}
     lake = set(registry_predictions(settings))
     lost = set(seen.ids) - kept - lake
     print(f"killed under load: {len(seen.ids):,} answers were given, {len(lost)} of them are lost")

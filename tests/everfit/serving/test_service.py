@@ -116,13 +116,17 @@ def test_every_answer_is_in_the_lake_once(service, settings, frame):
     assert not list(service.journal.folder.glob("*.jsonl"))
 
 
-@pytest.mark.parametrize(("policy", "status"), [("refuse", 503), ("answer", 200)])
-def test_what_cannot_be_kept_is_refused_or_given_as_the_model_file_says(settings, champion, policy, status):
+@pytest.mark.parametrize(("policy", "status", "lost"), [("refuse", 503, 0), ("answer", 200, 2)])
+def test_what_cannot_be_kept_is_refused_or_given_and_counted(settings, champion, ledger, policy, status, lost):
     service = service_of(spec_of(when_log_fails=policy), settings)
     service.journal.folder = settings.home / "ledger.db"  # a file, where no folder can be
     with TestClient(make_app(service)) as http:
-        assert http.post("/predict", json=RECORD).status_code == status
-        assert 'kind="log"' in service.measured().decode()
+        assert [http.post("/predict", json=RECORD).status_code for _ in range(2)] == [status] * 2
+        measured = service.measured().decode()
+        assert 'kind="log"' in measured
+        assert f'everfit_answers_lost{{model="bike"}} {lost:.1f}' in measured
+    (alert,) = ledger.entries("bike", kinds=["answers_not_kept"])
+    assert alert.facts == {"lost": lost, "refused": 2 - lost}
 
 
 def test_the_description_shows_the_fields_of_the_model(http):

@@ -1,0 +1,70 @@
+"""A service that is killed under load has kept every answer that a client has."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+
+from everfit.lake import Lake
+from everfit.serving.drain import drain
+from tests.everfit.serving.conftest import RECORD, spec_of
+
+SERVICE = """
+import sys
+from pathlib import Path
+from everfit.serving.running import run
+from everfit.settings import Settings
+from tests.everfit.serving.conftest import spec_of
+run(spec_of(), Settings(workspace=Path(sys.argv[1])), "127.0.0.1", int(sys.argv[2]))
+"""
+CLIENTS, ANSWERS = 6, 150
+
+
+def test_a_kill_under_load_loses_no_answer_that_a_client_has(settings, champion):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    url, given = f"http://127.0.0.1:{port}", list[str]()
+    command = [sys.executable, "-c", SERVICE, str(settings.workspace), str(port)]
+
+    def ask(_):
+        try:
+            with httpx.Client() as http:
+                while True:
+                    answers = http.post(f"{url}/predict", json=[RECORD] * 3).raise_for_status().json()["predictions"]
+                    given.extend(answer["id"] for answer in answers)
+        except httpx.TransportError:
+            return
+
+    with subprocess.Popen(command, cwd=Path.cwd()) as service, ThreadPoolExecutor(CLIENTS) as clients:
+        try:
+            wait_for(f"{url}/ready", service)
+            for client in range(CLIENTS):
+                clients.submit(ask, client)
+            while len(given) < ANSWERS and service.poll() is None:
+                time.sleep(0.01)
+        finally:
+            os.kill(service.pid, signal.SIGKILL)
+    assert len(given) >= ANSWERS
+    folder = settings.folder("answers", "bike")
+    drain(settings, spec_of(), folder)
+    kept = Lake(settings).predictions("bike")["prediction_id"]
+    assert set(given) <= set(kept)
+    assert kept.is_unique
+    assert not list(folder.glob("*.jsonl"))
+
+
+def wait_for(url, service):
+    """Wait until it answers; a service that ends before is no service."""
+    while service.poll() is None:
+        try:
+            if httpx.get(url).status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.1)
+    raise AssertionError(f"the service ended with {service.returncode}")
