@@ -17,6 +17,7 @@ from tasks.decide import Past, Watched, decide, news, past, recall, recollect, s
 from tasks.ingest import ingest
 from tasks.labels import Arrived, take_labels
 from tasks.land import land
+from tasks.live import ingest_live
 from tasks.silence import leave_word
 from tasks.states import plainly
 from tasks.steps import rename_run, stopwatch
@@ -30,9 +31,9 @@ def monitor(model: str, data: str = "", labels: str = "") -> Any:
     """Validate every new batch, compare it with the champion's past, decide, and start what is due.
 
     Labels that came alone are joined first and judged like a batch. What is named is looked at, and nothing else;
-    without either, what the model's own sources have new. A batch that is broken ends the run as failed, after
-    everything else was done: its message says what to repair. So does one that cannot be judged now. Before there is a
-    champion a deployment does nothing.
+    without either, what the model's own sources have new, and what a service was asked. A batch that is broken ends
+    the run as failed, after everything else was done: its message says what to repair. So does one that cannot be
+    judged now. Before there is a champion a deployment does nothing.
     """
     spec = load_spec(model, Settings().models)
     champion = Champion(spec)
@@ -44,14 +45,14 @@ def monitor(model: str, data: str = "", labels: str = "") -> Any:
         before = past(spec)
         watched = _judge(spec, champion, before, arrived)
         if data or not labels:
-            watched += _follow_all(spec, champion, before, news(spec, ingest(spec, data)), stuck)
+            watched += _follow_all(spec, champion, before, news(spec, _batches(spec, data, before)), stuck)
         started = start_wanted(spec)
     if stuck:
         raise stuck[0]
     leave_word(spec, len(watched))
     result = summary(spec, [one for one in watched if data or not one.before], started, seconds)
     result["labels"] = arrived.to_dict() if arrived else None
-    return _ended(spec, result, data or labels or "what the source has new")
+    return _ended(spec, result, data or labels or "what is new")
 
 
 def _ended(spec: ModelSpec, result: dict[str, Any], looked_at: str) -> Any:
@@ -68,6 +69,11 @@ def _ended(spec: ModelSpec, result: dict[str, Any], looked_at: str) -> Any:
         )
     told = "; ".join((*result["reasons"], *result["next_steps"]))
     return Completed(name=in_short[0].upper() + in_short[1:], message=told[:1000], data=result)
+
+
+def _batches(spec: ModelSpec, data: str, before: Past) -> tuple[Batch, ...]:
+    """Bring in what is named; or else what the model's own source holds, and what a service was asked."""
+    return ingest(spec, data) if data else (*ingest(spec), *ingest_live(spec, before))
 
 
 def _judge(spec: ModelSpec, champion: Champion, before: Past, arrived: Arrived | None) -> list[Watched]:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from everfit import evaluation, features
 from everfit.lake import Lake, Snapshot, labels
+from everfit.reserved import ID
 from everfit.settings import Settings
 from everfit.spec import ModelSpec, TaskType
 from tasks.artifacts import publish_table
@@ -74,9 +75,19 @@ def labelled_rows(spec: ModelSpec, snapshot: Snapshot, form: str = "") -> pd.Dat
     """Read all rows of a snapshot whose label is known to it, in the order of time."""
     lake = Lake(Settings())
     frame = labels.complete(lake.read(snapshot), lake.labels(snapshot), spec.data)
+    frame = _of_use(spec, frame)
     labelled = frame[frame[spec.data.target].notna()] if spec.data.target in frame else frame
     evaluation.check_target(labelled if len(labelled) else frame, spec.data)
     return in_time(spec, labelled, form)
+
+
+def _of_use(spec: ModelSpec, frame: pd.DataFrame) -> pd.DataFrame:
+    """Leave out what a service was asked if it came in otherwise too, or lacks the weight or the group of a row."""
+    if ID not in frame:
+        return frame
+    needed = [name for name in (spec.data.weight, spec.data.group) if name in frame]
+    whole = frame[ID].isna() | frame[needed].notna().all(axis="columns")
+    return frame[whole & labels.first_words(frame, spec.data)].drop(columns=ID)
 
 
 def in_time(spec: ModelSpec, frame: pd.DataFrame, form: str = "") -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """Bring in what a source holds, once, as files that nothing changes any more."""
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import cast
@@ -12,7 +13,7 @@ from everfit.errors import SourceError, first_line
 from everfit.lake import Batch, Lake
 from everfit.ledger import Ledger
 from everfit.settings import Settings
-from everfit.sources import open_source
+from everfit.sources import Source, open_source
 from everfit.spec import ModelSpec, SqlSource
 from tasks.steps import say, step
 
@@ -22,36 +23,41 @@ def ingest(spec: ModelSpec, data: str = "") -> tuple[Batch, ...]:
     """Stage every batch of `data`, or of the model's own source; rows stay on disk.
 
     The same content is the same batch: staging it twice changes nothing. A file that has landed is not read again
-    until it changes.
+    until it changes. A model that is served may live on what it is asked: its own source may be gone.
     """
     settings = Settings()
-    lake, ledger = Lake(settings), Ledger.of(settings)
     validation.warm_up()  # what judges the rows starts in a process of its own while they are read
-    sources = open_source(data or spec.data.source, base=settings.workspace, secrets=secret)
+    try:
+        sources = open_source(data or spec.data.source, base=settings.workspace, secrets=secret)
+    except SourceError as gone:
+        if data or not Lake(settings).answered(spec.name):
+            raise
+        say(f"only live traffic: {first_line(gone)}", level=logging.WARNING)
+        return ()
     own = own_places(spec, settings) if data else {source.origin for source in sources}
-    batches = []
-    for source in sources:
-        stamp = source.stamp()
-        recalled = lake.recall(spec.name, source.origin, stamp)
-        batch = recalled or lake.stage(spec.name, source)
-        batch = replace(batch, own=source.origin in own)
-        landed = recalled is not None or lake.known(spec.name, batch.digest)
-        if landed and not recalled:
-            lake.discard(batch)
-            if batch.own:
-                lake.hand_over(batch, own)
-            ledger.once(  # a process may have died right after it had landed
-                "ingested",
-                spec.name,
-                lake.landing_of(batch),
-                actor=settings.actor,
-                reason=batch.origin,
-                facts={"rows": batch.rows},
-            )
-            lake.remember(batch, stamp)
-        say(f"{batch.rows:,} rows from {batch.origin}, batch {batch.digest[:8]}{', landed before' if landed else ''}")
-        batches.append(batch)
-    return tuple(batches)
+    return tuple(bring(spec, source, own) for source in sources)
+
+
+def bring(spec: ModelSpec, source: Source, own: Collection[str]) -> Batch:
+    """Stage one source, or find that its batch has landed; its next content replaces it if its place is an `own` one.
+
+    The ledger is told of a landing again if a process died right after it.
+    """
+    settings = Settings()
+    lake, stamp = Lake(settings), source.stamp()
+    recalled = lake.recall(spec.name, source.origin, stamp)
+    batch = recalled or lake.stage(spec.name, source)
+    batch = replace(batch, own=source.origin in own)
+    landed = recalled is not None or lake.known(spec.name, batch.digest)
+    if landed and not recalled:
+        lake.discard(batch)
+        if batch.own:
+            lake.hand_over(batch, own)
+        subject, facts = lake.landing_of(batch), {"rows": batch.rows}
+        Ledger.of(settings).once("ingested", spec.name, subject, actor=settings.actor, reason=batch.origin, facts=facts)
+        lake.remember(batch, stamp)
+    say(f"{batch.rows:,} rows from {batch.origin}, batch {batch.digest[:8]}{', landed before' if landed else ''}")
+    return batch
 
 
 def own_places(spec: ModelSpec, settings: Settings) -> set[str]:

@@ -11,8 +11,10 @@ from everfit import evaluation, registry
 from everfit.errors import DataError, InputError, NoFiles, first_line
 from everfit.lake import Lake, labels
 from everfit.lake.keys import canonical
+from everfit.lake.outcome import Kept, Said, kept
 from everfit.ledger import Ledger
-from everfit.reserved import ORDER, ORIGIN, ROW
+from everfit.reserved import ID, KEY, ORDER, ORIGIN, PREDICTION_ID, ROW, VERSION
+from everfit.schema import Kind
 from everfit.settings import Settings
 from everfit.sources import Source, open_source
 from everfit.spec import ModelSpec
@@ -38,21 +40,51 @@ class Arrived:
 def take_labels(spec: ModelSpec, source: str = "") -> Arrived | None:
     """Keep the labels of a source, or of the model's own; return what is to be judged, None when nothing is.
 
-    All files are read before any label is kept, so that a mistake leaves nothing half-written. Labels of rows that
-    are not known are kept for when these come. What a run that died has kept, the next one returns.
+    Labels of rows that are not known are kept for when these come. What a run that died has kept, the next one
+    returns, as it does what `everfit labels` has kept since.
     """
     settings = Settings()
     lake, ledger = Lake(settings), Ledger.of(settings)
-    if places := _opened(spec, settings, source):
-        for origin, said in _read(spec, settings, lake, places):
-            news = lake.record_labels(spec.name, said, origin)
-            say(f"{len(said):,} labels from {origin}, {news:,} of them new")
+    keep_labels(spec, source)
     snapshot = lake.snapshot(spec.name)
     if not snapshot.labels_digest or snapshot.labels_version is None:
         return None
     known = lake.labels(snapshot)
-    _write_down(spec, settings, ledger, known, snapshot.labels_digest, snapshot.labels_version)
     return _arrived(spec, lake, ledger, known, snapshot.labels_digest)
+
+
+def keep_labels(spec: ModelSpec, source: str = "") -> Kept:
+    """Keep the labels of a source, or of the model's own, and say what became of each; nothing is judged.
+
+    All files are read before any label is kept, so that a mistake leaves nothing half-written. The same again changes
+    nothing.
+    """
+    settings = Settings()
+    lake, ledger = Lake(settings), Ledger.of(settings)
+    said = _read(spec, settings, lake, _opened(spec, settings, source))
+    before = lake.labels(spec.name)
+    for one in said:
+        news = lake.record_labels(spec.name, one.labels, one.origin)
+        say(f"{len(one.labels):,} labels from {one.origin}, {news:,} of them new")
+    snapshot = lake.snapshot(spec.name)
+    known = lake.labels(snapshot)
+    if snapshot.labels_version is not None:
+        _write_down(spec, settings, ledger, known, snapshot.labels_digest, snapshot.labels_version)
+    if not said:
+        return Kept()
+    named = pd.concat([one.labels[KEY] for one in said])
+    here = known[known[KEY].isin(named)].reset_index(drop=True)
+    at, late = _joined(spec, lake, ledger, here)
+    return kept(said, here, before, unknown=len(here) - len(np.unique(at[at >= 0])), late=late)
+
+
+def _joined(spec: ModelSpec, lake: Lake, ledger: Ledger, fresh: pd.DataFrame) -> tuple[np.ndarray, int]:
+    """Return the positions of labels whose rows are known, and how many are about answers of earlier champions only."""
+    names = [name for name in (*spec.data.ids, spec.data.time, ID) if name]
+    said = lake.answers(spec.name, spec.data)
+    landed, asked = (labels.matches(rows, fresh, spec.data) for rows in (lake.known_rows(spec.name, names), said))
+    now = asked[(said[VERSION] == ledger.champion(spec.name)).to_numpy()] if len(said) else asked
+    return np.concatenate([landed, asked]), len(set(asked[asked >= 0]).difference(now))
 
 
 def _opened(spec: ModelSpec, settings: Settings, named: str) -> list[Source]:
@@ -67,24 +99,30 @@ def _opened(spec: ModelSpec, settings: Settings, named: str) -> list[Source]:
         return []
 
 
-def _read(spec: ModelSpec, settings: Settings, lake: Lake, places: list[Source]) -> list[tuple[str, pd.DataFrame]]:
-    if not spec.data.ids:
-        raise InputError(
-            f"{spec.name}: labels that come alone find their rows by the ids, and the model file names no ids.",
-            do="Name the column(s) that name a row in data.ids of the model file.",
-        )
+def _read(spec: ModelSpec, settings: Settings, lake: Lake, places: list[Source]) -> list[Said]:
+    if not places:
+        return []
     champion = registry.require_champion(Ledger.of(settings), spec.name)
     kind = registry.schema_of(settings, spec.name, champion).to_dict()[spec.data.target]
     read = []
     for source in places:
         batch = lake.stage(spec.name, source, apart=True)
         try:
-            said = labels.read(lake.read(batch).drop(columns=ROW), spec.data, kind, source.origin)
+            read.append(_said(spec, lake.read(batch).drop(columns=ROW), kind, source.origin))
         finally:
             lake.discard(batch)
-        _check_classes(spec, lake, said, source.origin)
-        read.append((source.origin, said))
+        _check_classes(spec, lake, read[-1].labels, source.origin)
     return read
+
+
+def _said(spec: ModelSpec, frame: pd.DataFrame, kind: Kind, origin: str) -> Said:
+    if not spec.data.ids and PREDICTION_ID not in frame:
+        raise InputError(
+            f"{spec.name}: labels that come alone find their rows by the ids, and the model file names no ids.",
+            why=f"{origin} has no column '{PREDICTION_ID}' either, by which the service names its answers.",
+            do="Name the column(s) that name a row in data.ids of the model file, or add the ids of the answers.",
+        )
+    return Said.of(frame, labels.read(frame, spec.data, kind, origin), spec.data, origin)
 
 
 def _check_classes(spec: ModelSpec, lake: Lake, said: pd.DataFrame, origin: str) -> None:
@@ -123,9 +161,7 @@ def _arrived(spec: ModelSpec, lake: Lake, ledger: Ledger, known: pd.DataFrame, d
     seen = [e.facts["version"] for e in ledger.entries(spec.name, kinds=["labelled"]) if e.subject in judged]
     after = max([*seen, made.get("labels_version") or -1])
     fresh = known[known[ORDER] > after].reset_index(drop=True)
-    names = [name for name in (*spec.data.ids, spec.data.time) if name]
-    rows = lake.known_rows(spec.name, names), lake.predictions(spec.name)
-    at = np.concatenate([labels.matches(frame, fresh, spec.data) for frame in rows])
+    at, _ = _joined(spec, lake, ledger, fresh)
     joined = len(np.unique(at[at >= 0]))
     arrived = Arrived(digest, int(after), joined, len(fresh) - joined)
     level = logging.WARNING if arrived.unknown else logging.INFO

@@ -9,7 +9,7 @@ import pandas as pd
 from everfit import evaluation, registry
 from everfit.lake import Lake, labels
 from everfit.lake.keys import keys_of
-from everfit.reserved import AT, BATCH, KEY, NEW, ORDER
+from everfit.reserved import AT, BATCH, ID, NEW, ORDER
 from everfit.scoring import as_predicted
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
@@ -53,6 +53,7 @@ def meet(
         labels_digest=made.get("labels_digest", ""),
     )
     rows, had = lake.since(learnt, target=spec.data.target, but=but), lake.labels(learnt)
+    rows = rows[labels.first_words(rows, spec.data)]
     gone = lake.replaced(learnt)
     gone = gone[_has_label(spec, labels.complete(gone, had, spec.data))]  # the others taught it nothing
     if len(rows) and len(gone):
@@ -70,16 +71,19 @@ def meet(
 
 def _asked(spec: ModelSpec, lake: Lake, loaded: registry.Loaded, frame: pd.DataFrame | None) -> pd.DataFrame:
     """Return what the champion said about rows that never landed, the latest word on each."""
-    said = lake.predictions(spec.name, version=loaded.version)
-    columns = labels.key_columns(said, spec.data)
-    if said.empty or not columns:
+    said = lake.answers(spec.name, spec.data, version=loaded.version)
+    ways = labels.key_columns(said, spec.data)
+    if said.empty or not ways:
         return said.iloc[:0]
-    names = columns[-1]
-    said = said.assign(**{KEY: keys_of(said, names)}).sort_values(AT, kind="stable").drop_duplicates(KEY, keep="last")
-    known = [lake.known_rows(spec.name, names)] + ([] if frame is None else [frame])
-    landed = [keys_of(rows, names) for rows in known if all(name in rows for name in names)]
-    only = said[KEY].notna() & ~said[KEY].isin(pd.concat(landed) if landed else [])
-    return in_time(spec, said[only], loaded.format_of(spec.data.time))
+    said = said.sort_values(AT, kind="stable")
+    keyed, stays = np.zeros(len(said), dtype=bool), np.ones(len(said), dtype=bool)
+    for names in ways[-2:] if ID in said else ways[-1:]:  # as exactly as they are named, and as they were answered
+        key, known = keys_of(said, names), [lake.known_rows(spec.name, names)] + ([] if frame is None else [frame])
+        landed = [keys_of(rows, names) for rows in known if all(name in rows for name in names)]
+        keyed |= key.notna().to_numpy()
+        again = key.duplicated(keep="last") | key.isin(pd.concat(landed) if landed else [])
+        stays &= ~(key.notna() & again).to_numpy()
+    return in_time(spec, said[keyed & stays], loaded.format_of(spec.data.time))
 
 
 def losses(spec: ModelSpec, loaded: registry.Loaded, met: Met) -> pd.DataFrame:

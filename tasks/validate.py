@@ -100,10 +100,11 @@ def _check(spec: ModelSpec, settings: Settings, batch: Batch) -> Checked:
     frame = Lake(settings).read(batch)
     suites = validation.load_suites(spec.suites, settings.expectations, personal=spec.data.personal)
     later = {name for name in (spec.data.target, spec.data.weight) if name and not _known(frame, name)}
+    later |= unasked(spec, settings, batch)
     report = validation.run(suites, frame, model=spec.name, origin=batch.origin, without=later)
     page = validation.write_page(report, settings.reports(spec.name) / f"data-{batch.digest[:12]}.html")
     publish_report(spec.name, "data-report", f"{spec.name}: data checks", validation.to_markdown(report), page)
-    warned, blocked = _schema_changes(spec, settings, batch.schema)
+    warned, blocked = _schema_changes(spec, settings, batch)
     told = {change.column for change in blocked if change.kind in ("removed", "retyped")}
     infinite = [f"{name}: {count:,} infinite value(s), read as missing" for name, count in batch.infinite.items()]
     return Checked(
@@ -132,13 +133,19 @@ def _known(frame: pd.DataFrame, name: str) -> bool:
     return name in frame and bool(frame[name].notna().any())
 
 
-def _schema_changes(spec: ModelSpec, settings: Settings, came: Schema) -> tuple[tuple[Change, ...], tuple[Change, ...]]:
+def _schema_changes(spec: ModelSpec, settings: Settings, batch: Batch) -> tuple[tuple[Change, ...], tuple[Change, ...]]:
     """Compare a batch's columns with those that the champion learnt from; without one, anything goes."""
-    expected = champion_schema(Ledger.of(settings), spec.name)
+    expected, came = champion_schema(Ledger.of(settings), spec.name), batch.schema
     if expected is None:
         return (), ()
-    later = () if spec.data.target in came.names else (spec.data.target, spec.data.weight)
-    return judge_changes(expected, came, spec.data.on_change, but=later)
+    later = set() if spec.data.target in came.names else {spec.data.target, spec.data.weight}
+    return judge_changes(expected, came, spec.data.on_change, but=later | unasked(spec, settings, batch))
+
+
+def unasked(spec: ModelSpec, settings: Settings, batch: Batch) -> set[str]:
+    """Return the columns that a service does not ask for, if the batch is what it was asked: they cannot be missing."""
+    expected = champion_schema(Ledger.of(settings), spec.name) if batch.live else None
+    return set(expected.names).difference(batch.schema.names) if expected else set()
 
 
 def champion_schema(ledger: Ledger, model: str) -> Schema | None:

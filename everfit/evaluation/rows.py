@@ -11,10 +11,10 @@ from pandas.api import types
 
 from everfit.features import casts
 from everfit.lake.columns import EXACT
-from everfit.reserved import BATCH, ROW
+from everfit.reserved import BATCH, ID, ROW
 from everfit.sources.types import INT_END
 
-BOOKKEEPING = (BATCH, ROW)
+BOOKKEEPING = (BATCH, ROW, ID)
 MIX = np.uint64(0x9E3779B97F4A7C15)
 HASHING = 3  # how `row_hashes` does it; what was hashed in one way says nothing to another
 

@@ -18,7 +18,7 @@ SAMPLE = 100_000  # rows looked at; evenly spaced, so that a sorted file shows a
 FEW_LEVELS = 50  # more levels than this are averaged over the target instead of listed
 NEARLY = 0.95  # share of values that must agree before a column is read as something else than it says
 SAID = "the model file says so"
-BOOKKEEPING = ("_batch", "_row")
+BOOKKEEPING = ("_batch", "_row", "_prediction_id")
 
 
 class Wanted(Protocol):

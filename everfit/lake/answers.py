@@ -22,13 +22,14 @@ from everfit.lake.columns import conform, merge
 from everfit.lake.records import Change
 from everfit.lake.state import State
 from everfit.lake.table import Table
-from everfit.reserved import ASKED_AT, BATCH, ROW
+from everfit.reserved import ASKED_AT, BATCH, LATENCY, PREDICTION_ID, ROW, SOURCE
 from everfit.sources.types import INT, MOMENT
 
 OPEN, CLOSED = "asked-", "live-"  # before the names of batches
 WRITER = "writer "  # before the name of a writer, the mark that holds how many of its parts are in
 MANY, LARGE = 64, 100_000  # open batches, before those of fewer rows than this are put together
 NONE = pa.schema([])
+SAID = {PREDICTION_ID, ASKED_AT, LATENCY, SOURCE, "prediction", "role", "abstained", "reasons"}
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,16 @@ def close(table: Table, *, fewest: int, before: datetime) -> bool:
         return _together(state, f"{CLOSED}{number:08}", there, marks={CLOSED: number})
 
     return table.commit(NONE, decide)[1] if table.state() else False
+
+
+def kept_as(field: str) -> str:
+    """Name the column of a field that was asked with: an underscore is put behind what names something said of it.
+
+    >>> kept_as("Source"), kept_as("probability_yes"), kept_as("colour")
+    ('Source_', 'probability_yes_', 'colour')
+    """
+    plain = field.lower().rstrip("_")
+    return f"{field}_" if plain in SAID or plain.startswith("probability_") else field
 
 
 def periods(state: State | None) -> list[str]:

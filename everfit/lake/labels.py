@@ -19,7 +19,7 @@ from everfit.lake.keys import canonical, keys_of
 from everfit.lake.records import Change
 from everfit.lake.state import FROM, State
 from everfit.lake.table import Table
-from everfit.reserved import BATCH, KEY, ORDER, ORIGIN, ROW
+from everfit.reserved import BATCH, ID, KEY, ORDER, ORIGIN, PREDICTION_ID, ROW
 from everfit.schema import Kind
 from everfit.sources.types import INT, STRING, to_lake
 from everfit.spec import Data
@@ -30,21 +30,31 @@ TRUTH = {"true": True, "1": True, "false": False, "0": False}
 def read(frame: pd.DataFrame, data: Data, kind: Kind, origin: str) -> pd.DataFrame:
     """Return the labels that a file holds, as `_key` and target; rows without a label or an id are left out.
 
+    A row's id is that of the answer that a service gave (`prediction_id`), or else the ids that the model file names.
     Raise InputError or DataError when the file has no ids, no target, or another kind of target than `kind`.
     """
-    for role, name in (("target", data.target), *(("ids", name) for name in data.ids)):
+    ids = () if PREDICTION_ID in frame else data.ids
+    for role, name in (("target", data.target), *(("ids", name) for name in ids)):
         if name not in frame:
             raise InputError(
                 f"{origin} has no column '{name}', which data.{role} of the model file names."
                 f"{did_you_mean(name, map(str, frame.columns))}",
-                why="Labels find their rows by the ids, and nothing else.",
+                why=f"Labels find their rows by the ids, or by the '{PREDICTION_ID}' of an answer, and nothing else.",
                 do="Add the column to the file of labels. Nothing of it was taken in.",
             )
-    dated = data.time in frame and data.time not in data.ids
-    keys = keys_of(frame, [*data.ids, data.time] if data.time and dated else data.ids)
+    keys = keys_in(frame, data)
     known = frame[data.target].notna() & keys.notna()
     said = pd.DataFrame({KEY: keys[known], data.target: _in_kind(frame[data.target][known], kind, origin)})
     return said.drop_duplicates(KEY, keep="last", ignore_index=True)
+
+
+def keys_in(frame: pd.DataFrame, data: Data) -> pd.Series:
+    """Return the ids that a file of labels names; null where it names none."""
+    alone = pd.Series(pd.NA, index=frame.index, dtype="str")
+    if data.ids and all(name in frame for name in data.ids):
+        dated = data.time in frame and data.time not in data.ids
+        alone = keys_of(frame, [*data.ids, data.time] if data.time and dated else data.ids)
+    return canonical(frame[PREDICTION_ID]).fillna(alone) if PREDICTION_ID in frame else alone
 
 
 def _in_kind(values: pd.Series, kind: Kind, origin: str) -> pd.Series:
@@ -151,8 +161,23 @@ def matches(frame: pd.DataFrame, labels: pd.DataFrame, data: Data) -> np.ndarray
 
 
 def key_columns(frame: pd.DataFrame, data: Data) -> list[Sequence[str]]:
-    """Return the columns by which labels may name these rows: the ids, and the ids with the time."""
+    """Return the columns by which labels may name these rows: the ids, these with the time, the id of an answer."""
+    answered: list[Sequence[str]] = [[ID]] if ID in frame else []
     if not data.ids or any(name not in frame for name in data.ids):
-        return []
+        return answered
     dated = data.time is not None and data.time in frame and data.time not in data.ids
-    return [data.ids, [*data.ids, data.time]] if data.time and dated else [data.ids]
+    return [data.ids, *([[*data.ids, data.time]] if data.time and dated else []), *answered]
+
+
+def first_words(frame: pd.DataFrame, data: Data) -> np.ndarray:
+    """Say which rows stay: of rows that a service was asked about none that came in otherwise, or is asked about again.
+
+    Such are the same row twice, and with its label would be learnt from twice.
+    """
+    asked = frame[ID].notna() if ID in frame else pd.Series(False, index=frame.index)
+    columns = [names for names in key_columns(frame, data) if names != [ID]]
+    if not asked.any() or not columns:
+        return np.ones(len(frame), dtype=bool)
+    keys = keys_of(frame, columns[-1])
+    again = keys.isin(keys[~asked]) | keys.where(asked).duplicated(keep="last")
+    return np.asarray(~(asked & keys.notna() & again))

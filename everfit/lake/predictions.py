@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.dataset as pads
 
 from everfit.lake.columns import to_frame
 from everfit.lake.records import Change
 from everfit.lake.state import State
 from everfit.lake.table import Table
-from everfit.reserved import AT, BATCH, REASON, ROW, VERSION
+from everfit.reserved import AT, BATCH, ID, PREDICTION_ID, REASON, ROW, SHADOW, VERSION
 from everfit.sources.types import INT, MOMENT, lake_schema, to_lake
 
 OURS = {BATCH, ROW, REASON, VERSION, AT}
@@ -57,6 +58,21 @@ def read(table: Table, *, version: int | None, batch_digest: str | None) -> pd.D
         return pd.DataFrame(columns=[BATCH, ROW, VERSION, AT])
     frame = in_order(state.dataset(None if batch_digest is None else [batch_digest]).to_table())
     return frame if version is None else frame[frame[VERSION] == version].reset_index(drop=True)
+
+
+def said(table: Table, names: Iterable[str | None], *, version: int | None = None) -> pd.DataFrame:
+    """Return what was said, with these columns of the rows, _version, _at, and _prediction_id where a service said it.
+
+    Answers that nobody was given are none.
+    """
+    state = table.state()
+    if state is None:
+        return pd.DataFrame(columns=[BATCH, VERSION, AT])
+    answer = ("prediction", PREDICTION_ID, "role", VERSION, AT)
+    wanted = [n for n in state.schema.names if n in (*names, *answer) or n.startswith("probability_")]
+    only = None if version is None else pads.field(VERSION) == version
+    frame = to_frame(state.dataset().to_table(columns=wanted, filter=only)).rename(columns={PREDICTION_ID: ID})
+    return frame[frame["role"] != SHADOW].drop(columns="role") if "role" in frame else frame
 
 
 def to_table(frame: pd.DataFrame) -> pa.Table:

@@ -15,7 +15,7 @@ from everfit.lake.landing import is_live, live_from
 from everfit.lake.records import Batch, Landed, Snapshot, digest_of
 from everfit.lake.state import State
 from everfit.lake.table import Table
-from everfit.reserved import BATCH, REASON, ROW
+from everfit.reserved import BATCH, ID, REASON, ROW
 from everfit.schema import kind_of
 from everfit.sources.types import BOOL, DOUBLE, MOMENT, STRING
 
@@ -118,7 +118,8 @@ def _part(batch: Batch, state: State | None, columns: list[str] | None) -> pa.Ta
     if state is None:
         raise gone(batch)
     kinds = batch.schema.to_dict()
-    names = [*(columns or kinds), ROW]
+    answered = batch.live and ID in state.schema.names
+    names = [*(columns or [*kinds, *([ID] if answered else [])]), ROW]
     spelt = {name.lower(): name for name in state.schema.names}
     table = state.dataset([batch.digest]).to_table(columns=[spelt[name.lower()] for name in names])
     table = table.rename_columns(names)

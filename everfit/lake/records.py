@@ -13,6 +13,8 @@ import pyarrow as pa
 
 from everfit.schema import Schema
 
+LIVE = "live traffic "  # before the number of a period, the origin of what a service was asked in it
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -30,6 +32,11 @@ class Batch:
     """Whether it comes from the model's own source, whose next content at the same place replaces it."""
     typed: bool = field(default=True, compare=False)
     """Whether its place said what a column is; the types of text are those that all of its values can be read as."""
+
+    @property
+    def live(self) -> bool:
+        """Whether it is what a service was asked."""
+        return self.origin.startswith(LIVE)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from everfit.errors import EverfitError, InputError, SourceError, Unavailable, is_full
 from everfit.lake.columns import write_rows
 from everfit.lake.records import Batch
-from everfit.reserved import ROW
+from everfit.reserved import ID, ROW
 from everfit.schema import Schema
 from everfit.sources import Source, Widened
 from everfit.sources.base import no_rows
@@ -76,7 +76,7 @@ def stage(model: str, source: Source, folder: Path, known: pa.Schema | None, *, 
             put(half, path)
         finally:
             half.unlink(missing_ok=True)
-    kinds = Schema.of(pa.schema([c for c in written.schema if c.type != NULL])).without([ROW])
+    kinds = Schema.of(pa.schema([c for c in written.schema if c.type != NULL])).without([ROW, ID])
     return Batch(model, path, written.digest, written.rows, source.origin, kinds, written.infinite, typed=source.typed)
 
 

@@ -11,12 +11,14 @@ import pyarrow as pa
 from everfit.errors import DataError, EverfitError
 from everfit.lake import answers, labels, predictions, reading, seen
 from everfit.lake.landing import Landing, hand_over, is_live, outcome
+from everfit.lake.live import Live
 from everfit.lake.records import Batch, Landed, LandedBatch, Snapshot, digest_of
 from everfit.lake.staging import discard, stage
 from everfit.lake.table import Table
-from everfit.reserved import BATCH, REASON, ROW
+from everfit.reserved import BATCH, PREDICTION_ID, REASON, ROW
 from everfit.settings import Settings
 from everfit.sources import Source
+from everfit.spec import Data
 
 
 class Lake:
@@ -182,7 +184,7 @@ class Lake:
         """Keep what a version said about a batch, once; whether this call did. Without _row, rows are numbered."""
         return predictions.record(self._table(model, "predictions"), frame, version=version, batch_digest=batch_digest)
 
-    def record_answers(
+    def record_rows(
         self, model: str, schema: pa.Schema, rows: Callable[[], Iterable[pa.RecordBatch]], *, version: int, digest: str
     ) -> bool:
         """Keep what a version said about a batch that need not fit into memory, as `record_predictions` does."""
@@ -213,6 +215,20 @@ class Lake:
         if closed:
             table.sweep()
         return closed
+
+    def answered(self, model: str) -> bool:
+        """Whether a service has ever answered for a model."""
+        state = self._table(model, "predictions").state()
+        return state is not None and PREDICTION_ID in state.schema.names
+
+    def live(self, model: str, data: Data) -> list[Live]:
+        """Return what a service was asked, oldest first: each closed period as a source of rows."""
+        state, known = self._table(model, "predictions").state(), self.types(model)
+        return [Live(state, name, known, data) for name in answers.periods(state)] if state else []
+
+    def answers(self, model: str, data: Data, *, version: int | None = None) -> pd.DataFrame:
+        """Return what was said, by rows' ids, times and the ids of answers, less the fields that were asked with."""
+        return predictions.said(self._table(model, "predictions"), [*data.ids, data.time], version=version)
 
     def record_labels(self, model: str, said: pd.DataFrame, origin: str) -> int:
         """Keep what `labels.read` found at one place; return how many labels that changes. The later word wins."""

@@ -139,7 +139,7 @@ class Run:
             said = [column for column in self.fields if column.name != WHY]
             kept = pa.schema([*(schema.field(name) for name in found), *said, (ROW, schema.field(ROW).type)])
             rows = partial(self._said, batch, job, kept)
-            lake.record_answers(self._spec.name, kept, rows, version=self._loaded.version, digest=batch.digest)
+            lake.record_rows(self._spec.name, kept, rows, version=self._loaded.version, digest=batch.digest)
 
     def _said(self, batch: Batch, job: Job, kept: pa.Schema) -> Iterator[pa.RecordBatch]:
         for piece in self.pieces:

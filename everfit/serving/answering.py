@@ -17,18 +17,18 @@ import numpy as np
 from starlette.requests import Request
 
 from everfit import evaluation
+from everfit.errors import EverfitError, Unavailable, first_line
 from everfit.ledger import Ledger
 from everfit.personal import Personal
 from everfit.serving.abstaining import Reason, without
-from everfit.errors import EverfitError, Unavailable, first_line
 from everfit.serving.drain import drain
 from everfit.serving.following import Follower
 from everfit.serving.journal import Journal
 from everfit.serving.metrics import Metrics
 from everfit.serving.served import FEW, Served
 from everfit.serving.tokens import holder_of
-from everfit.serving.watching import Watch, log_lag
 from everfit.serving.unkept import Unkept
+from everfit.serving.watching import Watch, log_lag
 from everfit.spec import ModelSpec, Serve
 
 LOOKS = 1.0  # seconds between two looks at who is champion

@@ -14,11 +14,11 @@ from everfit.errors import DataError, first_line
 from everfit.features import casts
 from everfit.files import replacing
 from everfit.lake import Lake
-from everfit.lake.answers import Part
+from everfit.lake.answers import Part, kept_as
 from everfit.lake.predictions import to_table
 from everfit.ledger import Ledger
 from everfit.locks import locked
-from everfit.reserved import ASKED_AT, LATENCY, PREDICTION_ID, SOURCE, VERSION
+from everfit.reserved import ASKED_AT, AT, LATENCY, PREDICTION_ID, SOURCE, VERSION
 from everfit.serving.journal import Closed, closed
 from everfit.settings import Settings
 from everfit.sources.types import BOOL, DOUBLE, INT, MOMENT, STRING
@@ -77,9 +77,11 @@ def rows_of(entries: Sequence[dict[str, Any]], known: pa.Schema) -> pa.Table:
 
     Fields get the types that the model's data have in the lake, `known`, where their values fit.
     """
+    asked_at = casts.cast(pd.Series([entry["at"] for entry in entries]), "timestamp")
     said = {
         PREDICTION_ID: [entry["id"] for entry in entries],
-        ASKED_AT: casts.cast(pd.Series([entry["at"] for entry in entries]), "timestamp"),
+        ASKED_AT: asked_at,
+        AT: asked_at,
         LATENCY: [float(entry.get("ms", "nan")) for entry in entries],
         SOURCE: [str(entry.get("source", "")) for entry in entries],
         VERSION: [int(entry["version"]) for entry in entries],
@@ -94,20 +96,8 @@ def rows_of(entries: Sequence[dict[str, Any]], known: pa.Schema) -> pa.Table:
     types = dict(zip(known.names, known.types, strict=True))
     for name in _names(entry["fields"] for entry in entries):
         values = [entry["fields"].get(name) for entry in entries]
-        said[kept_as(name, said)] = _typed(values, types.get(name))
+        said[kept_as(name)] = _typed(values, types.get(name))
     return to_table(pd.DataFrame(said))
-
-
-def kept_as(name: str, taken: Iterable[str]) -> str:
-    """Name the column of a field: its own name, with an underscore behind it where that is taken.
-
-    >>> kept_as("Source", ["source"]), kept_as("colour", ["source"])
-    ('Source_', 'colour')
-    """
-    others = {each.lower() for each in taken}
-    while name.lower() in others:
-        name += "_"
-    return name
 
 
 def _names(keys: Iterable[Iterable[str]]) -> list[str]:

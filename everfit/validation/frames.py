@@ -6,11 +6,11 @@ from typing import Any
 import pandas as pd
 from pandas.api import types
 
-from everfit.reserved import BATCH, ROW
+from everfit.reserved import BATCH, ID, ROW
 from everfit.schema import Kind
 from everfit.spec import parse_duration
 
-BOOKKEEPING = (BATCH, ROW)  # the lake's own columns; no rule about the table may count them
+BOOKKEEPING = (BATCH, ROW, ID)  # the lake's own columns; no rule about the table may count them
 MOMENTS = ("min_value", "max_value")
 TEXT = frozenset({"str", "string", "object", "object_", "String", "StringDtype"})
 MOMENT = frozenset({"datetime64", "datetime64[ns]", "datetime64[us]", "datetime", "Timestamp"})

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from everfit.threads import use_one_thread
-from flows.cli import author, explain, govern, look, operate, run, serve
+from flows.cli import author, explain, govern, label, look, operate, run, serve
 
 UsageError: Any = typer.BadParameter.__base__  # click's, or that of the click inside a newer typer
 
@@ -32,7 +32,7 @@ def _common(debug: Annotated[bool, typer.Option("--debug", help="Show the traceb
 
 COMMANDS: tuple[Callable[..., None], ...] = (
     *(author.new, author.check, author.schema),
-    *(run.train, run.stop, run.predict, run.monitor, run.backtest),
+    *(run.train, run.stop, run.predict, label.labels, run.monitor, run.backtest),
     *(look.leaderboard, look.replay, explain.explain, serve.serve),
     *(govern.promote, govern.rollback, govern.history),
     *(operate.deploy, operate.up, operate.demo),
