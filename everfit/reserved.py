@@ -8,4 +8,3 @@ PREDICTION, SCORE, LOSS, HELDOUT, NEW = "_prediction", "_score", "_loss", "_held
 RESERVED = (BATCH, ROW, REASON, KEY, ORIGIN, ORDER, VERSION, AT, ID, PREDICTION, SCORE, LOSS, HELDOUT, NEW)
 # What a service says of its answers; a field of the same name gets an underscore behind it.
 PREDICTION_ID, ASKED_AT, LATENCY, SOURCE = "prediction_id", "asked_at", "latency_ms", "source"
-SHADOW = "shadow"  # the role of an answer that nobody was given

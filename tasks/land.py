@@ -22,7 +22,7 @@ def land(spec: ModelSpec, checks: Sequence[Checked]) -> Snapshot:
     for checked in checks:
         batch, refused = checked.batch, "; ".join(checked.refused)
         landed = lake.land(batch, checked.broken, refused=refused, replace_origin=batch.own)
-        facts = {"rows": batch.rows, "good": landed.good, "quarantined": landed.quarantined}
+        facts = {"rows": batch.rows, "good": landed.good, "quarantined": landed.quarantined, "origin": batch.origin}
         kind: Kind = "refused_batch" if landed.refused else "ingested"
         subject = batch.digest if landed.refused else lake.landing_of(batch)
         reason = landed.refused or batch.origin

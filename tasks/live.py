@@ -10,7 +10,7 @@ from everfit.settings import Settings
 from everfit.spec import ModelSpec
 from tasks.decide import Past, recollect
 from tasks.ingest import bring
-from tasks.steps import say, step
+from tasks.steps import step
 
 PATIENCE = timedelta(days=1)  # for which answers wait until they are enough to be judged
 
@@ -26,9 +26,10 @@ def ingest_live(spec: ModelSpec, before: Past) -> tuple[Batch, ...]:
     lake, ledger = Lake(settings), Ledger.of(settings)
     drain(settings, spec, settings.home / "answers" / spec.name)  # what a service that was killed has left
     since = datetime.now(UTC).replace(tzinfo=None) - PATIENCE
-    if not lake.close_period(spec.name, fewest=spec.monitor.min_rows, before=since) and lake.answered(spec.name):
-        say(f"the answers since the last period are fewer than {spec.monitor.min_rows:,}, and wait")
-    landed = {entry.reason: entry.subject for entry in ledger.entries(spec.name, kinds=["ingested"])}
+    while lake.close_period(spec.name, fewest=spec.monitor.min_rows, before=since):
+        pass
+    came = ledger.entries(spec.name, kinds=["ingested", "refused_batch"])
+    landed = {entry.facts.get("origin", entry.reason): entry.subject for entry in came}
     done = _learnt(ledger, spec) | _refused(before)
     batches = []
     for source in lake.live(spec.name, spec.data):

@@ -159,7 +159,7 @@ def _quarantine(spec: ModelSpec, settings: Settings, checked: Checked) -> bool:
     why = "; ".join(checked.refused)
     if not Lake(settings).land(checked.batch, {}, refused=why).refused:
         return False  # another run has just landed it
-    facts = {"rows": checked.batch.rows, "page": checked.page}
+    facts = {"rows": checked.batch.rows, "page": checked.page, "origin": checked.batch.origin}
     digest, actor = checked.batch.digest, settings.actor
     _, first = Ledger.of(settings).once("refused_batch", spec.name, digest, actor=actor, reason=why, facts=facts)
     return first

@@ -8,6 +8,7 @@ changes.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,7 +28,8 @@ from everfit.sources.types import INT, MOMENT
 
 OPEN, CLOSED = "asked-", "live-"  # before the names of batches
 WRITER = "writer "  # before the name of a writer, the mark that holds how many of its parts are in
-MANY, LARGE = 64, 100_000  # open batches, before those of fewer rows than this are put together
+MANY, SMALL = 64, 100_000  # open batches, before those of fewer rows than this are put together
+MOST = 1_000_000  # rows of a period, which are in memory when it is closed
 NONE = pa.schema([])
 SAID = {PREDICTION_ID, ASKED_AT, LATENCY, SOURCE, "prediction", "role", "abstained", "reasons"}
 
@@ -49,7 +51,7 @@ def record(table: Table, parts: Sequence[Part]) -> bool:
         new = [part for part in parts if part.number >= state.mark(WRITER + part.writer)]
         marks = {WRITER + part.writer: part.number + 1 for part in sorted(new, key=lambda part: part.number)}
         rows = _joined((part.rows for part in new), schema)
-        return Change(OPEN + uuid4().hex, schema, rows.to_batches, marks=marks) if new else None
+        return Change(_new_name(), schema, rows.to_batches, marks=marks) if new else None
 
     return table.commit(schema, decide)[1]
 
@@ -58,14 +60,17 @@ def tidy(table: Table) -> bool:
     """Put small open batches together once there are many; whether that was done."""
 
     def decide(state: State) -> Change | None:
-        small = [name for name, rows in _open(state).items() if rows < LARGE]
-        return _together(state, OPEN + uuid4().hex, small) if len(small) > MANY else None
+        small = [name for name, rows in _open(state).items() if rows < SMALL]
+        return _together(state, _new_name(), small) if len(small) > MANY else None
 
     return table.commit(NONE, decide)[1] if table.state() else False
 
 
 def close(table: Table, *, fewest: int, before: datetime) -> bool:
-    """Make one period of all that is open, if it has `fewest` rows, or one from `before`; whether that was done."""
+    """Make one period of what is open, if it has `fewest` rows, or one from `before`; whether that was done.
+
+    It is all that is open, but for what a million rows leave to the next period.
+    """
 
     def decide(state: State) -> Change | None:
         there = _open(state)
@@ -93,7 +98,18 @@ def periods(state: State | None) -> list[str]:
 
 
 def _open(state: State) -> dict[str, int]:
-    return {name: rows for name, rows in state.counts.items() if name.startswith(OPEN)}
+    """Return how many rows the open batches have, the oldest first, until there are enough for a period."""
+    found, total = dict[str, int](), 0
+    for name, rows in sorted(state.counts.items()):
+        if name.startswith(OPEN) and total < MOST:
+            found[name] = rows
+            total += rows
+    return found
+
+
+def _new_name() -> str:
+    """Name an open batch, so that names are in the order of time."""
+    return f"{OPEN}{time.time_ns()}-{uuid4().hex[:8]}"
 
 
 def _first(state: State, names: Iterable[str]) -> datetime:

@@ -9,7 +9,7 @@ from typing_extensions import override
 from everfit.lake.answers import CLOSED, kept_as
 from everfit.lake.records import LIVE
 from everfit.lake.state import State
-from everfit.reserved import ASKED_AT, BATCH, ID, PREDICTION_ID, ROW, SHADOW
+from everfit.reserved import ASKED_AT, BATCH, ID, PREDICTION_ID, ROW
 from everfit.sources import Source
 from everfit.sources.types import MOMENT
 from everfit.spec import Data
@@ -39,8 +39,6 @@ class Live(Source):
 
     def _rows(self) -> pa.Table:
         held = self._predictions.dataset([self._period]).to_table()
-        if "role" in held.column_names:
-            held = held.filter(pc.fill_null(pc.not_equal(held["role"], SHADOW), True))
         columns = {ID: held[PREDICTION_ID]}
         for field in self._known:
             name = kept_as(field.name)

@@ -14,7 +14,7 @@ from everfit.lake.columns import to_frame
 from everfit.lake.records import Change
 from everfit.lake.state import State
 from everfit.lake.table import Table
-from everfit.reserved import AT, BATCH, ID, PREDICTION_ID, REASON, ROW, SHADOW, VERSION
+from everfit.reserved import AT, BATCH, ID, PREDICTION_ID, REASON, ROW, VERSION
 from everfit.sources.types import INT, MOMENT, lake_schema, to_lake
 
 OURS = {BATCH, ROW, REASON, VERSION, AT}
@@ -61,18 +61,14 @@ def read(table: Table, *, version: int | None, batch_digest: str | None) -> pd.D
 
 
 def said(table: Table, names: Iterable[str | None], *, version: int | None = None) -> pd.DataFrame:
-    """Return what was said, with these columns of the rows, _version, _at, and _prediction_id where a service said it.
-
-    Answers that nobody was given are none.
-    """
+    """Return what was said with these columns of the rows, _version, _at, and an answer's id as _prediction_id."""
     state = table.state()
     if state is None:
         return pd.DataFrame(columns=[BATCH, VERSION, AT])
-    answer = ("prediction", PREDICTION_ID, "role", VERSION, AT)
+    answer = ("prediction", PREDICTION_ID, VERSION, AT)
     wanted = [n for n in state.schema.names if n in (*names, *answer) or n.startswith("probability_")]
     only = None if version is None else pads.field(VERSION) == version
-    frame = to_frame(state.dataset().to_table(columns=wanted, filter=only)).rename(columns={PREDICTION_ID: ID})
-    return frame[frame["role"] != SHADOW].drop(columns="role") if "role" in frame else frame
+    return to_frame(state.dataset().to_table(columns=wanted, filter=only)).rename(columns={PREDICTION_ID: ID})
 
 
 def to_table(frame: pd.DataFrame) -> pa.Table:

@@ -19,7 +19,8 @@ from everfit.lake.predictions import to_table
 from everfit.ledger import Ledger
 from everfit.locks import locked
 from everfit.reserved import ASKED_AT, AT, LATENCY, PREDICTION_ID, SOURCE, VERSION
-from everfit.serving.journal import Closed, closed
+from everfit.serving.closed import Closed, closed
+from everfit.serving.journal import ENDING
 from everfit.settings import Settings
 from everfit.sources.types import BOOL, DOUBLE, INT, MOMENT, STRING
 from everfit.spec import ModelSpec
@@ -64,7 +65,7 @@ def _readable(settings: Settings, spec: ModelSpec, file: Closed, known: pa.Schem
 
 def _set_aside(settings: Settings, spec: ModelSpec, path: Path, held: bytes, why: str) -> None:
     """Keep what nobody can read beside the journal, and say so once."""
-    aside = path.parent / ASIDE / path.name
+    aside = path.parent / ASIDE / f"{path.stem}.aside{ENDING}"  # put back by this name it is a writer's of its own
     with replacing(aside) as half:
         half.write_bytes(held)
     logging.getLogger("everfit").error("%s: answers were set aside in %s: %s", spec.name, aside, why)

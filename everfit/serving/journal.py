@@ -6,7 +6,7 @@ import asyncio
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +18,6 @@ from everfit.errors import first_line
 
 ENDING = ".jsonl"
 LARGEST = 16 * 2**20  # bytes of one file, after which the next one is begun
-NEEDED = {"id", "at", "version", "fields"}  # of an entry
 
 
 @dataclass(frozen=True)
@@ -123,6 +122,7 @@ class Journal:
             self.folder.mkdir(parents=True, exist_ok=True)
             _sync_folder(self.folder.parent)
         path = self.folder / f"{self._writer}-{self._number:08}{ENDING}"
+        self._number += 1  # also if this fails: a name that was seen is never used again
         hidden = path.with_suffix(".new")
         file = hidden.open("wb", buffering=0)
         try:
@@ -133,7 +133,6 @@ class Journal:
             file.close()
             hidden.unlink(missing_ok=True)
             raise
-        self._number += 1
         return file
 
     def rotate(self) -> None:
@@ -153,44 +152,6 @@ def _write_all(file: BinaryIO, lines: bytes) -> None:
     rest = memoryview(lines)
     while rest:
         rest = rest[file.write(rest) :]
-
-
-@dataclass(frozen=True)
-class Closed:
-    """A file that nobody writes to any more: the `number`th of its writer, with its entries and lines that are none."""
-
-    path: Path
-    writer: str
-    number: int
-    entries: list[dict[str, Any]]
-    broken: list[bytes]
-
-
-def closed(folder: Path) -> Iterator[Closed]:
-    """Yield the files that nobody writes to any more, those of one writer in the order of their numbers.
-
-    The last line of a process that was killed may be cut off: nobody was told of it.
-    """
-    for path in sorted(folder.glob(f"*{ENDING}")):
-        with path.open("rb") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue
-            lines = file.read().split(b"\n")[:-1]
-        writer, _, number = path.stem.rpartition("-")
-        named = (writer, int(number)) if writer and number.isdecimal() else (path.stem, 0)
-        read = [_entry(line) for line in lines]
-        broken = [line for line, entry in zip(lines, read, strict=True) if entry is None]
-        yield Closed(path, *named, [entry for entry in read if entry is not None], broken)
-
-
-def _entry(line: bytes) -> dict[str, Any] | None:
-    try:
-        entry = json.loads(line)
-    except ValueError:
-        return None
-    return entry if isinstance(entry, dict) and entry.keys() >= NEEDED else None
 
 
 def _sync_folder(folder: Path) -> None:

@@ -30,7 +30,7 @@ import pandas as pd
 
 from everfit import registry
 from everfit.ledger import Ledger
-from everfit.serving.journal import closed
+from everfit.serving.closed import closed
 from everfit.settings import Settings
 
 TOKEN = "0123456789abcdef"

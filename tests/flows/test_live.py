@@ -1,5 +1,6 @@
 """A model that lives on what it is asked: served, drifted, labelled, judged and learnt from, with no file in sight."""
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -80,6 +81,8 @@ def story(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Iterato
     told["labels"] = [run.invoke(app, ["labels", MODEL, "--data", name]) for name in ("wrong.csv", "labels.parquet")]
     told["labelled"] = monitor(MODEL)
     told["again"] = monitor(MODEL)
+    late.head(1).assign(y=0.0).to_csv("late.csv", index=False)
+    told["late"] = run.invoke(app, ["labels", MODEL, "--data", "late.csv", "--json"])
     yield SimpleNamespace(settings=settings, told=told, ledger=Ledger.of(settings), lake=Lake(settings), asked=asked)
     os.chdir(before)
 
@@ -111,12 +114,18 @@ def test_each_label_has_an_outcome_that_is_told(story):
         assert line in right, right
 
 
+def test_a_label_for_an_earlier_champion_is_late(story):
+    assert story.ledger.champion(MODEL) == 2
+    late = json.loads(story.told["late"].output.splitlines()[-1])
+    assert (late["corrected"], late["late"], late["unknown"]) == (1, 1, 0)
+
+
 def test_labelled_live_rows_are_learnt_from_as_file_rows_are(story):
     spec = load_spec(MODEL, story.settings.models)
     rows = labelled_rows(spec, story.lake.snapshot(MODEL))
     assert len(rows) == 699
     assert "_prediction_id" not in rows
     live = rows.tail(299)
-    assert live["y"].tolist() == story.asked["y"].head(299).tolist()
+    assert live["y"].tolist() == [0.0, *story.asked["y"].iloc[1:299]]
     assert live["at"].tolist() == story.asked["at"].head(299).tolist()
     assert live["later"].isna().all()

@@ -94,6 +94,20 @@ def test_ids_may_repeat_within_a_file_and_rows_without_one_are_left_out(lake):
     assert known(lake) == {"x\x1f1": 4, "x\x1f2": 2, "y\x1f1": 3}
 
 
+def test_labels_find_what_a_service_answered_by_the_id_of_the_answer_or_else_by_the_ids_of_the_row(lake):
+    came = {"prediction_id": ["p1", None, None], "id": [9, 2, None], "y": ["a", "b", "c"]}
+    assert say(lake, came) == say(lake, {"prediction_id": ["p4"], "y": ["d"]}, "b.csv") + 1 == 2
+    rows = pd.DataFrame({"_prediction_id": ["p1", "p2", None, "p4"], "id": [1, 2, 1, 4]})
+    assert labels.complete(rows, lake.labels("m"), DATA)["y"].fillna("").tolist() == ["a", "b", "", "d"]
+    assert labels.complete(rows[["_prediction_id"]], lake.labels("m"), Data(source="x", target="y"))["y"].count() == 2
+
+
+def test_a_row_that_was_asked_about_and_came_in_or_was_asked_about_again_is_one_row():
+    rows = pd.DataFrame({"_prediction_id": ["p1", "p2", "p3", "p4", None], "id": [1, 2, 2, None, 1]})
+    assert labels.first_words(rows, DATA).tolist() == [False, False, True, True, True]
+    assert labels.first_words(rows.drop(columns="_prediction_id"), DATA).all()
+
+
 @pytest.mark.parametrize(
     ("came", "kind", "read"),
     [

@@ -77,7 +77,7 @@ def test_a_lake_that_is_away_is_waited_for_and_what_nobody_can_read_is_set_aside
     assert sorted(kept(here)["prediction_id"]) == ["a1", "a3"]
     alerts = Ledger.of(here).entries("bike", kinds=["answers_set_aside"])
     assert len(alerts) == len(list((folder / "aside").iterdir())) == 2
-    assert (folder / "aside" / "odd.jsonl").read_bytes() == b'{"id": 1\n\xff'
+    assert (folder / "aside" / "odd.aside.jsonl").read_bytes() == b'{"id": 1\n\xff'
     assert "set aside in" in alerts[0].summary
 
 

@@ -11,7 +11,8 @@ import sys
 import pytest
 
 from everfit.serving import journal as journals
-from everfit.serving.journal import Journal, closed
+from everfit.serving.closed import closed
+from everfit.serving.journal import Journal
 
 WRITER = """
 import asyncio, sys
