@@ -1,16 +1,17 @@
 """Bring in what a service was asked since the last look, as one batch, by the same door as files."""
 
+import logging
 from datetime import UTC, datetime, timedelta
 
+from everfit.errors import InputError, first_line
 from everfit.lake import Batch, Lake
 from everfit.ledger import Ledger
-from everfit.monitor.decision import Decision
 from everfit.serving.drain import drain
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
 from tasks.decide import Past, recollect
 from tasks.ingest import bring
-from tasks.steps import step
+from tasks.steps import say, step
 
 PATIENCE = timedelta(days=1)  # for which answers wait until they are enough to be judged
 
@@ -24,7 +25,9 @@ def ingest_live(spec: ModelSpec, before: Past) -> tuple[Batch, ...]:
     """
     settings = Settings()
     lake, ledger = Lake(settings), Ledger.of(settings)
-    drain(settings, spec, settings.home / "answers" / spec.name)  # what a service that was killed has left
+    _hand_over(spec, settings)
+    if not lake.answered(spec.name):
+        return ()
     since = datetime.now(UTC).replace(tzinfo=None) - PATIENCE
     while lake.close_period(spec.name, fewest=spec.monitor.min_rows, before=since):
         pass
@@ -44,11 +47,18 @@ def ingest_live(spec: ModelSpec, before: Past) -> tuple[Batch, ...]:
     return tuple(batches)
 
 
+def _hand_over(spec: ModelSpec, settings: Settings) -> None:
+    """Bring into the lake what a service has left that was killed; where this user may not, the next service does."""
+    try:
+        drain(settings, spec, settings.home / "answers" / spec.name)
+    except (InputError, OSError) as cause:
+        say(f"answers wait for the service's next start: {first_line(cause)}", level=logging.WARNING)
+
+
 def _learnt(ledger: Ledger, spec: ModelSpec) -> set[str]:
     champion = ledger.champion(spec.name)
     return set(ledger.registered(spec.name).get(champion or 0, {}).get("batches", ()))
 
 
 def _refused(before: Past) -> set[str]:
-    judged = {batch: Decision.from_dict(entry.facts["decision"]) for (batch, _), entry in before.items()}
-    return {batch for batch, decision in judged.items() if decision.action == "repair"}
+    return {batch for (batch, _), entry in before.items() if entry.facts["decision"]["action"] == "repair"}

@@ -100,7 +100,8 @@ def test_it_is_judged_like_a_file_and_a_second_look_finds_nothing_new(story):
     judged = story.ledger.entries(MODEL, kinds=["drift_judged"])
     first, second = (entry.facts["evidence"] for entry in judged)
     assert (first["rows"], first["labels"]) == (300, 0)
-    assert any(finding["signal"] == "inputs" or "x" in finding["text"] for finding in first["findings"])
+    moved = next(finding for finding in first["findings"] if finding["signal"] == "input drift")
+    assert (moved["severity"], moved["columns"]) == ("watch", ["x"])
     assert second["labels"] == 299
     assert story.told["labelled"]["action"] == "search"
     assert (story.told["again"]["batches"], story.told["again"]["labels"]) == ([], None)
