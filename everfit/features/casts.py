@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import re
+import sys
 from typing import Any, Literal
 
 import numpy as np
@@ -18,6 +21,9 @@ FORMATS = ("ISO8601", "%m/%d/%Y", "%d/%m/%Y", "%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M"
 LOOKS_LIKE_DATE = (
     r"^\s*(?:\d{8}T\d|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|\d{1,2}[ -][A-Za-z]{3,9}[ -]\d{4}|[A-Za-z]{3,9} \d{1,2}, \d{4})"
 )
+LARGEST = int(sys.float_info.max)
+NANOSECONDS = re.compile(r"(\.\d{6})\d+")
+RELATIVE = ("now", "today")  # pandas would read another time at each look
 TRUTH = {"true": 1.0, "t": 1.0, "yes": 1.0, "y": 1.0, "1": 1.0, "false": 0.0, "f": 0.0, "no": 0.0, "n": 0.0, "0": 0.0}
 
 
@@ -90,6 +96,8 @@ def as_number(values: pd.Series) -> pd.Series:
 def _number(value: Any) -> Any:
     if isinstance(value, pd.Timedelta):
         return value.total_seconds()
+    if isinstance(value, int) and abs(value) > LARGEST:
+        return math.inf if value > 0 else -math.inf
     return value if isinstance(value, str | int | float | np.number | np.bool_) else _float(value)
 
 
@@ -149,7 +157,11 @@ def as_time(values: pd.Series, form: str = "") -> pd.Series:
 
 
 def _parse(texts: pd.Series, form: str) -> pd.Series:
+    texts = texts.mask(texts.isin(RELATIVE))
     stamps = pd.to_datetime(texts, format=form, errors="coerce", utc=True)
+    if stamps.dt.unit == "ns":  # one value with nanoseconds bounds all others to the years 1678 to 2262
+        texts = texts.str.replace(NANOSECONDS, r"\1", regex=True)
+        stamps = pd.to_datetime(texts, format=form, errors="coerce", utc=True)
     return stamps.dt.tz_convert(None).astype("datetime64[us]")
 
 

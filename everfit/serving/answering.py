@@ -244,12 +244,8 @@ def entries(
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Return what is kept of each answer, with a prediction that was held back, and nothing personal in clear."""
     shared = {"at": datetime.now(UTC).isoformat(), "version": served.version, "source": source, "ms": round(took, 3)}
-    names = personal.names(each.name for each in served.contract.fields)
-    kept = [
-        [personal.kept(each.name, each.kept(value)) for value in columns[each.name]]
-        for each in served.contract.fields
-        if each.name in names
-    ]
+    names = personal.names(columns)
+    kept = [[personal.kept(name, value) for value in columns[name]] for name in names]
     rows = zip(*kept, strict=True) if kept else [()] * len(answers)
     return [
         {**answer, **shared, "abstained": "; ".join(map(str, doubts.get(at, ()))),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import isnan
+from reprlib import Repr
 from typing import Any
 
 from everfit.errors import did_you_mean
 from everfit.personal import HIDDEN
-from everfit.serving.values import Read, reader
+from everfit.serving.values import Read, read_all, reader
 
 EXPECTED = {
     "number": "a number, or null",
@@ -32,6 +32,10 @@ PLAIN: dict[str, set[type]] = {
 SCALARS = (str, int, float, bool)
 MOST_PROBLEMS = 100
 LONGEST = 80
+LONGEST_NAME = 200  # longer ones resemble no field, and comparing them takes long
+LARGEST = 2**63  # whole numbers beyond it have no column that keeps them
+
+Columns = Mapping[str, list[Any]]
 
 
 @dataclass(frozen=True)
@@ -52,22 +56,38 @@ class Field:
     def __post_init__(self) -> None:
         object.__setattr__(self, "read", reader(self.kind, self.format))
 
-    def fault(self, value: Any) -> bool:
-        """Say whether a value cannot be read as what this field is; a missing one can."""
-        if value is None or type(value) in PLAIN[self.kind]:
-            return False
-        if not isinstance(value, SCALARS):
-            return True
-        if self.kind == "string" or (isinstance(value, float) and isnan(value)):
-            return False
-        return bool(isnan(self.read(value)))
+    def settle(self, values: list[Any]) -> tuple[list[Any], list[int]]:
+        """Return values as they are kept, and the positions of those that cannot be read as what this field is.
 
-    def kept(self, value: Any) -> Any:
-        """Return a value as it is kept: numbers as numbers and text as text, however they were written."""
-        if type(value) in PLAIN[self.kind] or self.kind == "timestamp":
-            return value
-        read = self.read(value)
-        return None if read != read else read
+        Numbers become numbers and text becomes text, however they were written; dates stay as they are written.
+        """
+        if self._as_is(values):
+            return values, []
+        values = [None if value != value else value for value in values]
+        odd = [at for at, value in enumerate(values) if not self._as_is((value,))]
+        faults = [at for at in odd if not isinstance(values[at], SCALARS)]
+        readable = [at for at in odd if isinstance(values[at], SCALARS)]
+        for at, read in zip(readable, read_all([values[at] for at in readable], self.kind, self.format), strict=True):
+            if read != read:
+                faults.append(at)
+            elif self.kind != "timestamp":
+                values[at] = read
+        return values, faults
+
+    def _as_is(self, values: Sequence[Any]) -> bool:
+        types = set(map(type, values))
+        if not types <= PLAIN[self.kind]:
+            return False
+        return int not in types or all(-LARGEST <= value < LARGEST for value in values if type(value) is int)
+
+    @property
+    def expected(self) -> str:
+        """Say what may stand here."""
+        return EXPECTED[self.kind]
+
+    def shown(self, value: Any) -> str:
+        """Return a value as an error shows it."""
+        return HIDDEN if self.personal else _shown(value)
 
     def to_json_schema(self) -> dict[str, Any]:
         """Describe the field for OpenAPI."""
@@ -101,32 +121,43 @@ class Contract:
     fields: tuple[Field, ...]
     others: frozenset[str] = frozenset()
 
-    def columns(self, records: Sequence[Any]) -> dict[str, list[Any]]:
+    def columns(self, asked: Sequence[Any] | Columns) -> dict[str, list[Any]]:
         """Return the values of each field, one for each record; a missing field is None.
 
-        Raise BadRecords for records that are no objects, for names that nobody knows, and for values that cannot be
-        read.
+        What is asked comes as records, or as columns of equal length. Raise BadRecords for records that are no objects,
+        for names that nobody knows, and for values that cannot be read.
         """
-        if problems := self._strange(records):
-            raise BadRecords(problems)
-        columns = {each.name: [record.get(each.name) for record in records] for each in self.fields}
-        problems = [problem for each in self.fields for problem in _faults(each, columns[each.name])]
+        given = asked if isinstance(asked, Mapping) else self._turned(asked)
+        if strange := sorted(given.keys() - self._known)[:MOST_PROBLEMS]:
+            raise BadRecords([_unknown(0, name, self._known) for name in strange])
+        gap = [None] * len(next(iter(given.values()), []))
+        settled, problems = {}, []
+        for each in self.fields:
+            values = given.get(each.name, gap)
+            settled[each.name], faults = each.settle(values)
+            problems += [Problem(at, each.name, each.shown(values[at]), each.expected) for at in faults[:MOST_PROBLEMS]]
         if problems:
             raise BadRecords(sorted(problems, key=lambda problem: problem.record))
-        return columns
+        return settled
 
-    def _strange(self, records: Sequence[Any]) -> list[Problem]:
-        known = {each.name for each in self.fields} | self.others
-        found = []
+    def _turned(self, records: Sequence[Any]) -> dict[str, list[Any]]:
+        """Turn records into columns of the fields; raise BadRecords for those that cannot be turned."""
+        known, found = self._known, []
         for at, record in enumerate(records):
             if not isinstance(record, Mapping):
                 shown = HIDDEN if any(each.personal for each in self.fields) else _shown(record)
                 found.append(Problem(at, "", shown, "an object with a value for each field"))
-            elif record.keys() - known:
-                found += [_unknown(at, name, known) for name in sorted(record.keys() - known)]
+            elif not record.keys() <= known:
+                found += [_unknown(at, name, known) for name in sorted(record.keys() - known)[:MOST_PROBLEMS]]
             if len(found) >= MOST_PROBLEMS:
                 break
-        return found
+        if found:
+            raise BadRecords(found)
+        return {each.name: [record.get(each.name) for record in records] for each in self.fields}
+
+    @property
+    def _known(self) -> frozenset[str]:
+        return self.others.union(each.name for each in self.fields)
 
     def to_json_schema(self) -> dict[str, Any]:
         """Describe a record for OpenAPI: no field is required, as each may be missing in production."""
@@ -134,26 +165,21 @@ class Contract:
         return {"type": "object", "title": "Record", "properties": properties, "additionalProperties": False}
 
 
-def _faults(each: Field, values: list[Any]) -> list[Problem]:
-    if set(map(type, values)) <= PLAIN[each.kind]:
-        return []
-    return [
-        Problem(at, each.name, HIDDEN if each.personal else _shown(value), EXPECTED[each.kind])
-        for at, value in enumerate(values)
-        if each.fault(value)
-    ]
-
-
-def _unknown(at: int, name: str, known: frozenset[str] | set[str]) -> Problem:
-    return Problem(at, name, "", f"no field of this model.{did_you_mean(name, known)}")
+def _unknown(at: int, name: str, known: frozenset[str]) -> Problem:
+    near = did_you_mean(name, known) if len(name) <= LONGEST_NAME else ""
+    return Problem(at, name[:LONGEST_NAME], "", f"no field of this model.{near}")
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
+    """Return the beginning of a value, however large or deep it is."""
+    shown = Repr()
+    shown.maxstring = shown.maxlong = shown.maxother = LONGEST
+    shown.maxlevel = 2
+    text = shown.repr(value)
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
-def rows_of(columns: Mapping[str, list[Any]], reads: Mapping[str, Callable[[Any], Any]]) -> list[dict[str, Any]]:
+def rows_of(columns: Columns, reads: Mapping[str, Callable[[Any], Any]]) -> list[dict[str, Any]]:
     """Return the values of each record, read."""
     names = list(reads)
     made = [[reads[name](value) for value in columns[name]] for name in names]

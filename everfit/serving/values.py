@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from everfit.features import casts
@@ -15,8 +14,11 @@ from everfit.features import casts
 Read = Callable[[Any], Any]
 NAN = float("nan")
 DAY = 86_400.0
-EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - training reads UTC without a zone as well
-PLAIN_TIME = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)?")
+EXACT = 2**53
+LATEST = 1 - 2**-30  # of a day: what is later would round up to the next day in the year 9999
+FEW = 16  # values, up to which reading each is faster than a column
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+PLAIN_TIME = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?:Z|[+-]\d\d:\d\d)?)?")
 
 
 def reader(kind: str, form: str = "") -> Read:
@@ -29,8 +31,8 @@ def reader(kind: str, form: str = "") -> Read:
 
 
 def number(value: Any) -> float:
-    """Read a number; what cannot be read as one is missing."""
-    if type(value) is float or type(value) is int:
+    """Read a number; what cannot be read as one is missing, and what is beyond a double is infinite."""
+    if type(value) is float or (type(value) is int and -EXACT < value < EXACT):
         return float(value)
     return NAN if value is None else float(_slowly(value, "number"))
 
@@ -50,26 +52,42 @@ def text(value: Any) -> Any:
 
 
 def moment(form: str = "") -> Read:
-    """Return what reads a date that is written in a format as days since 1970, with their fraction."""
+    """Return what reads a date that is written in a format as days since 1970, with their fraction.
+
+    Dates beyond the years 1 to 9999 are missing: a calendar has no name for their days.
+    """
     plain = form in ("", "ISO8601")
 
     def read(value: Any) -> float:
         if value is None:
             return NAN
-        if plain and type(value) is str and PLAIN_TIME.fullmatch(value):
-            try:
-                since = datetime.fromisoformat(value) - EPOCH
-            except ValueError:  # the 30th of February
-                return NAN
-            return since.days + (since.seconds + since.microseconds / 1e6) / DAY
-        stamp = _slowly(value, "timestamp", form)
-        return NAN if pd.isna(stamp) else stamp.value / 1e9 / DAY if stamp.unit == "ns" else _days(stamp)
+        try:
+            if plain and type(value) is str and PLAIN_TIME.fullmatch(value):
+                return _days(datetime.fromisoformat(value))
+            stamp = _slowly(value, "timestamp", form)
+            return NAN if pd.isna(stamp) else _days(stamp.to_pydatetime())
+        except (ValueError, OverflowError):  # the 30th of February, or the year 10000
+            return NAN
 
     return read
 
 
-def _days(stamp: pd.Timestamp) -> float:
-    return float(np.datetime64(stamp, "us").astype("int64")) / 1e6 / DAY
+def _days(stamp: datetime) -> float:
+    if stamp.tzinfo is None:
+        stamp = stamp.replace(tzinfo=UTC)  # training reads UTC without a zone as well
+    since = stamp.astimezone(UTC) - EPOCH
+    return since.days + min((since.seconds + since.microseconds / 1e6) / DAY, LATEST)
+
+
+def read_all(values: Sequence[Any], kind: str, form: str = "") -> list[Any]:
+    """Read values of one column; many at once in a fraction of the time, and with the same outcome."""
+    if len(values) <= FEW:
+        return [reader(kind, form)(value) for value in values]
+    cast = casts.cast(pd.Series(values, dtype=object), kind, form)
+    if kind != "timestamp":
+        return list(cast)
+    days = pd.Series(cast.to_numpy("datetime64[us]").astype("int64") / 1e6 / DAY)
+    return list(days.where(cast.dt.year.between(1, 9999)))
 
 
 def _slowly(value: Any, kind: str, form: str = "") -> Any:
