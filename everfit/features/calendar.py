@@ -10,6 +10,7 @@ import pandas as pd
 from everfit.features.columns import ByColumn
 
 DAY = 86_400_000_000  # microseconds
+LATEST = 1 - 2**-30  # of a day: what is later would round up to the next day in the year 9999
 PERIODS = {"hour": 1.0, "weekday": 7.0, "day": 30.44, "year_day": 365.25}  # in days
 HARMONICS = {"hour": 4, "weekday": 3, "day": 1, "year_day": 3}
 
@@ -81,7 +82,8 @@ class Calendar(ByColumn):
 def days(column: np.ndarray) -> np.ndarray:
     """Return days since 1970 with their fraction; missing dates are NaN."""
     stamps = np.asarray(column, dtype="datetime64[us]")
-    return np.where(np.isnat(stamps), np.nan, stamps.astype("int64") / DAY)
+    whole, rest = np.divmod(stamps.astype("int64"), int(DAY))
+    return np.where(np.isnat(stamps), np.nan, whole + np.minimum(rest / DAY, LATEST))
 
 
 def _parts(moments: np.ndarray) -> dict[str, np.ndarray]:

@@ -10,13 +10,13 @@ from typing import Any
 import pandas as pd
 
 from everfit.features import casts
+from everfit.features.calendar import LATEST
 
 Read = Callable[[Any], Any]
 NAN = float("nan")
 DAY = 86_400.0
 EXACT = 2**53
-LATEST = 1 - 2**-30  # of a day: what is later would round up to the next day in the year 9999
-FEW = 16  # values, up to which reading each is faster than a column
+FEW = 16  # records, up to which reading each, and its compiled way, are faster than a frame
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 PLAIN_TIME = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?:Z|[+-]\d\d:\d\d)?)?")
 
