@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from everfit.registry.door import prepare
     from everfit.registry.loading import load, schema_of
     from everfit.registry.promotions import (
+        aliases,
         promote,
         promote_by_hand,
         refuse_by_hand,
@@ -25,6 +26,7 @@ __all__ = [
     "Loaded",
     "Outcome",
     "Version",
+    "aliases",
     "load",
     "prepare",
     "promote",
@@ -40,6 +42,7 @@ _ROOMS = {
     "records": ("Candidate", "Loaded", "Outcome", "Version"),
     "loading": ("load", "schema_of"),
     "promotions": (
+        "aliases",
         "promote",
         "promote_by_hand",
         "refuse_by_hand",

@@ -145,7 +145,7 @@ def sync_aliases(settings: Settings, ledger: Ledger, model: str) -> dict[str, in
         while True:
             registered = door.absent_as_none(lambda: client.get_registered_model(model))
             present = {name: int(version) for name, version in (registered.aliases if registered else {}).items()}
-            said = _aliases(ledger, model, present.get(CHALLENGER))
+            said = aliases(ledger, model, present.get(CHALLENGER))
             wanted = {name: version for name, version in said.items() if door.there(client, model, version)}
             ours = {name: version for name, version in present.items() if name in (CHAMPION, CHALLENGER, PREVIOUS)}
             if registered is None or ours == wanted:
@@ -170,7 +170,7 @@ def _require_there(settings: Settings, model: str, version: int) -> None:
         door.require(settings, model, version)
 
 
-def _aliases(ledger: Ledger, model: str, challenger: int | None) -> dict[str, int]:
+def aliases(ledger: Ledger, model: str, challenger: int | None = None) -> dict[str, int]:
     """Say which alias belongs to which version; the challenger is the newest version, until it is decided about."""
     entries = ledger.entries(model, kinds=["registered", "promoted", "rolled_back", "promotion_refused"])
     registered = [int(e.facts["version"]) for e in entries if e.kind == "registered"]

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from time import perf_counter
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 from uuid import uuid4
 
 import numpy as np
-from starlette.requests import Request
 
 from everfit import evaluation
 from everfit.errors import EverfitError, Unavailable, first_line
@@ -25,22 +23,19 @@ from everfit.serving.drain import drain
 from everfit.serving.following import Follower
 from everfit.serving.journal import Journal
 from everfit.serving.metrics import Metrics
-from everfit.serving.served import FEW, Served
+from everfit.serving.reading import Asked, Intake, Refused
+from everfit.serving.served import Served
 from everfit.serving.tokens import holder_of
 from everfit.serving.unkept import Unkept
+from everfit.serving.values import FEW
 from everfit.serving.watching import Watch, log_lag
-from everfit.spec import ModelSpec, Serve
+from everfit.spec import ModelSpec
 
 LOOKS = 1.0  # seconds between two looks at who is champion
 DRAINS = 30.0  # seconds between two hand-overs to the lake
 
-
-class Refused(Exception):
-    """A request that is not answered, with its HTTP status and a short kind for the metrics."""
-
-    def __init__(self, status: int, kind: str, what: str, **facts: Any) -> None:
-        super().__init__(what)
-        self.status, self.kind, self.what, self.facts = status, kind, what, facts
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass
@@ -56,10 +51,12 @@ class Service:
     busy: int = field(default=0, init=False)
     watch: Watch = field(init=False)
     unkept: Unkept = field(init=False)
+    intake: Intake = field(init=False)
 
     def __post_init__(self) -> None:
         self.watch = Watch(self.spec.name)
         self.unkept = Unkept(self.journal)
+        self.intake = Intake(self.spec.serve)
 
     @property
     def version(self) -> int | None:
@@ -83,10 +80,12 @@ class Service:
             await self.journal.settle()
             await self._drain()
 
-    def admit(self, header: str) -> None:
-        """Raise Refused for whoever brings none of the tokens, if there are any."""
-        if self.tokens and not holder_of(header, self.tokens):
+    def admit(self, header: str) -> str:
+        """Return the name of a token; empty where none is needed. Raise Refused for whoever brings none of them."""
+        name = holder_of(header, self.tokens)
+        if self.tokens and not name:
             raise Refused(401, "token", "a token is needed: Authorization: Bearer ...")
+        return name
 
     @contextmanager
     def place(self) -> Iterator[None]:
@@ -105,21 +104,21 @@ class Service:
             raise Refused(503, "no champion", "no champion answers yet", refused=self.refused())
         return self.follower.served
 
-    async def answer(self, records: Sequence[Any], *, source: str) -> tuple[Served, list[dict[str, Any]]]:
-        """Answer records, and keep the answers before they are given.
+    async def answer(self, asked: Asked, *, source: str) -> tuple[Served, list[dict[str, Any]]]:
+        """Answer records or columns, and keep the answers before they are given; many of them in a thread.
 
         Raise BadRecords for values that cannot be read, and Refused without a champion or when nothing can be kept.
         """
         served = self.champion()
         began = perf_counter()
-        columns = served.contract.columns(records)
-        many = len(records) > FEW
-        predicted, doubts = await asyncio.to_thread(asked, served, columns) if many else asked(served, columns)
-        answers = answers_of(predicted)
+        rows = rows_in(asked)
+        columns = await aside(rows, served.contract.columns, asked)
+        predicted, doubts = await aside(rows, weighed, served, columns)
+        answers = await aside(rows, answers_of, predicted)
         if self.spec.serve.log != "off":
             took = 1000 * (perf_counter() - began)
-            await self._keep(entries(served, columns, answers, source, took, doubts, self.personal))
-        self.metrics.answered(len(records), served.version)
+            await self._keep(await aside(rows, entries, served, columns, answers, source, took, doubts, self.personal))
+        self.metrics.answered(rows, served.version)
         self.metrics.abstained(reason.kind for reasons in doubts.values() for reason in reasons)
         return served, answers if served.abstention is None else without(answers, doubts)
 
@@ -181,56 +180,38 @@ class Service:
         lag, lost = log_lag(self.journal.folder), self.unkept.lost
         return self.metrics.text(self.version, self.journal.waiting, self.busy, lag, lost)
 
-    def about(self) -> dict[str, Any]:
-        """Say which model answers, since when it is known, and how good it was."""
-        served = self.follower.served
-        if served is None:
-            return {"model": self.spec.name, "version": None, "refused": self.refused()}
-        card = served.loaded.card
-        facts = {name: card[name] for name in ("task", "target", "metric", "classes", "scores", "snapshot", "reason")}
-        return {"model": self.spec.name, "version": served.version, **facts, "notes": served.notes,
-                "compiled": served.compiled is not None, "refused": self.refused()}  # fmt: skip
+
+def rows_in(asked: Asked) -> int:
+    """Return how many records are asked about."""
+    return len(next(iter(asked.values()), [])) if isinstance(asked, Mapping) else len(asked)
 
 
-async def body_of(request: Request, limits: Serve) -> Any:
-    """Return the JSON of a request; raise Refused when it is too large, or none."""
-    most = int(limits.max_body_mb * 2**20)
-    if int(request.headers.get("content-length") or 0) > most:
-        raise Refused(413, "too large", f"a request may have {limits.max_body_mb:g} MB")
-    read = bytearray()
-    async for part in request.stream():
-        read += part
-        if len(read) > most:
-            raise Refused(413, "too large", f"a request may have {limits.max_body_mb:g} MB")
-    try:
-        return json.loads(read)
-    except (ValueError, RecursionError) as cause:
-        raise Refused(422, "no JSON", f"the body is no JSON: {first_line(cause)}") from cause
-
-
-def records_of(body: Any, limits: Serve) -> list[Any]:
-    """Return one record, or a list of them, as a list; raise Refused when there are none or too many."""
-    records = body if isinstance(body, list) else [body]
-    if not records:
-        raise Refused(422, "no records", "the list of records is empty")
-    if len(records) > limits.max_rows:
-        raise Refused(413, "too many", f"{len(records):,} records came, and {limits.max_rows:,} may come at once")
-    return records
+async def aside(rows: int, do: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Do something at once for few rows, and in a thread for many, which would keep other requests waiting."""
+    return do(*args, **kwargs) if rows <= FEW else await asyncio.to_thread(do, *args, **kwargs)
 
 
 def answers_of(predicted: evaluation.Predicted) -> list[dict[str, Any]]:
-    """Return an answer for each row, with an id by which its label may come later."""
-    values = np.asarray(predicted.values).tolist()
+    """Return an answer for each row, with an id by which its label may come later; null where it is no number."""
+    values = finite(np.asarray(predicted.values))
     if predicted.proba is None or predicted.classes is None:
         return [{"id": uuid4().hex, "prediction": value} for value in values]
     names = [str(label) for label in predicted.classes.tolist()]
     return [
         {"id": uuid4().hex, "prediction": value, "probabilities": dict(zip(names, row, strict=True))}
-        for value, row in zip(values, predicted.proba.tolist(), strict=True)
+        for value, row in zip(values, finite(predicted.proba), strict=True)
     ]
 
 
-def asked(
+def finite(numbers: np.ndarray) -> list[Any]:
+    """Return values as lists, with null for what JSON has no number for."""
+    if numbers.dtype.kind == "f" and not (fine := np.isfinite(numbers)).all():
+        numbers = numbers.astype(object)
+        numbers[~fine] = None
+    return list(numbers.tolist())
+
+
+def weighed(
     served: Served, columns: Mapping[str, list[Any]]
 ) -> tuple[evaluation.Predicted, Mapping[int, Sequence[Reason]]]:
     """Return what a version says of records, and why some of it is held back."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime
@@ -9,37 +11,51 @@ from time import perf_counter
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
-from fastapi.openapi.utils import get_openapi
-from fastapi.responses import JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse
+from starlette.exceptions import HTTPException
 
-from everfit.serving.answering import Refused, Service, body_of, records_of
+from everfit.errors import Unavailable, first_line
+from everfit.serving.about import about
+from everfit.serving.access import FACTS, Watched
+from everfit.serving.answering import Service, aside
+from everfit.serving.arrow import from_arrow, to_arrow
 from everfit.serving.contract import BadRecords
+from everfit.serving.description import described
 from everfit.serving.explaining import Aside, explain
+from everfit.serving.invocations import from_csv, from_mlflow
+from everfit.serving.page import PAGE
+from everfit.serving.reading import ARROW, CSV, HEADERS, JSON, Parse, Refused, records
+from everfit.serving.served import Served
 
-OPEN = ("/health", "/ready", "/docs", "/openapi.json")
-AGAIN = {"Retry-After": "1"}
+RECORDS: dict[str, Parse] = {JSON: records, ARROW: from_arrow}
+INVOCATIONS: dict[str, Parse] = {JSON: from_mlflow, CSV: from_csv, ARROW: from_arrow}
 Handler = Callable[[Request], Awaitable[Response]]
 
 
 def make_app(service: Service) -> FastAPI:
     """Return the application around a service that knows its champion, its tokens and its limits."""
-    aside = Aside()
+    explaining = Aside()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        with closing(aside):
+        with closing(explaining):
             async with service.running():
                 yield
 
-    app = FastAPI(title=service.spec.name, lifespan=lifespan, redoc_url=None)
+    app = FastAPI(title=service.spec.name, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(Watched)
+    app.add_exception_handler(HTTPException, _no_route)
     app.add_api_route("/predict", guarded(service, predict(service)), methods=["POST"])
-    app.add_api_route("/explain", guarded(service, explain(service, aside)), methods=["POST"])
+    app.add_api_route("/explain", guarded(service, explain(service, explaining, RECORDS)), methods=["POST"])
     app.add_api_route("/invocations", guarded(service, invocations(service)), methods=["POST"])
-    app.add_api_route("/model", guarded(service, about(service)), methods=["GET"])
+    app.add_api_route("/model", guarded(service, model(service)), methods=["GET"])
     app.add_api_route("/metrics", guarded(service, metrics(service)), methods=["GET"])
+    app.add_api_route("/version", guarded(service, mlflow_version(service)), methods=["GET"])
     app.add_api_route("/health", _health, methods=["GET"])
     app.add_api_route("/ready", _ready(service), methods=["GET"])
-    app.openapi = lambda: described(app, service)  # type: ignore[method-assign]
+    app.add_api_route("/ping", _ready(service), methods=["GET"])
+    app.add_api_route("/docs", _docs, methods=["GET"], include_in_schema=False)
+    app.add_api_route("/openapi.json", _openapi(app, service), methods=["GET"], include_in_schema=False)
     return app
 
 
@@ -49,17 +65,13 @@ def guarded(service: Service, handler: Handler) -> Handler:
     async def answer(request: Request) -> Response:
         began, path = perf_counter(), request.url.path
         try:
-            service.admit(request.headers.get("authorization", ""))
-            with service.place():
-                response = await handler(request)
-        except Refused as refused:
+            request.scope[FACTS]["who"] = service.admit(request.headers.get("authorization", ""))
+            response = await handler(request)
+        except (Refused, BadRecords, Unavailable) as cause:
+            refused = _refused(cause)
             service.metrics.failed(refused.kind)
-            headers = AGAIN if refused.status == 503 else {}
-            return JSONResponse({"error": refused.what, **refused.facts}, refused.status, headers)
-        except BadRecords as bad:
-            service.metrics.failed("bad values")
-            problems = [problem.__dict__ for problem in bad.problems]
-            return JSONResponse({"error": str(bad), "problems": problems}, 422)
+            request.scope[FACTS]["error"] = refused.kind
+            return JSONResponse({"error": refused.what, **refused.facts}, refused.status, refused.headers)
         except Exception:
             service.metrics.failed("internal")
             raise
@@ -69,13 +81,22 @@ def guarded(service: Service, handler: Handler) -> Handler:
     return answer
 
 
+def _refused(cause: Refused | BadRecords | Unavailable) -> Refused:
+    if isinstance(cause, BadRecords):
+        return Refused(422, "bad values", str(cause), problems=[problem.__dict__ for problem in cause.problems])
+    return cause if isinstance(cause, Refused) else Refused(503, "unavailable", first_line(cause))
+
+
 def predict(service: Service) -> Handler:
-    """Answer one record, or a list of them."""
+    """Answer one record, or a list of them, as JSON or as Arrow."""
 
     async def handle(request: Request) -> Response:
-        body = await body_of(request, service.spec.serve)
-        served, answers = await service.answer(records_of(body, service.spec.serve), source="predict")
-        return JSONResponse({"model": service.spec.name, "version": served.version, "predictions": answers})
+        served, answers = await _answered(service, request, RECORDS, "predict")
+        name, rows = service.spec.name, len(answers)
+        if wants_arrow(request):
+            return Response(await aside(rows, to_arrow, name, served.version, answers), media_type=ARROW)
+        said = {"model": name, "version": served.version, "predictions": answers}
+        return Response(await aside(rows, _json, said), media_type=JSON)
 
     return handle
 
@@ -84,31 +105,39 @@ def invocations(service: Service) -> Handler:
     """Answer as MLflow's scoring server does, whose clients then work unchanged."""
 
     async def handle(request: Request) -> Response:
-        body = await body_of(request, service.spec.serve)
-        _, answers = await service.answer(records_of(from_mlflow(body), service.spec.serve), source="invocations")
+        _, answers = await _answered(service, request, INVOCATIONS, "invocations")
         return JSONResponse({"predictions": [answer["prediction"] for answer in answers]})
 
     return handle
 
 
-def from_mlflow(body: Any) -> list[Any]:
-    """Return the records of one of MLflow's three forms; raise Refused for anything else."""
-    if isinstance(body, dict):
-        if isinstance(split := body.get("dataframe_split"), dict) and {"columns", "data"} <= split.keys():
-            return [dict(zip(split["columns"], row, strict=False)) for row in split["data"]]
-        for name in ("dataframe_records", "inputs"):
-            if isinstance(found := body.get(name), list):
-                return found
-        if isinstance(columns := body.get("inputs"), dict) and all(isinstance(v, list) for v in columns.values()):
-            return [dict(zip(columns, row, strict=False)) for row in zip(*columns.values(), strict=False)]
-    raise Refused(422, "bad body", "give dataframe_split, dataframe_records or inputs, as MLflow describes them")
+async def _answered(
+    service: Service, request: Request, parsers: dict[str, Parse], source: str
+) -> tuple[Served, list[dict[str, Any]]]:
+    """Take a request in, however slowly it comes, then take a place and answer it."""
+    asked = await service.intake.asked(request, parsers)
+    with service.place():
+        served, answers = await service.answer(asked, source=source)
+    request.scope[FACTS].update(rows=len(answers), version=served.version)
+    return served, answers
 
 
-def about(service: Service) -> Handler:
+def wants_arrow(request: Request) -> bool:
+    """Say whether the answer is to be Arrow: where it is asked for, or came and nothing else is."""
+    accepted = request.headers.get("accept", "*/*")
+    came = request.headers.get("content-type", "").startswith(ARROW)
+    return ARROW in accepted or (came and JSON not in accepted)
+
+
+def _json(said: Any) -> bytes:
+    return json.dumps(said, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def model(service: Service) -> Handler:
     """Say which model answers."""
 
     async def handle(_: Request) -> Response:
-        return JSONResponse(service.about())
+        return JSONResponse(await asyncio.to_thread(about, service))
 
     return handle
 
@@ -122,6 +151,17 @@ def metrics(service: Service) -> Handler:
     return handle
 
 
+def mlflow_version(service: Service) -> Handler:
+    """Say which MLflow the model was registered with, as MLflow's server does; its clients ask before they predict."""
+
+    async def handle(_: Request) -> Response:
+        if service.follower.served is None:
+            raise Refused(503, "no champion", "no champion answers yet")
+        return Response(service.follower.served.loaded.card["libraries"]["mlflow"], media_type="text/plain")
+
+    return handle
+
+
 async def _health() -> Response:
     return JSONResponse({"status": "up", "at": datetime.now(UTC).isoformat()})
 
@@ -130,19 +170,28 @@ def _ready(service: Service) -> Callable[[], Awaitable[Response]]:
     async def handle() -> Response:
         served = service.follower.served
         if served is None:
-            return JSONResponse({"status": "no champion answers yet", "refused": service.refused()}, 503, AGAIN)
+            said = {"status": "no champion answers yet", "refused": list(service.refused())}
+            return JSONResponse(said, 503, HEADERS[503])
         return JSONResponse({"status": "ready", "version": served.version})
 
     return handle
 
 
-def described(app: FastAPI, service: Service) -> dict[str, Any]:
-    """Return the OpenAPI description, with the fields of the version that answers now."""
-    made = get_openapi(title=service.spec.name, version=str(service.version or 0), routes=app.routes)
-    record = service.follower.served.contract.to_json_schema() if service.follower.served else {"type": "object"}
-    made.setdefault("components", {}).setdefault("schemas", {})["Record"] = record
-    one = {"$ref": "#/components/schemas/Record"}
-    body = {"anyOf": [one, {"type": "array", "items": one, "maxItems": service.spec.serve.max_rows}]}
-    for path in ("/predict", "/explain"):
-        made["paths"][path]["post"]["requestBody"] = {"content": {"application/json": {"schema": body}}}
-    return made
+async def _docs() -> Response:
+    return HTMLResponse(PAGE)
+
+
+def _openapi(app: FastAPI, service: Service) -> Handler:
+    async def handle(request: Request) -> Response:
+        try:
+            service.admit(request.headers.get("authorization", ""))
+        except Refused:
+            return JSONResponse(described(app, service, None))
+        return JSONResponse(described(app, service, service.follower.served))
+
+    return handle
+
+
+async def _no_route(_: Request, cause: Exception) -> Response:
+    status, detail = getattr(cause, "status_code", 404), getattr(cause, "detail", "")
+    return JSONResponse({"error": f"{detail}: /docs shows what there is"}, status, getattr(cause, "headers", None))

@@ -9,7 +9,7 @@ from typing import Any
 
 from everfit.errors import did_you_mean
 from everfit.personal import HIDDEN
-from everfit.serving.values import Read, read_all, reader
+from everfit.serving.values import Read, read_all, reader, text
 
 EXPECTED = {
     "number": "a number, or null",
@@ -59,7 +59,7 @@ class Field:
     def settle(self, values: list[Any]) -> tuple[list[Any], list[int]]:
         """Return values as they are kept, and the positions of those that cannot be read as what this field is.
 
-        Numbers become numbers and text becomes text, however they were written; dates stay as they are written.
+        Numbers become numbers, truth becomes true or false, and all else text; dates stay as they are written.
         """
         if self._as_is(values):
             return values, []
@@ -70,9 +70,14 @@ class Field:
         for at, read in zip(readable, read_all([values[at] for at in readable], self.kind, self.format), strict=True):
             if read != read:
                 faults.append(at)
-            elif self.kind != "timestamp":
-                values[at] = read
+            else:
+                values[at] = self._kept(values[at], read)
         return values, faults
+
+    def _kept(self, value: Any, read: Any) -> Any:
+        if self.kind == "timestamp":
+            return text(value)
+        return bool(read) if self.kind == "boolean" else read
 
     def _as_is(self, values: Sequence[Any]) -> bool:
         types = set(map(type, values))
@@ -93,7 +98,8 @@ class Field:
         """Describe the field for OpenAPI."""
         said = f"Training saw: {', '.join(self.levels)}. Any other counts as a rare one." if self.levels else ""
         schema: dict[str, Any] = {"type": JSON_TYPES[self.kind], "description": said or EXPECTED[self.kind]}
-        return schema if self.example is None else schema | {"examples": [self.example]}
+        examples = self.levels or ([] if self.example is None else [self.example])
+        return schema | {"examples": list(examples)} if examples else schema
 
 
 @dataclass(frozen=True)

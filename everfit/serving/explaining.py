@@ -16,7 +16,8 @@ from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 
 from everfit.explanation.explainer import TOLERANCE, Explainer
-from everfit.serving.answering import Refused, Service, body_of, records_of
+from everfit.serving.answering import Service, rows_in
+from everfit.serving.reading import Parse, Refused
 from everfit.serving.served import Served
 
 TOP = 10
@@ -57,7 +58,7 @@ class Aside:
             pool.shutdown(cancel_futures=True)
 
 
-def explain(service: Service, aside: Aside) -> Callable[[Request], Awaitable[Response]]:
+def explain(service: Service, aside: Aside, parsers: Mapping[str, Parse]) -> Callable[[Request], Awaitable[Response]]:
     """Explain one record, or a list of them; one request after the other.
 
     Nothing is kept of an explanation: it is no answer, and has no id by which a label could come.
@@ -66,13 +67,13 @@ def explain(service: Service, aside: Aside) -> Callable[[Request], Awaitable[Res
 
     async def handle(request: Request) -> Response:
         top = _top(request.query_params.get("top", str(TOP)))
-        records = records_of(await body_of(request, service.spec.serve), service.spec.serve)
-        if len(records) > (most := service.spec.serve.max_explained):
-            raise Refused(413, "too many", f"{len(records):,} records came, and {most:,} may be explained at once")
+        asked = await service.intake.asked(request, parsers)
+        if (rows := rows_in(asked)) > (most := service.spec.serve.max_explained):
+            raise Refused(413, "too many", f"{rows:,} records came, and {most:,} may be explained at once")
         if waiting.locked():
             raise Refused(503, "busy", f"{WAITING} explanations are under way; come again")
         served = service.champion()
-        columns = served.contract.columns(records)
+        columns = served.contract.columns(asked)
         async with waiting:
             told = await aside.explain(served, columns, top)
         return JSONResponse({"model": service.spec.name, "version": served.version, "tolerance": TOLERANCE,

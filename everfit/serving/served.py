@@ -16,9 +16,9 @@ from everfit.explanation import Explainer
 from everfit.serving.abstaining import Abstention, Reason, abstention_of, numbers
 from everfit.serving.compiled import Compiled, compile_pipeline
 from everfit.serving.contract import Contract, Field, rows_of
+from everfit.serving.values import FEW
 from everfit.spec import ModelSpec
 
-FEW = 16  # records, up to which the compiled way is faster than a frame
 CHECKED = 200  # rows of the reference on which both ways must agree
 CLOSE = 1e-6
 SHOWN = 20

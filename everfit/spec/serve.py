@@ -38,6 +38,7 @@ class Serve(Part):
     )
     max_rows: int = Field(10_000, ge=1, description="Records of one request.")
     max_body_mb: float = Field(20, gt=0, description="Size of one request.")
+    body_seconds: float = Field(30, gt=0, description="Time in which a request must have come in.")
     concurrency: int = Field(64, ge=1, description="Requests at once; more are told to come again (503).")
     max_explained: int = Field(20, ge=1, description="Records of one request to explain.")
     abstain: Abstain = Field(Abstain(), description="When no prediction is given; by default there always is one.")

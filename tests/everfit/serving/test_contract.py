@@ -53,7 +53,7 @@ def test_a_million_mistakes_are_a_hundred_problems():
     ("colour", None, None), ("colour", NAN, None), ("colour", "never seen", "never seen"), ("colour", "", ""),
     ("colour", 5, "5"), ("colour", 5.0, "5"), ("colour", 5.5, "5.5"), ("colour", True, "True"), ("colour", {}, BAD),
     ("colour", "a\0b", "a\0b"), ("colour", 12345678901234567890123, "12345678901234567890123"),
-    ("open", None, None), ("open", True, True), ("open", 1, 1.0), ("open", 0.0, 0.0), ("open", "yes", 1.0),
+    ("open", None, None), ("open", True, True), ("open", 1, True), ("open", 0.0, False), ("open", "yes", True),
     ("open", 2, BAD), ("open", 0.5, BAD), ("open", "", BAD), ("open", NAN, None), ("open", 10**400, BAD),
     *[("when", text, text) for text in (
         "2026-03-01", "2026-03-01T12:00", "2026-03-01 12:00:00", "2026-03-01T12:00:00Z", "2026-03-01T12:00:00.123Z",
@@ -62,7 +62,7 @@ def test_a_million_mistakes_are_a_hundred_problems():
     *[("when", text, BAD) for text in (
         "2026-02-30", "2026-13-01", "2026-03-01T25:00", "0000-01-01", "9999-12-31T23:59:59-12:00", "now", "today",
         "tomorrow", "01.03.2026", "\uff12\uff10\uff12\uff16-03-01", "2026-03-01\0", "", 1.5, True, 10**400)],
-    ("when", None, None), ("when", NAN, None), ("when", 20260301, 20260301),
+    ("when", None, None), ("when", NAN, None), ("when", 20260301, "20260301"),
     ("day", "31.12.2026", "31.12.2026"), ("day", "2026-12-31", "2026-12-31"), ("day", "12/31/2026", BAD),
 ])  # fmt: skip
 def test_each_value_has_one_outcome_alone_and_in_a_crowd(name, value, kept):
@@ -75,7 +75,8 @@ def test_each_value_has_one_outcome_alone_and_in_a_crowd(name, value, kept):
             continue
         columns = CONTRACT.columns([{name: each} for each in values])
         assert columns == CONTRACT.columns({name: values}), "by columns as by records"
-        assert columns[name][values.index(value)] == kept
+        found = columns[name][-1 if len(values) == 1 else 1]
+        assert (found, type(found)) == (kept, type(kept))
         assert_read_as_one_by_one(name, columns[name])
 
 
