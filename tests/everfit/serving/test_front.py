@@ -1,51 +1,15 @@
 """What a client may send, in whatever form, and what it is told: the front of the service."""
 
-import io
 import json
 import logging
-import shutil
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from sklearn.linear_model import LogisticRegression
-from starlette.testclient import TestClient
 
-from everfit.ledger import Ledger
-from everfit.serving.app import make_app
 from everfit.serving.reading import ARROW, CSV, JSON
-from everfit.serving.running import service_of
-from everfit.settings import Settings
-from tests.everfit.serving.conftest import RECORD, crown, spec_of
-
-TOKENS = "ci:0123456789abcdef,ann:fedcba9876543210"
-ASKED = {"Authorization": "Bearer fedcba9876543210"}
-
-
-@pytest.fixture(scope="module")
-def service(migrated, frame, tmp_path_factory):
-    settings = Settings(workspace=tmp_path_factory.mktemp("front"), actor="ann", serve_tokens=TOKENS)
-    settings.folder()
-    shutil.copy(migrated, settings.home / "mlflow.db")
-    labelled = frame.assign(late=np.where(frame["count"] % 3 == 0, "yes", "no")).drop(columns="cost")
-    crown(settings, Ledger(settings.ledger_url), labelled, target="late", estimator=LogisticRegression(), task="binary",
-          positive="yes")  # fmt: skip
-    return service_of(spec_of(max_rows=30, max_body_mb=0.05, body_seconds=5), settings)
-
-
-@pytest.fixture(scope="module")
-def http(service):
-    with TestClient(make_app(service), headers=ASKED) as asked:
-        yield asked
-    assert not list(service.journal.folder.iterdir()), "whatever was answered can be handed over to the lake"
-
-
-def stream(table, **options):
-    sink = io.BytesIO()
-    with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(**options)) as writer:
-        writer.write_table(table)
-    return sink.getvalue()
+from tests.everfit.serving.conftest import RECORD, stream
 
 
 def rows(frame):
@@ -57,17 +21,17 @@ def rows(frame):
     return table.set_column(table.column_names.index("when"), "when", zoned), records
 
 
-def test_a_row_says_the_same_alone_and_in_every_form_of_a_crowd(http, frame):
+def test_a_row_says_the_same_alone_and_in_every_form_of_a_crowd(web, frame):
     table, records = rows(frame)
-    shares = [http.post("/predict", json=record).json()["predictions"][0]["probabilities"]["yes"] for record in records]
-    crowd = http.post("/predict", json=records).json()["predictions"]
-    answered = http.post("/predict", content=stream(table), headers={"Content-Type": ARROW})
+    shares = [web.post("/predict", json=record).json()["predictions"][0]["probabilities"]["yes"] for record in records]
+    crowd = web.post("/predict", json=records).json()["predictions"]
+    answered = web.post("/predict", content=stream(table), headers={"Content-Type": ARROW})
     assert answered.headers["content-type"] == ARROW
     arrow = pa.ipc.open_stream(answered.content).read_all()
     assert (arrow.schema.metadata[b"version"], arrow.num_rows) == (b"1", 30)
     for other in ([each["probabilities"]["yes"] for each in crowd], arrow["probability_yes"].to_pylist()):
         np.testing.assert_allclose(other, shares, atol=1e-6)
-    as_json = http.post("/predict", content=stream(table), headers={"Content-Type": ARROW, "Accept": JSON}).json()
+    as_json = web.post("/predict", content=stream(table), headers={"Content-Type": ARROW, "Accept": JSON}).json()
     assert [each["prediction"] for each in as_json["predictions"]] == arrow["prediction"].to_pylist()
     assert {len(name) for name in arrow["id"].to_pylist()} == {32}
 
@@ -80,11 +44,11 @@ def test_a_row_says_the_same_alone_and_in_every_form_of_a_crowd(http, frame):
         {"instances": records},
         {"inputs": {name: [record[name] for record in records] for name in records[0]}},
     ):
-        assert http.post("/invocations", json=form).json() == said
+        assert web.post("/invocations", json=form).json() == said
     text = plain.to_csv(index=False)
-    assert http.post("/invocations", content=text, headers={"Content-Type": CSV}).json() == said
-    assert http.post("/invocations", json={"inputs": RECORD}).status_code == 200, "one record without a list"
-    assert (http.get("/ping").status_code, http.get("/version").text[:2]) == (200, "3.")
+    assert web.post("/invocations", content=text, headers={"Content-Type": CSV}).json() == said
+    assert web.post("/invocations", json={"inputs": RECORD}).status_code == 200, "one record without a list"
+    assert (web.get("/ping").status_code, web.get("/version").text[:2]) == (200, "3.")
 
 
 SPLIT = {"columns": ["amount", "count"], "data": [[1, 2], [3]]}
@@ -113,11 +77,11 @@ SPLIT = {"columns": ["amount", "count"], "data": [[1, 2], [3]]}
     ("", "empty"),
     (b"\xff\xfe", "no CSV"),
 ])  # fmt: skip
-def test_what_is_none_of_mlflows_forms_is_told_so(http, body, told):
+def test_what_is_none_of_mlflows_forms_is_told_so(web, body, told):
     if isinstance(body, str | bytes):
-        answer = http.post("/invocations", content=body, headers={"Content-Type": CSV})
+        answer = web.post("/invocations", content=body, headers={"Content-Type": CSV})
     else:
-        answer = http.post("/invocations", json=body)
+        answer = web.post("/invocations", json=body)
     assert (answer.status_code, told in answer.json()["error"]) == (422, True), answer.text
 
 
@@ -141,8 +105,8 @@ MANY = pa.DictionaryArray.from_arrays(pa.array([0] * 30, pa.int8()), ["x" * 10_0
     (pa.table({"when": pa.array([2**62], pa.timestamp("us"))}), {}, 422, "a date such as"),
     (pa.Table.from_arrays([pa.array([1])] * 2, names=["amount"] * 2), {}, 422, "each once"),
 ])  # fmt: skip
-def test_arrow_that_is_too_much_or_does_not_fit_is_refused_before_it_is_decoded(http, table, options, status, told):
-    answer = http.post("/predict", content=stream(table, **options), headers={"Content-Type": ARROW})
+def test_arrow_that_is_too_much_or_does_not_fit_is_refused_before_it_is_decoded(web, table, options, status, told):
+    answer = web.post("/predict", content=stream(table, **options), headers={"Content-Type": ARROW})
     assert (answer.status_code, told in answer.text) == (status, True), answer.text
 
 
@@ -161,8 +125,8 @@ def test_arrow_that_is_too_much_or_does_not_fit_is_refused_before_it_is_decoded(
     ("[[]]", "cannot be read"),
     ('{"colour\\u0000": "red"}', "cannot be read"),
 ])  # fmt: skip
-def test_what_is_no_json_or_means_two_things_is_refused(http, body, told):
-    answer = http.post("/predict", content=body)
+def test_what_is_no_json_or_means_two_things_is_refused(web, body, told):
+    answer = web.post("/predict", content=body)
     assert (answer.status_code, told in answer.json()["error"]) == (422, True), answer.text
 
 
@@ -172,8 +136,11 @@ def test_what_is_no_json_or_means_two_things_is_refused(http, body, told):
     '{"colour": "\\ud83d\\ude00"}', '{"when": "9999-12-31T23:59:59.999999"}', '{"when": "0001-01-01"}', "{}",
     '{"when": 20260301}', '{"weekend": 1}', '{"weekend": "no"}', '{"count": 12345678901234567890}', '{"colour": 5}',
 ])  # fmt: skip
-def test_whatever_is_read_gets_an_answer_in_strict_json_the_same_in_a_crowd(http, body):
-    alone, crowd = http.post("/predict", content=body), http.post("/predict", content=f"[{','.join([body] * 20)}]")
+def test_whatever_is_read_gets_an_answer_in_strict_json_the_same_in_a_crowd(web, body):
+    alone, crowd = (
+        web.post("/predict", content=body),
+        web.post("/predict", content=f"[{','.join([body] * 20)}]"),
+    )
     assert alone.status_code == crowd.status_code == 200, alone.text
     one = json.loads(alone.content, parse_constant=pytest.fail)["predictions"][0]["probabilities"]["yes"]
     many = json.loads(crowd.content, parse_constant=pytest.fail)["predictions"]
@@ -191,29 +158,29 @@ def test_whatever_is_read_gets_an_answer_in_strict_json_the_same_in_a_crowd(http
     ({"Content-Length": "9" * 5000}, 413),
     ({"Content-Length": "-5"}, 200),
 ])  # fmt: skip
-def test_only_known_media_types_of_a_known_size_are_read(http, headers, status):
-    answer = http.post("/predict", content=json.dumps(RECORD), headers=headers)
+def test_only_known_media_types_of_a_known_size_are_read(web, headers, status):
+    answer = web.post("/predict", content=json.dumps(RECORD), headers=headers)
     assert answer.status_code == status, answer.text
 
 
-def test_the_bytes_that_come_are_counted_whatever_was_said_of_them(http, service):
-    answer = http.post("/predict", content=iter([b" " * 10_000] * 10))
+def test_the_bytes_that_come_are_counted_whatever_was_said_of_them(web, front):
+    answer = web.post("/predict", content=iter([b" " * 10_000] * 10))
     assert (answer.status_code, answer.headers["connection"]) == (413, "close")
-    assert http.post("/predict", json=RECORD, headers={"Content-Length": "1"}).status_code == 200
-    assert service.intake.held == 0
-    service.intake.held = 2**30
-    answer = http.post("/predict", json=RECORD)
+    assert web.post("/predict", json=RECORD, headers={"Content-Length": "1"}).status_code == 200
+    assert front.intake.held == 0
+    front.intake.held = 2**30
+    answer = web.post("/predict", json=RECORD)
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
-    service.intake.held = 0
+    front.intake.held = 0
 
 
-def test_every_request_has_an_id_and_a_line_without_a_value(http, caplog):
+def test_every_request_has_an_id_and_a_line_without_a_value(web, caplog):
     with caplog.at_level(logging.INFO, "everfit.serving"):
-        mine = http.post("/predict", json=RECORD, headers={"X-Request-ID": "mine-1"})
+        mine = web.post("/predict", json=RECORD, headers={"X-Request-ID": "mine-1"})
         assert mine.headers["x-request-id"] == "mine-1"
-        assert len(http.post("/predict", json={"amount": "secret"}).headers["x-request-id"]) == 32
-        assert http.get("/no?secret", headers={"X-Request-ID": 'a"b'}).headers["x-request-id"] != 'a"b'
-        assert http.get("/model", headers={"Authorization": "Bearer secret"}).headers["www-authenticate"] == "Bearer"
+        assert len(web.post("/predict", json={"amount": "secret"}).headers["x-request-id"]) == 32
+        assert web.get("/no?secret", headers={"X-Request-ID": 'a"b'}).headers["x-request-id"] != 'a"b'
+        assert web.get("/model", headers={"Authorization": "Bearer secret"}).headers["www-authenticate"] == "Bearer"
     lines = [json.loads(record.getMessage()) for record in caplog.records if record.name == "everfit.serving"]
     assert [(line["path"], line["status"], line.get("error")) for line in lines] == [
         ("/predict", 200, None), ("/predict", 422, "bad values"), ("/no", 404, None), ("/model", 401, "token"),
@@ -223,8 +190,8 @@ def test_every_request_has_an_id_and_a_line_without_a_value(http, caplog):
     assert "secret" not in caplog.text
 
 
-def test_the_model_says_what_it_is(http):
-    said = http.get("/model").json()
+def test_the_model_says_what_it_is(web):
+    said = web.get("/model").json()
     assert {name: said[name] for name in ("version", "aliases", "task", "target", "metric", "classes")} == {
         "version": 1, "aliases": ["champion"], "task": "binary", "target": "late", "metric": "log_loss",
         "classes": ["no", "yes"],
@@ -233,14 +200,14 @@ def test_the_model_says_what_it_is(http):
     assert said["scores"]["challenger"] == {"value": 1.0, "low": 0.9, "high": 1.1}
 
 
-def test_the_description_is_the_models_own_for_who_has_a_token(http):
-    made = http.get("/openapi.json").json()
+def test_the_description_is_the_models_own_for_who_has_a_token(web):
+    made = web.get("/openapi.json").json()
     example = made["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]["example"]
     assert set(example) == set(RECORD)
-    assert http.post("/predict", json=example).status_code == 200
+    assert web.post("/predict", json=example).status_code == 200
     assert made["components"]["schemas"]["Record"]["properties"]["colour"]["examples"] == ["blue", "red"]
     assert made["components"]["schemas"]["Prediction"]["properties"]["prediction"]["enum"] == ["no", "yes", None]
     assert {"401", "413", "415", "422", "503"} <= made["paths"]["/predict"]["post"]["responses"].keys()
     assert made["paths"]["/predict"]["post"]["security"] == [{"token": []}]
-    assert "colour" not in http.get("/openapi.json", headers={"Authorization": ""}).text
-    assert http.get("/docs", headers={"Authorization": ""}).status_code == 200
+    assert "colour" not in web.get("/openapi.json", headers={"Authorization": ""}).text
+    assert web.get("/docs", headers={"Authorization": ""}).status_code == 200
