@@ -29,7 +29,7 @@ REFUSALS = {
 }
 SUMMARIES = {
     "/predict": ("Predict", "Answer one record, or a list of them. Any field may be missing or null."),
-    "/explain": ("Explain", "What each field adds to the answer, for a few records, the largest contributions one by one."),
+    "/explain": ("Explain", "What each field adds to the answers about a few records."),
     "/invocations": ("Predict as MLflow's server does", "All forms of MLflow's protocol; `params` change nothing."),
     "/model": ("The model", "Which version answers, from which data it learnt, and how good it was."),
     "/metrics": ("Metrics", "Latency, throughput, errors by kind, version and log, for Prometheus."),
@@ -143,9 +143,10 @@ def _prediction(served: Served | None) -> Schema:
     if card["classes"]:
         said = {"enum": [*card["classes"], None]}
         shares = {"type": "object", "properties": {str(label): share for label in card["classes"]}}
+    reason = _object({"kind": {"type": "string"}}, {"field": {"type": "string"}, "usual": {"type": "string"}})
+    held_back = {"abstained": {"type": "boolean"}, "reasons": _list(reason)}
     return _object({"id": {"type": "string", "description": "Labels are joined by it."}, "prediction": said},
-                   {"probabilities": shares, "abstained": {"type": "boolean"},
-                    "reasons": _list({"type": "object"})})  # fmt: skip
+                   {"probabilities": shares, **held_back})  # fmt: skip
 
 
 def _explanation() -> Schema:

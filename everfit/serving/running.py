@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import sys
 
 import uvicorn
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from everfit.ledger import Ledger
 from everfit.personal import Personal
@@ -18,7 +21,8 @@ from everfit.serving.tokens import read_tokens
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
 
-SWITCH = 0.0005  # seconds after which a busy thread lets another one run; Python's 0.005 is a whole prediction's p99
+HEADERS = 10.0  # seconds in which a new connection must have sent the head of its first request
+SWITCH = 0.0005  # seconds after which a thread with a large request lets the others go on
 
 
 def service_of(spec: ModelSpec, settings: Settings) -> Service:
@@ -30,8 +34,25 @@ def service_of(spec: ModelSpec, settings: Settings) -> Service:
     return Service(spec, Follower(spec, settings), journal, Metrics(spec.name), tokens, personal)
 
 
+class Impatient(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
+    """uvicorn's protocol, which closes connections that never ask anything; uvicorn itself waits for ever."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        """Begin to wait."""
+        super().connection_made(transport)
+        self.loop.call_later(HEADERS, self._give_up)
+
+    def _give_up(self) -> None:
+        if self.cycle is None and not self.transport.is_closing():
+            self.transport.close()
+
+
 def run(spec: ModelSpec, settings: Settings, host: str, port: int) -> None:
-    """Listen until SIGTERM or Ctrl-C; requests under way are answered first."""
-    sys.setswitchinterval(SWITCH)  # explanations, large requests and the loading of a version run beside small requests
+    """Listen until SIGTERM or Ctrl-C; requests under way are answered first. One line of JSON each goes to stdout."""
     app = make_app(service_of(spec, settings))
-    uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=30)
+    sys.setswitchinterval(SWITCH)
+    log = logging.getLogger("everfit.serving")
+    log.addHandler(logging.StreamHandler(sys.stdout))
+    log.setLevel(logging.INFO)
+    uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=30,
+                http=Impatient)  # fmt: skip
