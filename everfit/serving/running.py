@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 import sys
+from types import FrameType
 
 import uvicorn
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
@@ -48,11 +50,20 @@ class Impatient(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
 
 
 def run(spec: ModelSpec, settings: Settings, host: str, port: int) -> None:
-    """Listen until SIGTERM or Ctrl-C; requests under way are answered first. One line of JSON each goes to stdout."""
+    """Listen until SIGTERM or Ctrl-C, which is no error; requests under way are answered first.
+
+    One line of JSON for each request goes to stdout.
+    """
     app = make_app(service_of(spec, settings))
+    for sign in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them again when it has ended
+        signal.signal(sign, _end)
     sys.setswitchinterval(SWITCH)
     log = logging.getLogger("everfit.serving")
     log.addHandler(logging.StreamHandler(sys.stdout))
     log.setLevel(logging.INFO)
     uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=30,
                 http=Impatient)  # fmt: skip
+
+
+def _end(_sign: int, _frame: FrameType | None) -> None:
+    sys.exit(0)

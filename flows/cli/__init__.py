@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from everfit.threads import use_one_thread
-from flows.cli import author, explain, govern, label, look, operate, run, serve
+from flows.cli import author, explain, extras, govern, label, look, operate, run, serve
 
 UsageError: Any = typer.BadParameter.__base__  # click's, or that of the click inside a newer typer
 
@@ -25,9 +25,13 @@ app = typer.Typer(
 
 
 @app.callback()
-def _common(debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False) -> None:
+def _common(
+    context: typer.Context,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
     if debug:
         os.environ["EVERFIT_DEBUG"] = "1"
+    extras.require(context.invoked_subcommand or "")
 
 
 COMMANDS: tuple[Callable[..., None], ...] = (
