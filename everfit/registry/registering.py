@@ -13,7 +13,7 @@ from everfit.ledger import Holder
 from everfit.locks import locked
 from everfit.registry import cache, door, files, logbook, package
 from everfit.registry.records import Candidate, Version
-from everfit.registry.vendor import MlflowClient, Model, Run
+from everfit.registry.vendor import MlflowClient, Model, Run, download_artifacts
 from everfit.settings import Settings
 
 RUN_KEY, HOLDER = "everfit.run_key", "everfit.holder"
@@ -46,7 +46,7 @@ def _new_version(client: MlflowClient, settings: Settings, experiment: str, cand
     run = _start(client, settings, experiment, candidate)
     try:
         with tempfile.TemporaryDirectory() as scratch:
-            location, digests, model_id = _store(client, run, candidate, Path(scratch))
+            location, digests, model_id = _store(client, settings, run, candidate, Path(scratch))
             logbook.log(client, run.info.run_id, candidate, Path(scratch))
         door.unless_there(lambda: client.create_registered_model(candidate.model))
         made = client.create_model_version(
@@ -64,15 +64,20 @@ def _new_version(client: MlflowClient, settings: Settings, experiment: str, cand
     return int(made.version)
 
 
-def _store(client: MlflowClient, run: Run, candidate: Candidate, scratch: Path) -> tuple[str, dict[str, str], str]:
+def _store(
+    client: MlflowClient, settings: Settings, run: Run, candidate: Candidate, scratch: Path
+) -> tuple[str, dict[str, str], str]:
     """Store the model's folder, and read it back from where it went."""
     stored = client.create_logged_model(run.info.experiment_id, name=candidate.model, source_run_id=run.info.run_id)
     folder = scratch / "model"
     package.save(candidate, folder, Model(run_id=run.info.run_id, model_id=stored.model_id))
     client.log_model_artifacts(stored.model_id, str(folder))
-    package.verify_signature(candidate, stored.artifact_location)
+    # Neither `models:/<id>` nor a bare location: MLflow would look that up in the tracking server that is its default.
+    described = f"{stored.artifact_location}/MLmodel"
+    package.verify_signature(
+        candidate, download_artifacts(artifact_uri=described, dst_path=str(scratch), tracking_uri=settings.mlflow_uri)
+    )
     client.finalize_logged_model(stored.model_id, "READY")
-    # Not `models:/<id>`: MLflow would look that up in whatever tracking server is its global default.
     return stored.artifact_location, files.digests(folder), stored.model_id
 
 
