@@ -1,0 +1,68 @@
+"""The images and the stack, as far as they can be judged without a Docker engine."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[2]
+HERE = ROOT / "deployments"
+COMPOSE = YAML(typ="safe").load((HERE / "compose.yaml").read_text())
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+WRITABLE = {"/var/lib/everfit", "/srv/everfit", "/tmp"}
+
+
+@pytest.mark.parametrize("command", [
+    ["hadolint", "Dockerfile"],
+    ["check-jsonschema", "--builtin-schema", "vendor.compose-spec", "compose.yaml"],
+])  # fmt: skip
+def test_a_linter_finds_nothing(command):
+    program = Path(sys.executable).with_name(command[0])
+    said = subprocess.run([program, *command[1:]], cwd=HERE, capture_output=True, text=True, check=False)
+    assert said.returncode == 0, said.stdout + said.stderr
+
+
+def test_the_images_pin_what_the_project_allows():
+    lines = (HERE / "constraints.txt").read_text().splitlines()
+    pins = {each.name: each for each in map(Requirement, filter(lambda line: line[0] != "#", lines))}
+    extras = PROJECT["optional-dependencies"]
+    for needed in map(Requirement, [*PROJECT["dependencies"], *extras["serve"], *extras["flows"], *extras["postgres"]]):
+        (pinned,) = pins[needed.name].specifier
+        assert pinned.version in needed.specifier, needed
+    assert not re.search(r"https?://|--index", "\n".join(lines))
+
+
+def test_the_builder_is_given_what_it_copies():
+    let = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    copied = re.findall(r"^COPY (?!--from)(.*) \S+$", (HERE / "Dockerfile").read_text(), flags=re.MULTILINE)
+    assert {path for line in copied for path in line.split()} == let
+    assert all((ROOT / path).exists() for path in let)
+
+
+def test_whatever_is_ours_runs_without_rights_and_writes_only_where_it_says():
+    ours = {name: each for name, each in COMPOSE["services"].items() if name != "postgres"}
+    assert len(ours) == 5
+    for each in ours.values():
+        assert (each["read_only"], each["tmpfs"], each["cap_drop"]) == (True, ["/tmp"], ["ALL"])
+        mounts = [volume.split(":") for volume in each.get("volumes", []) if not volume.endswith(":ro")]
+        assert {target for _, target in mounts} <= WRITABLE
+
+
+def test_nobody_starts_before_the_tables_are_made():
+    waits = {name: each.get("depends_on", {}) for name, each in COMPOSE["services"].items()}
+    assert waits["migrate"] == {"postgres": {"condition": "service_healthy"}}
+    done = {"migrate": {"condition": "service_completed_successfully"}}
+    assert waits["prefect"] == waits["mlflow"] == done
+    for name in ("runner", "serving"):
+        assert waits[name]
+        assert all(COMPOSE["services"][other]["healthcheck"] for other in waits[name])
+
+
+def test_each_setting_of_the_stack_is_told():
+    asked = set(re.findall(r"\$\{(\w+)", (HERE / "compose.yaml").read_text()))
+    assert asked <= set(re.findall(r"^(?:# )?(\w+)=", (HERE / "env.example").read_text(), flags=re.MULTILINE))
