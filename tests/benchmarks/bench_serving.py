@@ -1,26 +1,26 @@
-"""How fast the service answers, beside MLflow's own on the same model; what swaps and a kill under load cost a client.
+"""How fast the service answers, beside others on the same model; what swaps and a kill under load cost a client.
 
-    python -m tests.benchmarks.bench_serving [--seconds 10] [--without-mlflow]
+    python -m tests.benchmarks.bench_serving [--seconds 10] [--bentoml PYTHON] [--workspace FOLDER]
 
-Makes a workspace with a boosted champion of 20 mixed columns in a temporary folder.
-Client and servers share the machine.
+Makes a workspace with two champions of 20 mixed columns, one that is boosted and one as a search finds it by default,
+and asks everfit, `mlflow models serve` and, with the python of an environment that has bentoml and everfit[serve],
+BentoML. Client and servers share the machine. CPU is the server's, with all its processes: it depends least on who else
+is there.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,28 +29,34 @@ import numpy as np
 import pandas as pd
 
 from everfit import registry
+from everfit.lake import Lake
 from everfit.ledger import Ledger
 from everfit.serving.closed import closed
 from everfit.settings import Settings
+from flows.ports import listen
+from tests.benchmarks.load import load, requests_of
 
-TOKEN = "0123456789abcdef"
-MODEL = "shop"
+AUTHORIZED = {"Authorization": "Bearer 0123456789abcdef"}
+BOOSTED, BLEND = "boosted", "blend"
+SEARCHES = {BOOSTED: "{trials: 2, estimators: [lightgbm]}", BLEND: "{budget: 60s}"}
+REFUSED = 4
 ROWS = 4000
+EVERFIT = str(Path(sys.executable).with_name("everfit"))  # as a user starts it
+BENTO = """
+import bentoml
+import pandas as pd
+from everfit import registry
+from everfit.settings import Settings
 
+@bentoml.service(workers=1)
+class Bento:
+    def __init__(self) -> None:
+        self.pipeline = registry.load(Settings(workspace={workspace!r}), {model!r}, 1).pipeline
 
-@dataclass
-class Seen:
-    """What clients saw: seconds of each answer, what was no answer, and the ids that they were told."""
-
-    seconds: list[float] = field(default_factory=list)
-    failures: list[str] = field(default_factory=list)
-    ids: list[str] = field(default_factory=list)
-
-    def line(self, name: str, took: float) -> str:
-        """Say it in a row of the table."""
-        ordered = sorted(self.seconds) or [float("nan")]
-        p50, p99 = (1000 * ordered[int(share * (len(ordered) - 1))] for share in (0.5, 0.99))
-        return f"{name:38} {len(self.seconds) / took:9.0f} {p50:9.2f} {p99:9.2f} {len(self.failures):8}"
+    @bentoml.api
+    def predict(self, records: list[dict]) -> list:
+        return self.pipeline.predict(pd.DataFrame(records)).tolist()
+"""
 
 
 def orders() -> pd.DataFrame:
@@ -68,29 +74,32 @@ def orders() -> pd.DataFrame:
     return frame
 
 
-def make(workspace: Path) -> list[dict[str, Any]]:
-    """Train a champion; return records to ask about."""
-    frame = orders()
-    frame.to_parquet(workspace / "orders.parquet", index=False)
-    _everfit(workspace, "new", MODEL, "--data", "orders.parquet", "--target", "bought", "--time", "when")
-    file = workspace / "deployments" / "models" / f"{MODEL}.yaml"
-    lines = [line for line in file.read_text().splitlines() if not line.startswith("search:")]
-    file.write_text("\n".join([*lines, "search: {trials: 2, estimators: [lightgbm]}", ""]))
-    _everfit(workspace, "train", MODEL)
-    return list(json.loads(frame.drop(columns="bought").to_json(orient="records", date_format="iso")))
+def make(workspace: Path) -> None:
+    """Train both champions, and a second version of the boosted one to swap with."""
+    workspace.mkdir(parents=True, exist_ok=True)
+    orders().to_parquet(workspace / "orders.parquet", index=False)
+    for name, search in SEARCHES.items():
+        _everfit(workspace, "new", name, "--data", "orders.parquet", "--target", "bought", "--time", "when")
+        file = workspace / "deployments" / "models" / f"{name}.yaml"
+        lines = [line for line in file.read_text().splitlines() if not line.startswith("search:")]
+        file.write_text("\n".join([*lines, f"search: {search}", ""]))
+        _everfit(workspace, "train", name)
+    _everfit(workspace, "train", BOOSTED)
 
 
 def _everfit(workspace: Path, *arguments: str) -> None:
-    subprocess.run([sys.executable, "-m", "flows.cli", *arguments], cwd=workspace, check=True, capture_output=True)
+    done = subprocess.run([EVERFIT, *arguments], cwd=workspace, check=False, capture_output=True)
+    if done.returncode not in (0, REFUSED):
+        done.check_returncode()
 
 
 @contextmanager
-def server(command: list[str], workspace: Path, port: int, ready: str) -> Iterator[subprocess.Popen[bytes]]:
+def server(command: Sequence[str], workspace: Path, port: int, ready: str) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server until the block ends; it is there when its ready page answers."""
-    env = {**os.environ, "EVERFIT_SERVE_TOKENS": f"bench:{TOKEN}", "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(
-        command, cwd=workspace, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as child:
+    env = {**os.environ, "EVERFIT_SERVE_TOKENS": "bench:0123456789abcdef", "OMP_NUM_THREADS": "1"}
+    env["PATH"] = os.pathsep.join([str(Path(command[0]).parent), env["PATH"]])  # MLflow's command looks for uvicorn
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, cwd=workspace, env=env, **quiet) as child:
         try:
             _wait(f"http://127.0.0.1:{port}{ready}")
             yield child
@@ -111,153 +120,132 @@ def _wait(url: str) -> None:
 
 def free_port() -> int:
     """Return a port that nobody listens at."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+    with listen(0) as probe:
         return int(probe.getsockname()[1])
 
 
-async def load(port: int, path: str, bodies: list[bytes], connections: int, seconds: float) -> tuple[Seen, float]:
-    """Ask over so many connections, each as soon as it was answered."""
-    seen, until, began = Seen(), time.perf_counter() + seconds, time.perf_counter()
-    await asyncio.gather(*(_client(seen, port, path, bodies, until) for _ in range(connections)))
-    return seen, time.perf_counter() - began
+def cpu(pid: int) -> float:
+    """Return the CPU seconds of a process and of all that it started."""
+    said = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    parents = {int(child): int(parent) for child, parent in (line.split() for line in said.splitlines())}
+    family = {pid}
+    while more := {child for child, parent in parents.items() if parent in family} - family:
+        family |= more
+    return sum(map(_own_cpu, family))
 
 
-async def _client(seen: Seen, port: int, path: str, bodies: list[bytes], until: float) -> None:
+def _own_cpu(pid: int) -> float:
     try:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        for at in range(10**9):
-            if time.perf_counter() > until:
-                break
-            body = bodies[at % len(bodies)]
-            head = f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n"
-            head += "Content-Type: application/json\r\n"
-            began = time.perf_counter()
-            writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-            status, answer = await _answer(reader)
-            seen.seconds.append(time.perf_counter() - began)
-            if status != 200:
-                seen.failures.append(f"{status}: {answer[:80]!r}")
-            elif path == "/predict":
-                seen.ids += [each["id"] for each in json.loads(answer)["predictions"]]
-        writer.close()
-    except (ConnectionError, asyncio.IncompleteReadError) as gone:
-        seen.failures.append(type(gone).__name__)
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-async def _answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
-    head = (await reader.readuntil(b"\r\n\r\n")).lower()
-    length = next(int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.startswith(b"content-length"))
-    return int(head.split()[1]), await reader.readexactly(length)
+def measure(name: str, child: subprocess.Popen[bytes], port: int, requests: list[bytes], seconds: float) -> None:
+    """Print two rows: one connection, and eight."""
+    for connections in (1, 8):
+        before = cpu(child.pid)
+        seen = load(port, requests, connections, seconds)
+        used = 1000 * (cpu(child.pid) - before) / max(1, len(seen.seconds))
+        print(f"{seen.line(f'{name}, {connections} connection(s)')} {used:.2f} |", *seen.failures[:2], flush=True)
 
 
-def measure(name: str, port: int, path: str, bodies: list[bytes], connections: int, seconds: float) -> None:
-    """Print one row."""
-    seen, took = asyncio.run(load(port, path, bodies, connections, seconds))
-    print(seen.line(f"{name}, {connections} connection(s)", took), *seen.failures[:2], flush=True)
-
-
-def swaps(settings: Settings, port: int, bodies: list[bytes], count: int = 20) -> None:
+def swaps(settings: Settings, port: int, requests: list[bytes], count: int = 20) -> None:
     """Change the champion under load, there and back again."""
     ledger = Ledger.of(settings)
-    numbers = sorted(ledger.registered(MODEL))
-
-    async def both() -> tuple[Seen, float]:
-        asking = asyncio.create_task(load(port, "/predict", bodies, 4, 2.5 * count))
+    numbers = sorted(ledger.registered(BOOSTED))
+    with ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(load, port, requests, 4, 2.5 * count)
         for at in range(count):
-            await asyncio.sleep(2)
-            present = ledger.champion(MODEL)
+            time.sleep(2)
+            present = ledger.champion(BOOSTED)
             other = next(number for number in numbers if number != present)
-            await asyncio.to_thread(
-                registry.promote, settings, ledger, MODEL, other, expected=present, reason=f"swap {at}", facts={}
-            )
-        return await asking
-
-    seen, took = asyncio.run(both())
-    print(seen.line(f"{count} swaps under load", took), *seen.failures[:2], flush=True)
+            registry.promote(settings, ledger, BOOSTED, other, expected=present, reason=f"swap {at}", facts={})
+        seen = asking.result()
+    print(f"{seen.line(f'{count} swaps under load')} |", *seen.failures[:2], flush=True)
 
 
-def killed(child: subprocess.Popen[bytes], settings: Settings, port: int, bodies: list[bytes]) -> None:
+def killed(child: subprocess.Popen[bytes], settings: Settings, port: int, requests: list[bytes]) -> None:
     """Kill the service under load; count the answers that clients had and that are not on disk."""
-
-    async def both() -> Seen:
-        asking = asyncio.create_task(load(port, "/predict", bodies, 8, 4))
-        await asyncio.sleep(2)
+    with ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(load, port, requests, 8, 4)
+        time.sleep(2)
         child.send_signal(signal.SIGKILL)
-        return (await asking)[0]
-
-    seen = asyncio.run(both())
+        seen = asking.result()
     child.wait()
-    kept = {entry["id"] for file in closed(settings.home / "answers" / MODEL) for entry in file.entries}
-    lake = set(registry_predictions(settings))
-    lost = set(seen.ids) - kept - lake
-    print(f"killed under load: {len(seen.ids):,} answers were given, {len(lost)} of them are lost")
+    kept = {entry["id"] for file in closed(settings.home / "answers" / BOOSTED) for entry in file.entries}
+    lost = set(seen.ids) - kept - set(Lake(settings).predictions(BOOSTED)["prediction_id"])
+    print(f"\nkilled under load: {len(seen.ids):,} answers were given, {len(lost)} of them are lost")
 
 
-def registry_predictions(settings: Settings) -> list[str]:
-    """Return the ids of the answers that are in the lake."""
-    from everfit.lake import Lake
-
-    return list(Lake(settings).predictions(MODEL)["prediction_id"])
-
-
-def large(port: int, settings: Settings, records: list[dict[str, Any]], repeats: int = 5) -> None:
+def large(port: int, settings: Settings, model: str, records: list[dict[str, Any]], repeats: int = 5) -> None:
     """Ask about ten thousand rows at once, beside the bare pipeline in this process."""
     many = [records[at % len(records)] for at in range(10_000)]
-    body, headers = json.dumps(many).encode(), {"Authorization": f"Bearer {TOKEN}"}
-    pipeline = registry.load(settings, MODEL, 1).pipeline
-    frame = pd.DataFrame(many)
+    body, frame = json.dumps(many).encode(), pd.DataFrame(many)
+    pipeline = registry.load(settings, model, 1).pipeline
     asked, bare = [], []
     for _ in range(repeats):
         began = time.perf_counter()
-        httpx.post(f"http://127.0.0.1:{port}/predict", content=body, headers=headers, timeout=60).raise_for_status()
+        httpx.post(f"http://127.0.0.1:{port}/predict", content=body, headers=AUTHORIZED, timeout=60).raise_for_status()
         asked.append(time.perf_counter() - began)
         began = time.perf_counter()
-        pipeline.predict_proba(frame)
+        pipeline.predict(frame)
         bare.append(time.perf_counter() - began)
-    print(
-        f"10,000 rows: {np.median(asked):.3f} s over HTTP, {np.median(bare):.3f} s bare: "
-        f"x {np.median(asked) / np.median(bare):.2f}"
-    )
+    print(f"\n{model}, 10,000 rows: {np.median(asked):.3f} s over HTTP, {np.median(bare):.3f} s bare: "
+          f"x {np.median(asked) / np.median(bare):.2f}\n", flush=True)  # fmt: skip
+
+
+def ours(workspace: Path, settings: Settings, model: str, records: list[dict[str, Any]], seconds: float) -> None:
+    """Measure everfit; the boosted champion is swapped and killed as well."""
+    requests = requests_of("/predict", [json.dumps(record).encode() for record in records[:500]], AUTHORIZED)
+    port = free_port()
+    with server([EVERFIT, "serve", model, "--port", str(port)], workspace, port, "/ready") as child:
+        measure(f"everfit, {model}", child, port, requests, seconds)
+        large(port, settings, model, records)
+        if model == BOOSTED:
+            swaps(settings, port, requests)
+            killed(child, settings, port, requests)
+
+
+def mlflows(workspace: Path, settings: Settings, model: str, records: list[dict[str, Any]], seconds: float) -> None:
+    """Measure MLflow's scoring server on the same files."""
+    port, folder = free_port(), registry.load(settings, model, 1).folder
+    bodies = [json.dumps({"dataframe_records": [record]}).encode() for record in records[:500]]
+    command = [str(Path(EVERFIT).with_name("mlflow")), "models", "serve", "-m", str(folder), "--env-manager", "local",
+               "--port", str(port), "--host", "127.0.0.1"]  # fmt: skip
+    with server(command, workspace, port, "/ping") as child:
+        measure(f"mlflow models serve, {model}", child, port, requests_of("/invocations", bodies, {}), seconds)
+
+
+def bentos(python: str, workspace: Path, model: str, records: list[dict[str, Any]], seconds: float) -> None:
+    """Measure BentoML with one worker around the same pipeline."""
+    port = free_port()
+    (workspace / "bento.py").write_text(BENTO.format(workspace=str(workspace), model=model))
+    bodies = [json.dumps({"records": [record]}).encode() for record in records[:500]]
+    command = [python, "-m", "bentoml", "serve", "bento:Bento", "--port", str(port), "--host", "127.0.0.1"]
+    with server(command, workspace, port, "/readyz") as child:
+        measure(f"BentoML, {model}", child, port, requests_of("/predict", bodies, {}), seconds)
 
 
 def main() -> None:
     """Print the table."""
     asked = argparse.ArgumentParser()
     asked.add_argument("--seconds", type=float, default=10)
-    asked.add_argument("--without-mlflow", action="store_true")
+    asked.add_argument("--bentoml", default="", metavar="PYTHON")
+    asked.add_argument("--workspace", type=Path, default=Path(tempfile.gettempdir()) / "everfit-bench-serving")
     options = asked.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        workspace = Path(folder)
-        records = make(workspace)
-        _everfit(workspace, "train", MODEL)
-        settings = Settings(workspace=workspace)
-        bodies = [json.dumps(record).encode() for record in records[:500]]
-        print(f"{'':38} {'answers/s':>9} {'p50 ms':>9} {'p99 ms':>9} {'failures':>8}")
-        port = free_port()
-        ours = [sys.executable, "-m", "flows.cli", "serve", MODEL, "--port", str(port)]
-        with server(ours, workspace, port, "/ready") as child:
-            for connections in (1, 8):
-                measure("everfit", port, "/predict", bodies, connections, options.seconds)
-            large(port, settings, records)
-            swaps(settings, port, bodies)
-            killed(child, settings, port, bodies)
-        if not options.without_mlflow:
-            beside_mlflow(workspace, settings, records, options.seconds)
-
-
-def beside_mlflow(workspace: Path, settings: Settings, records: list[dict[str, Any]], seconds: float) -> None:
-    """Ask MLflow's scoring server the same of the same files."""
-    folder = registry.load(settings, MODEL, 1).folder
-    port = free_port()
-    command = [
-        sys.executable, "-m", "mlflow", "models", "serve", "-m", str(folder), "--env-manager", "local",
-        "--port", str(port), "--host", "127.0.0.1",
-    ]  # fmt: skip
-    bodies = [json.dumps({"dataframe_records": [record]}).encode() for record in records[:500]]
-    with server(command, workspace, port, "/ping"):
-        for connections in (1, 8):
-            measure("mlflow models serve", port, "/invocations", bodies, connections, seconds)
+    workspace = options.workspace.resolve()
+    if not (workspace / ".everfit").exists():
+        make(workspace)
+    settings = Settings(workspace=workspace)
+    records = json.loads(orders().drop(columns="bought").to_json(orient="records", date_format="iso"))
+    print("| | answers/s | p50 ms | p99 ms | failures | CPU ms |\n|---|---|---|---|---|---|")
+    for model in (BOOSTED, BLEND):
+        mlflows(workspace, settings, model, records, options.seconds)
+        if options.bentoml:
+            bentos(options.bentoml, workspace, model, records, options.seconds)
+        ours(workspace, settings, model, records, options.seconds)
 
 
 if __name__ == "__main__":
