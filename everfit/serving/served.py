@@ -16,6 +16,7 @@ from everfit.explanation import Explainer
 from everfit.serving.abstaining import Abstention, Reason, abstention_of, numbers
 from everfit.serving.compiled import Compiled, compile_pipeline
 from everfit.serving.contract import Contract, Field, rows_of
+from everfit.serving.frames import frame_of
 from everfit.serving.values import FEW
 from everfit.spec import ModelSpec
 
@@ -54,7 +55,7 @@ class Served:
         """Answer records, given the values of each field: few of them by the compiled way."""
         rows = len(next(iter(columns.values()), []))
         if self.compiled is None or rows > FEW:
-            return self.predict_frame(pd.DataFrame({name: pd.Series(v, dtype=object) for name, v in columns.items()}))
+            return self.predict_frame(frame_of(self.contract, columns))
         reads = {each.name: each.read for each in self.contract.fields if each.name in self.loaded.card["inputs"]}
         said = np.concatenate([self.compiled.said(row) for row in rows_of(columns, reads)])
         return evaluation.as_predicted(self.loaded.pipeline, said, self.loaded.card["positive"])
