@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,28 +28,42 @@ from everfit.spec import ModelSpec
 ASIDE = "aside"
 KNOWN = ("id", "at", "ms", "version", "source", "prediction", "probabilities", "fields")
 LARGE = 2**63
+AT_ONCE = 64 * 2**20  # bytes of the files that are handed over in one append
 
 
 def drain(settings: Settings, spec: ModelSpec, folder: Path) -> int:
-    """Hand over what nobody writes to any more, in one append, and remove it; return how many answers that were.
+    """Hand over what nobody writes to any more, and remove it; return how many answers that were.
 
     What cannot be read is set aside, with an alert in the ledger, and holds back nothing. Raise InputError or
     Unavailable when the lake cannot be written: then everything waits where it is.
     """
     if not folder.is_dir():
         return 0
-    lake, parts, done = Lake(settings), list[Part](), list[Path]()
+    lake, total = Lake(settings), 0
     with locked(folder / ".drain"):
         known = lake.types(spec.name)
-        for file in closed(folder):
-            if rows := _readable(settings, spec, file, known):
-                parts.append(Part(file.writer, file.number, rows))
-            done.append(file.path)
-        if parts:
-            lake.record_answers(spec.name, parts)
-        for path in done:
-            path.unlink()
-    return sum(len(part.rows) for part in parts)
+        for files in _at_once(closed(folder)):
+            read = [(file, _readable(settings, spec, file, known)) for file in files]
+            parts = [Part(file.writer, file.number, rows) for file, rows in read if rows is not None]
+            if parts:
+                lake.record_answers(spec.name, parts)
+            for file in files:
+                file.path.unlink()
+            total += sum(len(part.rows) for part in parts)
+    return total
+
+
+def _at_once(files: Iterable[Closed]) -> Iterator[list[Closed]]:
+    """Yield files that fit into memory together: after days without the lake there may be many."""
+    some, size = list[Closed](), 0
+    for file in files:
+        some.append(file)
+        size += file.path.stat().st_size
+        if size >= AT_ONCE:
+            yield some
+            some, size = [], 0
+    if some:
+        yield some
 
 
 def _readable(settings: Settings, spec: ModelSpec, file: Closed, known: pa.Schema) -> pa.Table | None:

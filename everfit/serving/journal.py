@@ -118,9 +118,7 @@ class Journal:
 
     def _begin(self) -> BinaryIO:
         """Begin a file that is locked before others can see it: one that is free and empty would be taken away."""
-        if not self.folder.is_dir():
-            self.folder.mkdir(parents=True, exist_ok=True)
-            _sync_folder(self.folder.parent)
+        self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"{self._writer}-{self._number:08}{ENDING}"
         self._number += 1  # also if this fails: a name that was seen is never used again
         hidden = path.with_suffix(".new")
@@ -128,7 +126,8 @@ class Journal:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             hidden.rename(path)
-            _sync_folder(self.folder)
+            for folder in (self.folder, self.folder.parent):
+                _sync_folder(folder)
         except OSError:
             file.close()
             hidden.unlink(missing_ok=True)
@@ -155,7 +154,7 @@ def _write_all(file: BinaryIO, lines: bytes) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make sure that the name of a new file survives a crash as well."""
+    """Make sure that the names in a folder survive a crash as well."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

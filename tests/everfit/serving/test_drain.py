@@ -11,6 +11,7 @@ import pytest
 from everfit.errors import InputError
 from everfit.lake import Lake, answers
 from everfit.ledger import Ledger
+from everfit.serving import drain as draining
 from everfit.serving.drain import drain, rows_of
 from everfit.serving.journal import Journal
 from everfit.settings import Settings
@@ -56,6 +57,7 @@ def test_whatever_dies_and_whoever_does_it_as_well_each_answer_is_there_once(her
             drain(here, SPEC, folder)
     assert len(list(folder.glob("*.jsonl"))) == 2
     write(here, [answer(4)], [answer(5)])
+    monkeypatch.setattr(draining, "AT_ONCE", 300)  # two of the files are more than that
     with ThreadPoolExecutor(2) as both:
         list(both.map(lambda _: drain(here, SPEC, folder), range(2)))
     assert sorted(kept(here)["prediction_id"]) == ["a1", "a2", "a3", "a4", "a5"]

@@ -101,7 +101,9 @@ def _with(loaded, pipeline):
     return loaded
 
 
-def test_every_answer_is_in_the_lake_once(service, settings, frame):
+@pytest.mark.parametrize("log", ["durable", "async"])
+def test_every_answer_is_in_the_lake_once(settings, champion, frame, log):
+    service = service_of(spec_of(log=log), settings)
     with TestClient(make_app(service)) as http:
         given = [http.post("/predict", json=RECORD).json()["predictions"][0] for _ in range(3)]
         given += http.post("/predict", json=plain(frame.head(20))).json()["predictions"]
@@ -114,6 +116,18 @@ def test_every_answer_is_in_the_lake_once(service, settings, frame):
     row = kept[kept["prediction_id"] == given[0]["id"]].iloc[0]
     assert (row["prediction"], row["colour"], row["_version"]) == (given[0]["prediction"], "red", 1)
     assert not list(service.journal.folder.glob("*.jsonl"))
+
+
+def test_a_lake_that_cannot_be_written_stops_nothing_and_answers_wait_on_disk(settings, champion):
+    lake = settings.home / "no-folder"
+    lake.write_text("")
+    service = service_of(spec_of(), settings.model_copy(update={"lake_uri": str(lake)}))
+    with TestClient(make_app(service)) as http:
+        assert http.post("/predict", json=RECORD).status_code == 200
+        http.portal.call(service._drain)
+        assert http.post("/predict", json=RECORD).status_code == 200
+        assert 'kind="lake"' in service.measured().decode()
+    assert len(list(service.journal.folder.glob("*.jsonl"))) == 2
 
 
 @pytest.mark.parametrize(("policy", "status", "lost"), [("refuse", 503, 0), ("answer", 200, 2)])
