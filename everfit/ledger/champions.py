@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 from typing import Literal
 
 from everfit.errors import PromotionRefused
@@ -10,6 +11,7 @@ from everfit.ledger.entries import Entry, write_time
 
 Swap = Literal["promoted", "rolled_back"]
 SWAPS: tuple[Swap, ...] = ("promoted", "rolled_back")
+VERDICT = timedelta(minutes=1)  # in which a training decides about the version that it registered
 
 
 def line_of(swaps: Iterable[Entry]) -> list[int]:
@@ -25,6 +27,22 @@ def line_of(swaps: Iterable[Entry]) -> list[int]:
             line = _down_to(line[:-1], version)
         line = line if line[-1:] == [version] else [*line, version]
     return line
+
+
+def challenger_of(entries: Iterable[Entry], now: datetime) -> int | None:
+    """Return the newest version that nobody has decided about, if it waits for a person's word or a while at least.
+
+    A version is registered some moments before its verdict, which is no time to try it in.
+    """
+    newest: Entry | None = None
+    for entry in entries:
+        version = entry.facts.get("version")
+        if entry.kind == "registered" or (entry.kind == "approval_wanted" and newest):
+            newest = entry
+        elif entry.kind in (*SWAPS, "promotion_refused") and newest and version == newest.facts["version"]:
+            newest = None
+    waited = newest is not None and (newest.kind == "approval_wanted" or now - newest.at > VERDICT)
+    return int(newest.facts["version"]) if newest and waited else None
 
 
 def refuse(model: str, expected: int | None, new: int, now: int | None, last: Entry | None) -> None:

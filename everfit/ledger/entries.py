@@ -37,6 +37,14 @@ Kind = Literal[
     "serving_refused",
     "answers_not_kept",
     "answers_set_aside",
+    "went_live",
+    "canary_started",
+    "canary_advanced",
+    "canary_finished",
+    "canary_reverted",
+    "shadow_started",
+    "shadow_compared",
+    "shadow_stopped",
 ]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 GENESIS = "0" * 64
@@ -68,6 +76,14 @@ SAYINGS: dict[str, tuple[str, ...]] = {
     "serving_refused": ("v{version} cannot serve; v{kept} goes on", "v{version} cannot serve"),
     "answers_not_kept": ("{lost} answers were given and not kept, {refused} requests refused",),
     "answers_set_aside": ("answers that cannot be read are set aside in {file}",),
+    "went_live": ("v{version} answers every request",),
+    "canary_started": ("v{version} answers {share:.1%} of the requests, v{beside} the others",),
+    "canary_advanced": ("v{version} answers {share:.1%} of the requests, v{beside} the others",),
+    "canary_finished": ("v{version} answers every request, in place of v{beside}",),
+    "canary_reverted": ("v{version} did badly; v{beside} answers every request again",),
+    "shadow_started": ("v{version} answers in the background, beside v{beside}",),
+    "shadow_compared": ("v{version} compared with v{beside} on {answers} answers",),
+    "shadow_stopped": ("v{version} does not answer in the background any more",),
     "predicted": ("{rows} rows predicted by v{version}",),
 }
 

@@ -29,7 +29,7 @@ class Reduced(BaseEstimator):  # type: ignore[misc]
         return self.reduce(X)
 
     def reduce(self, X: Any) -> np.ndarray:
-        """Return the components of rows, as PCA's `transform` does, whose checks of one row take longer than all else."""
+        """Return the components of rows, as PCA's `transform` does, whose checks take longer than one row does."""
         parts = self.components_
         return np.asarray(X @ parts.components_.T - parts.mean_ @ parts.components_.T)
 

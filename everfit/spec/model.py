@@ -9,6 +9,7 @@ from everfit.spec.data import Data
 from everfit.spec.part import Part
 from everfit.spec.predict import Predict
 from everfit.spec.refit import Refit
+from everfit.spec.rollout import Rollout
 from everfit.spec.search import Search
 from everfit.spec.serve import Serve
 from everfit.spec.times import Duration, cron
@@ -86,6 +87,7 @@ class ModelSpec(Part):
     spending: Spending = Field(Spending())
     serve: Serve = Field(Serve())
     predict: Predict = Field(Predict())
+    rollout: Rollout = Field(Rollout())
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
