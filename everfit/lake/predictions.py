@@ -51,12 +51,15 @@ def record_rows(
     return table.commit(whole, decide)[1]
 
 
-def read(table: Table, *, version: int | None, batch_digest: str | None) -> pd.DataFrame:
-    """Return what was said, with _batch, _row, _version and _at."""
+def read(
+    table: Table, *, version: int | None, batch_digest: str | None = None, since: datetime | None = None
+) -> pd.DataFrame:
+    """Return what was said, with _batch, _row, _version and _at; with `since`, what was kept from then on."""
     state = table.state()
     if state is None:
         return pd.DataFrame(columns=[BATCH, ROW, VERSION, AT])
-    frame = in_order(state.dataset(None if batch_digest is None else [batch_digest]).to_table())
+    later = None if since is None else pads.field(AT) >= pa.scalar(since.astimezone(UTC).replace(tzinfo=None), MOMENT)
+    frame = in_order(state.dataset(None if batch_digest is None else [batch_digest]).to_table(filter=later))
     return frame if version is None else frame[frame[VERSION] == version].reset_index(drop=True)
 
 

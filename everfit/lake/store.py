@@ -191,9 +191,25 @@ class Lake:
         table = self._table(model, "predictions")
         return predictions.record_rows(table, schema, rows, version=version, batch_digest=digest)
 
-    def predictions(self, model: str, *, version: int | None = None, batch_digest: str | None = None) -> pd.DataFrame:
-        """Return what was predicted, with _batch, _row, _version and _at."""
-        return predictions.read(self._table(model, "predictions"), version=version, batch_digest=batch_digest)
+    def predictions(
+        self,
+        model: str,
+        *,
+        version: int | None = None,
+        batch_digest: str | None = None,
+        since: datetime | None = None,
+    ) -> pd.DataFrame:
+        """Return what was predicted, with _batch, _row, _version and _at; with `since`, what was kept from then on."""
+        table = self._table(model, "predictions")
+        return predictions.read(table, version=version, batch_digest=batch_digest, since=since)
+
+    def record_shadow(self, model: str, frame: pd.DataFrame, *, version: int, batch_digest: str) -> bool:
+        """Keep what a challenger would have said: in a table of its own, as nobody was given these answers."""
+        return predictions.record(self._table(model, "shadow"), frame, version=version, batch_digest=batch_digest)
+
+    def shadow(self, model: str, version: int | None = None) -> pd.DataFrame:
+        """Return what challengers would have said, with _batch, _row, _version and _at."""
+        return predictions.read(self._table(model, "shadow"), version=version)
 
     def types(self, model: str) -> pa.Schema:
         """Return the columns that a model's data have by now, in their types; none when nothing has landed."""

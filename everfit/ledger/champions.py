@@ -37,7 +37,7 @@ def challenger_of(entries: Iterable[Entry], now: datetime) -> int | None:
     newest: Entry | None = None
     for entry in entries:
         version = entry.facts.get("version")
-        if entry.kind == "registered" or (entry.kind == "approval_wanted" and newest):
+        if entry.kind in ("registered", "approval_wanted"):
             newest = entry
         elif entry.kind in (*SWAPS, "promotion_refused") and newest and version == newest.facts["version"]:
             newest = None

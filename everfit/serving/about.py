@@ -19,13 +19,14 @@ def about(service: Service) -> dict[str, Any]:
     """Say which model answers; raise Unavailable when the ledger does not."""
     model, served = service.spec.name, service.follower.served
     if served is None:
-        return {"model": model, "version": None, "refused": service.refused()}
+        return {"model": model, "version": None, "refused": service.refused(), **service.follower.in_words()}
     ledger = Ledger.of(service.follower.settings)
     aliases = sorted(name for name, version in registry.aliases(ledger, model).items() if version == served.version)
     entries = ledger.entries(model, kinds=["registered"])
     trained = next((entry.at.isoformat() for entry in entries if entry.facts["version"] == served.version), None)
     facts = {"model": model, "version": served.version, "aliases": aliases, "trained_at": trained, **_card(served)}
-    return {**facts, "compiled": served.compiled is not None, "notes": served.notes, "refused": service.refused()}
+    return {**facts, "compiled": served.compiled is not None, "notes": served.notes, "refused": service.refused(),
+            **service.follower.in_words()}  # fmt: skip
 
 
 def _card(served: Served) -> dict[str, Any]:

@@ -15,12 +15,12 @@ from uuid import uuid4
 import numpy as np
 
 from everfit import evaluation
-from everfit.errors import EverfitError, Unavailable, first_line
+from everfit.errors import EverfitError, first_line
 from everfit.ledger import Ledger
 from everfit.personal import Personal
 from everfit.serving.abstaining import Reason, without
 from everfit.serving.drain import drain
-from everfit.serving.following import Follower
+from everfit.serving.following import Follower, Live
 from everfit.serving.journal import Journal
 from everfit.serving.metrics import Metrics
 from everfit.serving.reading import Asked, Intake, Refused
@@ -31,6 +31,9 @@ from everfit.serving.values import FEW
 from everfit.serving.watching import Watch, log_lag
 from everfit.spec import ModelSpec
 
+LOG = logging.getLogger("everfit")
+Doubts = Mapping[int, Sequence[Reason]]
+Said = tuple[dict[str, list[Any]], evaluation.Predicted, Doubts]
 LOOKS = 1.0  # seconds between two looks at who is champion
 DRAINS = 30.0  # seconds between two hand-overs to the lake
 
@@ -77,6 +80,7 @@ class Service:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.to_thread(self.follower.shadow.stop)
             await self.journal.settle()
             await self._drain()
 
@@ -98,29 +102,58 @@ class Service:
         finally:
             self.busy -= 1
 
-    def champion(self) -> Served:
-        """Return the version that answers; raise Refused while there is none."""
-        if self.follower.served is None:
+    def live(self) -> Live:
+        """Return who answers; raise Refused while nobody does."""
+        if self.follower.live is None:
             raise Refused(503, "no champion", "no champion answers yet", refused=self.refused())
-        return self.follower.served
+        return self.follower.live
 
     async def answer(self, asked: Asked, *, source: str) -> tuple[Served, list[dict[str, Any]]]:
         """Answer records or columns, and keep the answers before they are given; many of them in a thread.
 
         Raise BadRecords for values that cannot be read, and Refused without a champion or when nothing can be kept.
         """
-        served = self.champion()
-        began = perf_counter()
-        rows = rows_in(asked)
-        columns = await aside(rows, served.contract.columns, asked)
-        predicted, doubts = await aside(rows, weighed, served, columns)
-        answers = await aside(rows, answers_of, predicted)
+        live = self.live()
+        rows, began = rows_in(asked), perf_counter()
+        ids = [uuid4().hex for _ in range(rows)]
+        canary = live.canary_for(self._key(ids[0], asked))
+        said = await self._said_by_canary(live, canary, asked) if canary else None
+        served = canary if canary and said else live.main
+        columns, predicted, doubts = said or await ask(served, asked)
+        answers = await aside(rows, answers_of, predicted, ids)
         if self.spec.serve.log != "off":
             took = 1000 * (perf_counter() - began)
-            await self._keep(await aside(rows, entries, served, columns, answers, source, took, doubts, self.personal))
+            about = {"role": "champion" if served is live.main else "canary", "source": source, "ms": round(took, 3)}
+            await self._keep(await aside(rows, entries, served, columns, answers, doubts, about, self.personal))
         self.metrics.answered(rows, served.version)
         self.metrics.abstained(reason.kind for reasons in doubts.values() for reason in reasons)
+        self.follower.shadow.offer(ids, asked)
         return served, answers if served.abstention is None else without(answers, doubts)
+
+    def _key(self, prediction_id: str, asked: Asked) -> str | None:
+        """Return by what a canary is chosen; None for a first record without the field that the model file names."""
+        by = self.spec.rollout.canary.by if self.spec.rollout.canary else None
+        if by is None:
+            return prediction_id
+        if isinstance(asked, Mapping):
+            value = asked[by][0] if by in asked else None
+        else:
+            value = asked[0].get(by) if isinstance(asked[0], Mapping) else None
+        return None if value is None else str(value)
+
+    async def _said_by_canary(self, live: Live, canary: Served, asked: Asked) -> Said | None:
+        """Ask the canary; None, and it is counted, when it fails and the main version is to answer in its place."""
+        began, policy = perf_counter(), self.spec.rollout.canary
+        try:
+            said = await ask(canary, asked)
+            must_be_numbers(said[1])
+        except Exception as cause:  # noqa: BLE001 - a client must not notice what a canary raises
+            live.main.contract.columns(asked)  # what neither can read is the client's mistake
+            live.tally.failed()
+            LOG.warning("%s v%d failed as a canary: %s", self.spec.name, canary.version, first_line(cause))
+            return None
+        live.tally.answered(rows_in(asked), 1000 * (perf_counter() - began), policy.max_latency_ms if policy else None)
+        return said
 
     async def _keep(self, kept: Sequence[dict[str, Any]]) -> None:
         limits = self.spec.serve
@@ -136,8 +169,9 @@ class Service:
     async def _look(self) -> None:
         try:
             await asyncio.to_thread(self._look_around)
-        except Unavailable:
+        except EverfitError as cause:  # what serves goes on, and the next look tries again
             self.metrics.failed("ledger")
+            LOG.warning("%s: who is champion cannot be followed: %s", self.spec.name, first_line(cause))
 
     def _look_around(self) -> None:
         self.follower.look()
@@ -191,15 +225,33 @@ async def aside(rows: int, do: Callable[P, T], *args: P.args, **kwargs: P.kwargs
     return do(*args, **kwargs) if rows <= FEW else await asyncio.to_thread(do, *args, **kwargs)
 
 
-def answers_of(predicted: evaluation.Predicted) -> list[dict[str, Any]]:
+async def ask(served: Served, asked: Asked) -> Said:
+    """Return the values of each field, what a version says of the records, and why some of it is held back.
+
+    Raise BadRecords for values that cannot be read.
+    """
+    rows = rows_in(asked)
+    columns = await aside(rows, served.contract.columns, asked)
+    predicted = await aside(rows, served.predict, columns)
+    return columns, predicted, await aside(rows, served.doubts, columns, predicted)
+
+
+def must_be_numbers(predicted: evaluation.Predicted) -> None:
+    """Raise ValueError for answers that JSON cannot hold."""
+    numbers = predicted.values if predicted.proba is None else predicted.proba
+    if not np.isfinite(np.asarray(numbers, dtype="float64")).all():
+        raise ValueError("its answers are no numbers")
+
+
+def answers_of(predicted: evaluation.Predicted, ids: Sequence[str]) -> list[dict[str, Any]]:
     """Return an answer for each row, with an id by which its label may come later; null where it is no number."""
     values = finite(np.asarray(predicted.values))
     if predicted.proba is None or predicted.classes is None:
-        return [{"id": uuid4().hex, "prediction": value} for value in values]
+        return [{"id": own, "prediction": value} for own, value in zip(ids, values, strict=True)]
     names = [str(label) for label in predicted.classes.tolist()]
     return [
-        {"id": uuid4().hex, "prediction": value, "probabilities": dict(zip(names, row, strict=True))}
-        for value, row in zip(values, finite(predicted.proba), strict=True)
+        {"id": own, "prediction": value, "probabilities": dict(zip(names, row, strict=True))}
+        for own, value, row in zip(ids, values, finite(predicted.proba), strict=True)
     ]
 
 
@@ -211,20 +263,12 @@ def finite(numbers: np.ndarray) -> list[Any]:
     return list(numbers.tolist())
 
 
-def weighed(
-    served: Served, columns: Mapping[str, list[Any]]
-) -> tuple[evaluation.Predicted, Mapping[int, Sequence[Reason]]]:
-    """Return what a version says of records, and why some of it is held back."""
-    predicted = served.predict(columns)
-    return predicted, served.doubts(columns, predicted)
-
-
 def entries(
-    served: Served, columns: Mapping[str, list[Any]], answers: Sequence[dict[str, Any]], source: str, took: float,
-    doubts: Mapping[int, Sequence[Reason]], personal: Personal,
+    served: Served, columns: Mapping[str, list[Any]], answers: Sequence[dict[str, Any]], doubts: Doubts,
+    about: Mapping[str, Any], personal: Personal,
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Return what is kept of each answer, with a prediction that was held back, and nothing personal in clear."""
-    shared = {"at": datetime.now(UTC).isoformat(), "version": served.version, "source": source, "ms": round(took, 3)}
+    shared = {"at": datetime.now(UTC).isoformat(), "version": served.version, **about}
     names = personal.names(columns)
     kept = [[personal.kept(name, value) for value in columns[name]] for name in names]
     rows = zip(*kept, strict=True) if kept else [()] * len(answers)

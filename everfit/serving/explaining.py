@@ -72,7 +72,7 @@ def explain(service: Service, aside: Aside, parsers: Mapping[str, Parse]) -> Cal
             raise Refused(413, "too many", f"{rows:,} records came, and {most:,} may be explained at once")
         if waiting.locked():
             raise Refused(503, "busy", f"{WAITING} explanations are under way; come again")
-        served = service.champion()
+        served = service.live().main
         columns = served.contract.columns(asked)
         async with waiting:
             told = await aside.explain(served, columns, top)

@@ -151,3 +151,8 @@ def ensure_some(rows: int, limits: Serve) -> None:
         raise Refused(422, "no records", "the list of records is empty")
     if rows > limits.max_rows:
         raise Refused(413, "too many", f"{rows:,} records came, and {limits.max_rows:,} may come at once")
+
+
+def first(asked: Asked, rows: int) -> Asked:
+    """Return what is asked of the first rows."""
+    return {name: values[:rows] for name, values in asked.items()} if isinstance(asked, Mapping) else asked[:rows]

@@ -14,8 +14,8 @@ from everfit.spec.serve import Abstain, Serve
 from everfit.spec.times import Duration, parse_duration, write_duration
 
 __all__ = [
-    "LABELLED", "NAME", "OPTIONAL", "SCHEMA_ID", "Abstain", "Canary", "Data", "Duration", "Evaluation", "Family", "Method",
-    "Metric", "ModelSpec", "Monitor", "Outcome", "Promotion", "Range", "Refit", "Retrain", "Role", "Rollout",
-    "SchemaPolicy", "Search", "Serve", "Shadow", "Spending", "SqlSource", "TaskType", "json_schema", "load_spec",
-    "model_names", "parse_duration", "parse_spec", "usable_families", "write_duration",
+    "LABELLED", "NAME", "OPTIONAL", "SCHEMA_ID", "Abstain", "Canary", "Data", "Duration", "Evaluation", "Family",
+    "Method", "Metric", "ModelSpec", "Monitor", "Outcome", "Promotion", "Range", "Refit", "Retrain", "Role",
+    "Rollout", "SchemaPolicy", "Search", "Serve", "Shadow", "Spending", "SqlSource", "TaskType", "json_schema",
+    "load_spec", "model_names", "parse_duration", "parse_spec", "usable_families", "write_duration",
 ]  # fmt: skip

@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 from everfit.errors import InputError
 from everfit.lake import Lake
 from everfit.registry import load
-from everfit.serving import following
+from everfit.serving import versions
 from everfit.serving.app import make_app
 from everfit.serving.drain import drain
 from everfit.serving.running import service_of
@@ -80,14 +80,14 @@ def test_too_many_at_once_are_told_to_come_again(service, http):
 
 def test_a_promotion_is_followed_and_what_is_unfit_never_serves(service, http, settings, ledger, frame, monkeypatch):
     other = crown(settings, ledger, frame, expected=1, run_key="run-2")
-    assert service.follower.look()
+    service.follower.look()
     assert http.post("/predict", json=RECORD).json()["version"] == other
     third = crown(settings, ledger, frame, expected=other, run_key="run-3")
     broken = SimpleNamespace(
         predict=lambda frame: np.full(len(frame), np.nan), steps=load(settings, "bike", 1).pipeline.steps
     )
-    real = following.registry.load
-    monkeypatch.setattr(following.registry, "load", lambda *which: _with(real(*which), broken))
+    real = versions.registry.load
+    monkeypatch.setattr(versions.registry, "load", lambda *which: _with(real(*which), broken))
     assert not service.follower.look()
     assert not service.follower.look()
     assert http.post("/predict", json=RECORD).json()["version"] == other

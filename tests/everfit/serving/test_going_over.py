@@ -1,0 +1,224 @@
+"""Another version takes over while requests come: at once, step by step, or only in the background."""
+
+import asyncio
+import os
+import signal
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import httpx
+import numpy as np
+import pandas as pd
+import pytest
+import uvicorn
+from starlette.testclient import TestClient
+
+from everfit import registry
+from everfit.lake import Lake
+from everfit.serving import answering, comparing, shadow, versions
+from everfit.serving.app import make_app
+from everfit.serving.compiled import Compiled
+from everfit.serving.rollout import Stage
+from everfit.serving.running import service_of
+from everfit.serving.shadow import Shadow
+from everfit.spec import Data, ModelSpec
+from tests.everfit.registry.conftest import candidate_of
+from tests.everfit.serving.conftest import RECORD, crown, spec_of
+
+NOW = datetime.now(UTC)
+SWAPS = 20
+
+
+def following(settings, **rollout):
+    return service_of(ModelSpec(**{**spec_of().model_dump(), "rollout": rollout}), settings)
+
+
+def asked(http, count=1, record=RECORD):
+    return [http.post("/predict", json=record).raise_for_status().json() for _ in range(count)]
+
+
+def recorded(ledger, *kinds):
+    return [entry.kind for entry in ledger.entries("bike", kinds=kinds)]
+
+
+@pytest.fixture
+def port(settings, champion, monkeypatch):
+    """The service on a real socket, looking often."""
+    monkeypatch.setattr(answering, "LOOKS", 0.05)
+    config = uvicorn.Config(make_app(service_of(spec_of(), settings)), port=0, log_level="warning")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.02)
+    yield server.servers[0].sockets[0].getsockname()[1]
+    server.should_exit = True
+    thread.join()
+
+
+def test_twenty_swaps_under_load_fail_no_request_and_mix_no_versions(port, settings, ledger, frame):
+    registry.register(settings, candidate_of(frame.assign(cost=frame["cost"] + 100), run_key="run-2"))
+    expected = {
+        number: registry.load(settings, "bike", number).pipeline.predict(pd.DataFrame([RECORD]))[0] for number in (1, 2)
+    }
+    seen, over = [], asyncio.Event()
+
+    async def client(http):
+        while not over.is_set():
+            answer = await http.post("/predict", json=RECORD)
+            seen.append((answer.status_code, answer.json()))
+
+    async def swap(http):
+        for at in range(SWAPS):
+            old, new = (1, 2) if at % 2 == 0 else (2, 1)
+            await asyncio.to_thread(registry.promote, settings, ledger, "bike", new, expected=old, reason="a swap")
+            while (await http.get("/ready")).json()["version"] != new:
+                await asyncio.sleep(0.02)
+        over.set()
+
+    async def both():
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as http:
+            await asyncio.gather(swap(http), *(client(http) for _ in range(3)))
+
+    asyncio.run(asyncio.wait_for(both(), 120))
+    assert {status for status, _ in seen} == {200}
+    versions_seen = [answer["version"] for _, answer in seen]
+    assert np.count_nonzero(np.diff(versions_seen)) >= SWAPS
+    for _, answer in seen:
+        assert answer["predictions"][0]["prediction"] == pytest.approx(expected[answer["version"]], abs=1e-6)
+
+
+def test_what_failed_is_tried_again_when_time_or_a_person_may_have_mended_it(settings, ledger, frame, champion,
+                                                                             monkeypatch):  # fmt: skip
+    service, real = following(settings), registry.load
+    follower = service.follower
+    assert follower.look()
+    second = crown(settings, ledger, frame, expected=1, run_key="run-2")
+    monkeypatch.setattr(versions, "PAUSE", 0.0)
+    monkeypatch.setattr(registry, "load", lambda *_: (_ for _ in ()).throw(OSError(5, "Input/output error")))
+    assert not follower.look()
+    assert (service.version, follower.refused) == (1, {})
+    monkeypatch.setattr(registry, "load", real)
+    model = real(settings, "bike", second).folder / "model.skops"
+    whole = model.read_bytes()
+    model.write_bytes(whole + b"x")
+    assert not follower.look()
+    assert "v2" in service.refused()
+    counted = []
+    monkeypatch.setattr(registry, "load", lambda *which: (counted.append(which), real(*which))[1])
+    assert not follower.look()
+    assert not counted
+    model.write_bytes(whole)
+    assert follower.look()
+    assert (service.version, follower.refused) == (2, {})
+    assert recorded(ledger, "serving_refused", "went_live") == ["went_live", "serving_refused", "went_live"]
+
+
+def test_a_canary_takes_over_by_steps_also_across_a_restart(settings, ledger, frame, champion):
+    policy = {"steps": [0.5, 1.0], "hold": "1h", "min_answers": 5}
+    service = following(settings, canary=policy)
+    with TestClient(make_app(service)) as http:
+        second = crown(settings, ledger, frame, expected=1, run_key="run-2")
+        service.follower.look(NOW)
+        for answer in asked(http, 30):
+            takes = service.follower.live.stage.takes(answer["predictions"][0]["id"])
+            assert answer["version"] == (second if takes else 1)
+        service.follower.look(NOW + timedelta(minutes=59))
+        assert "v2 answers 50.0%" in http.get("/model").json()["rollout"]
+    again = following(settings, canary=policy)
+    with TestClient(make_app(again)) as http:
+        assert (again.version, again.follower.live.canary.version, again.follower.live.stage.share) == (1, 2, 0.5)
+        asked(http, 30)
+        again.follower.look(NOW + timedelta(hours=2))
+        assert {answer["version"] for answer in asked(http, 6)} == {second}
+        again.follower.look(NOW + timedelta(hours=4))
+        assert http.get("/model").json()["rollout"] == "v2 answers every request"
+        assert again.version == second
+    assert recorded(ledger, "went_live", "canary_started", "canary_advanced", "canary_finished") == [
+        "went_live", "canary_started", "canary_advanced", "canary_finished"
+    ]  # fmt: skip
+    kept = Lake(settings).predictions("bike")
+    assert set(zip(kept["_version"], kept["role"], strict=True)) == {(1, "champion"), (2, "canary")}
+
+
+def test_a_canary_that_fails_goes_back_by_itself_and_no_client_notices(settings, ledger, frame, champion):
+    service = following(settings, canary={"steps": [0.5, 1.0], "by": "colour", "min_answers": 5})
+    with TestClient(make_app(service)) as http:
+        second = crown(settings, ledger, frame, expected=1, run_key="run-2")
+        service.follower.look(NOW)
+        live = service.follower.live
+        ours = next(colour for colour in map(str, range(99)) if live.stage.takes(colour))
+        assert {answer["version"] for answer in asked(http, 5, {**RECORD, "colour": ours})} == {second}
+        assert {answer["version"] for answer in asked(http, 5, {"amount": 1})} == {1}
+        object.__setattr__(live.canary, "compiled", Compiled(lambda row: np.array([np.nan]), ()))
+        assert asked(http, 1, {**RECORD, "colour": ours})[0]["version"] == 1
+        assert http.post("/predict", json={"sise": 1, "colour": ours}).status_code == 422
+        service.follower.look(NOW)
+        assert {answer["version"] for answer in asked(http, 3, {**RECORD, "colour": ours})} == {1}
+    assert ledger.champion("bike") == 1
+    assert "1 of 6 answers failed" in ledger.swaps("bike")[-1].reason
+    assert recorded(ledger, "canary_reverted", "rolled_back") == ["canary_reverted", "rolled_back"]
+
+
+def test_a_challenger_answers_in_the_background_and_its_end_is_its_own(settings, ledger, frame, champion, monkeypatch):
+    monkeypatch.setattr(shadow, "WAITING", 30)
+    waits = registry.register(settings, candidate_of(frame, run_key="run-2")).number
+    ledger.once("approval_wanted", "bike", f"v{waits}", actor="ann", facts={"version": waits, "champion": 1})
+    service = following(settings, shadow={"share": 1.0})
+    with TestClient(make_app(service)) as http:
+        given = asked(http, 40)  # while it is still being loaded
+        assert service.follower.shadow.dropped == 10
+        assert {answer["version"] for answer in given} == {1}
+        assert http.get("/model").json()["shadow"]["version"] == waits
+        while not recorded(ledger, "shadow_started", "shadow_stopped"):
+            time.sleep(0.1)
+    lake = Lake(settings)
+    ids = [answer["predictions"][0]["id"] for answer in given]
+    assert lake.shadow("bike")["prediction_id"].tolist() == ids[:30]
+    assert set(lake.predictions("bike")["_version"]) == {1}
+    assert len(lake.predictions("bike")) == 40
+    service.follower.look()
+    os.kill(service.follower.shadow._process.pid, signal.SIGKILL)
+    service.follower.shadow._process.join()
+    service.follower.look()
+    service.follower.look()
+    assert (service.follower.shadow.version, service.version) == (None, 1)
+    assert recorded(ledger, "shadow_started", "shadow_stopped") == ["shadow_started", "shadow_stopped"]
+
+
+def test_two_versions_are_compared_by_answers_and_once_labels_are_known_by_loss(settings):
+    spec = ModelSpec(name="bike", data=Data(source="x", target="cost", ids=("order",), labels="y"))
+    lake, rows, random = Lake(settings), 100, np.random.default_rng(0)
+    truth = random.normal(size=rows)
+    given = pd.DataFrame({"prediction_id": [f"p{at}" for at in range(rows)], "order": np.arange(rows)})
+    loaded = SimpleNamespace(task="regression", version=2)
+    said = given.assign(prediction=truth + random.normal(size=rows) * 0.1)
+    lake.record_predictions("bike", said, version=1, batch_digest="a")
+    worse = given.assign(order=given["order"] + rows, prediction=truth + 0.5)
+    lake.record_predictions("bike", worse, version=2, batch_digest="b")
+    lake.record_shadow("bike", said[["prediction_id"]].assign(prediction=truth + 0.5), version=2, batch_digest="c")
+    stage = Stage(version=2, beside=1, share=0.5, since=NOW, began=NOW, number=1)
+    assert comparing.canary_losses(lake, spec, loaded, stage) is None
+    unlabelled = comparing.shadow_beside(lake, spec, loaded, 1, NOW)
+    assert (unlabelled.answers, unlabelled.labels, unlabelled.apart) == (rows, 0, pytest.approx(0.5, abs=0.05))
+    labels = pd.DataFrame({"_key": [str(at) for at in range(2 * rows)], "cost": [*truth, *truth]})
+    lake.record_labels("bike", labels, "labels.parquet")
+    losses = comparing.canary_losses(lake, spec, loaded, stage)
+    assert (losses.after, losses.labels) == (pytest.approx(0.5), rows)
+    assert (losses.p_value < 0.001, losses.rise > 3) == (True, True)
+    labelled = comparing.shadow_beside(lake, spec, loaded, 1, NOW)
+    assert labelled.loss == pytest.approx(0.5)
+    assert "0.5 against 0.0" in labelled.sentence
+    assert comparing.shadow_beside(lake, spec, loaded, 1, NOW + timedelta(hours=1)) is None
+
+
+def test_a_full_queue_drops_what_the_challenger_would_have_been_asked(settings):
+    asked_ = Shadow(ModelSpec(**{**spec_of().model_dump(), "rollout": {"shadow": {"share": 0.5}}}), settings)
+    asked_.offer(["a"], [RECORD])
+    assert asked_.dropped == 0
+    asked_._queue = shadow.SPAWN.Queue(3)
+    for at in range(200):
+        asked_.offer([str(at)], [RECORD])
+    assert 60 < asked_.dropped < 140
