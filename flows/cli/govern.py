@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -31,14 +32,63 @@ def promote(
     console.finish("promote", result.to_dict(), as_json)
 
 
-def rollback(name: Name, reason: Reason = "rolled back by hand", as_json: Json = False) -> None:
-    """Bring the previous champion back."""
+def rollback(
+    name: Name,
+    reason: Reason = "rolled back by hand",
+    out: Annotated[
+        str | None, typer.Option("--out", help="A .parquet or .csv file for every prediction of the version.")
+    ] = None,
+    rescore: Annotated[
+        bool, typer.Option("--rescore", help="Ask the restored champion the same, and write both answers to a file.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Bring the previous champion back, and say what the bad version has predicted."""
     from everfit import registry
     from flows.cli import console
 
     here = settings()
     _check_name(name)
-    console.finish("rollback", registry.rollback(here, name, reason=reason).to_dict(), as_json)
+    result = registry.rollback(here, name, reason=reason).to_dict()
+    if not as_json:
+        console.show("rollback", result)
+    found = _affected(name, out, rescore)
+    if as_json:
+        console.print_json({**result, **found})
+    for line in [] if as_json else _lines(found):
+        console.out.print(f"  {line}", markup=False, soft_wrap=True)
+
+
+def _affected(name: str, out: str | None, rescore: bool) -> dict[str, Any]:
+    """Return what the version that was rolled back has predicted, and what the champion says of it."""
+    from everfit.ledger import Ledger
+    from everfit.serving import affected
+
+    here = settings()
+    ledger = Ledger.of(here)
+    bad, champion = affected.bad_version(ledger, name), ledger.champion(name)
+    if bad is None or champion is None:
+        return {}
+    listed = affected.affected(here, name, bad, Path(out) if out else None)
+    found: dict[str, Any] = {"affected": listed.to_dict()}
+    if rescore and listed.count:
+        stem = Path(out) if out else here.reports(name) / "predictions.parquet"
+        file = stem.with_stem(f"{stem.stem}-v{bad}-by-v{champion}")
+        found["rescored"] = affected.rescore(here, name, bad, champion, file).to_dict()
+    return found
+
+
+def _lines(found: dict[str, Any]) -> list[str]:
+    """Say for a person what a bad version has predicted."""
+    lines = []
+    if listed := found.get("affected"):
+        lines += [listed["sentence"], *(", ".join(f"{k} {v}" for k, v in row.items()) for row in listed["sample"])]
+        lines += ["..."] if listed["count"] > len(listed["sample"]) else []
+        if listed["count"]:
+            lines += [f"all of them: {listed['file']}" if listed["file"] else "--out FILE writes all of them"]
+    if rescored := found.get("rescored"):
+        lines += [rescored["sentence"], f"both answers: {rescored['file']}"]
+    return lines
 
 
 def history(
@@ -64,9 +114,17 @@ def history(
         warning = "Rows of the ledger are missing: this is not all that was decided. everfit audit verify says more."
         console.err.print(warning, style="bold red")
     spent = _spending(name, when) if name else None
+    serving = _serving(name, when) if name else None
     if as_json:
         rows = [{**entry.to_dict(), "summary": told[entry.seq]} for entry in entries]
-        facts = {"model": name, "champion": champion, "spending": spent, "whole": not cut_off, "entries": rows}
+        facts = {
+            "model": name,
+            "champion": champion,
+            "serving": serving,
+            "spending": spent,
+            "whole": not cut_off,
+            "entries": rows,
+        }
         console.print_json(facts)
         return
     about = "" if name else "model"
@@ -74,8 +132,28 @@ def history(
     console.table("Decisions, oldest first (UTC)", ["when", *([about] if about else []), "by", "what and why"], lines)
     if name:
         console.out.print(f"champion: {f'v{champion}' if champion else 'none'}")
+    if serving:
+        console.out.print(f"serving: {serving}", markup=False)
     if spent and spent["cpu_seconds"]:
         console.out.print(f"searches of {spent['told']}", markup=False)
+
+
+def _serving(name: str, at: datetime | None) -> str | None:
+    """Say which version answers requests, and how far a rollout is; None when no service has answered yet."""
+    from everfit.errors import InputError
+    from everfit.ledger import Ledger
+    from everfit.serving import rollout
+    from everfit.spec import load_spec
+
+    here = settings()
+    standing = rollout.standing_of(Ledger.of(here).entries(name, kinds=rollout.KINDS, at=at))
+    if standing is None or standing.full is None:
+        return None
+    try:
+        policy = load_spec(name, here.models).rollout.canary
+    except InputError:  # what serves is shown all the same
+        policy = None
+    return rollout.in_words(standing, policy)
 
 
 def _spending(name: str, at: datetime | None) -> dict[str, Any]:

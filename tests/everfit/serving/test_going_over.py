@@ -1,8 +1,10 @@
 """Another version takes over while requests come: at once, step by step, or only in the background."""
 
 import asyncio
+import json
 import os
 import signal
+import sys
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -24,6 +26,7 @@ from everfit.serving.rollout import Stage
 from everfit.serving.running import service_of
 from everfit.serving.shadow import Shadow
 from everfit.spec import Data, ModelSpec
+from flows import cli
 from tests.everfit.registry.conftest import candidate_of
 from tests.everfit.serving.conftest import RECORD, crown, spec_of
 
@@ -222,3 +225,36 @@ def test_a_full_queue_drops_what_the_challenger_would_have_been_asked(settings):
     for at in range(200):
         asked_.offer([str(at)], [RECORD])
     assert 60 < asked_.dropped < 140
+
+
+def test_a_rollback_lists_what_the_bad_version_said_and_what_the_restored_one_says(
+    settings, ledger, frame, champion, monkeypatch, capsys
+):  # fmt: skip
+    bad = crown(settings, ledger, frame.assign(cost=frame["cost"] + 100), expected=1, run_key="run-2")
+    with TestClient(make_app(following(settings))) as http:
+        given = [answer["predictions"][0] for answer in asked(http, 5)]
+    Lake(settings).record_predictions("bike", pd.DataFrame({"prediction": [1.0]}), version=bad, batch_digest="file")
+    before = Lake(settings).predictions("bike")
+
+    def everfit(*words):
+        monkeypatch.setattr(sys, "argv", ["everfit", *words])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        return stop.value.code or 0, capsys.readouterr().out
+
+    monkeypatch.setenv("EVERFIT_WORKSPACE", str(settings.workspace))
+    code, told = everfit("rollback", "bike", "--out", "bad.parquet", "--rescore")
+    assert (code, ledger.champion("bike")) == (0, 1)
+    assert "back to v1 from v2" in told
+    assert "v2 has given 6 predictions, from 20" in told
+    assert "v1 says something else of 5 of 5 rows, by -100" in told
+    assert "of 1 more only the answer was kept" in told
+    assert set(pd.read_parquet("bad.parquet")["prediction_id"].dropna()) == {each["id"] for each in given}
+    both = pd.read_parquet("bad-v2-by-v1.parquet")
+    assert both["prediction"].tolist() == [each["prediction"] for each in given]
+    expected = registry.load(settings, "bike", 1).pipeline.predict(pd.DataFrame([RECORD]))[0]
+    np.testing.assert_allclose(both["rescored"], expected, atol=1e-6)
+    pd.testing.assert_frame_equal(Lake(settings).predictions("bike"), before)
+    again = json.loads(everfit("rollback", "bike", "--json")[1])
+    assert (again["changed"], again["affected"]["count"], again["affected"]["version"]) == (False, 6, bad)
+    assert "serving: v1 is champion; v2 answers until a service has gone over" in everfit("history", "bike")[1]

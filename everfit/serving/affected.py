@@ -1,0 +1,145 @@
+"""The answers that a version gave before it was rolled back, and what the restored champion says of the same rows."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from everfit import evaluation, registry
+from everfit.errors import InputError
+from everfit.files import replacing
+from everfit.lake import Lake
+from everfit.ledger import Ledger
+from everfit.reserved import AT, VERSION
+from everfit.serving.drain import ASKED_AT, ID
+from everfit.serving.served import CLOSE
+from everfit.settings import Settings
+
+SHOWN = 3
+BEFORE, AFTER = "prediction", "rescored"
+FORMATS = (".parquet", ".csv")
+
+
+@dataclass(frozen=True)
+class Affected:
+    """What a version answered: how many, from when to when (UTC), a few of them, and the file that has all."""
+
+    version: int
+    count: int
+    first: str | None = None
+    last: str | None = None
+    sample: tuple[dict[str, Any], ...] = ()
+    file: str | None = None
+
+    @property
+    def sentence(self) -> str:
+        """Say it in one line."""
+        if not self.count:
+            return f"v{self.version} has given no predictions that were kept"
+        return f"v{self.version} has given {self.count:,} predictions, from {self.first} to {self.last} UTC"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, ready for JSON."""
+        return {**asdict(self), "sentence": self.sentence}
+
+
+@dataclass(frozen=True)
+class Rescored:
+    """What the restored champion says instead. `changed` are rows of another class, or another number.
+
+    `apart` is the mean difference of numbers, after less before; None for classes. `without_fields` are rows of which
+    only the answer was kept, so that they cannot be asked again.
+    """
+
+    version: int
+    count: int
+    changed: int
+    apart: float | None
+    without_fields: int
+    file: str
+
+    @property
+    def sentence(self) -> str:
+        """Say it in one line."""
+        moved = "" if self.apart is None else f", by {self.apart:+.4g} on average"
+        rest = f"; of {self.without_fields:,} more only the answer was kept" if self.without_fields else ""
+        return f"v{self.version} says something else of {self.changed:,} of {self.count:,} rows{moved}{rest}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, ready for JSON."""
+        return {**asdict(self), "sentence": self.sentence}
+
+
+def bad_version(ledger: Ledger, model: str) -> int | None:
+    """Return the version that the last change of the champion rolled back; None when that was a promotion."""
+    swaps = ledger.swaps(model)
+    return int(swaps[-1].facts["replaced"]) if swaps and swaps[-1].kind == "rolled_back" else None
+
+
+def affected(settings: Settings, model: str, version: int, file: Path | None = None) -> Affected:
+    """Find what a version answered, over HTTP and for files, and write all of it to a file when one is named.
+
+    Answers of the last seconds may still be on their way into the lake.
+    """
+    _check(file)
+    given = Lake(settings).predictions(model, version=version)
+    if file:
+        _write(given, file)
+    if given.empty:
+        return Affected(version, 0, file=str(file) if file else None)
+    when = (given[ASKED_AT] if ASKED_AT in given else given[AT]).fillna(given[AT])
+    names = [name for name in (ID, BEFORE) if name in given]
+    rows = given.assign(at=when.astype("str"))[["at", *names]].head(SHOWN)
+    return Affected(
+        version, len(given), f"{when.min():%Y-%m-%d %H:%M:%S}", f"{when.max():%Y-%m-%d %H:%M:%S}",
+        tuple(_named(row) for row in rows.to_dict("records")), str(file) if file else None,
+    )  # fmt: skip
+
+
+def rescore(settings: Settings, model: str, version: int, champion: int, file: Path) -> Rescored:
+    """Ask the champion what a version was asked; write both answers, side by side, to a file of its own.
+
+    What is in the lake stays as it was given. Rows whose fields were not kept are left out and counted.
+    """
+    _check(file)
+    given = Lake(settings).predictions(model, version=version)
+    asked = given[given[ID].notna()].reset_index(drop=True) if ID in given else given.iloc[:0]
+    loaded = registry.load(settings, model, champion)
+    said = np.asarray(_said(loaded, asked).values)
+    both = asked.rename(columns={VERSION: "version"})
+    both[AFTER], both["rescored_by"] = said, champion
+    _write(both, file)
+    numbers = loaded.task == "regression"
+    before = asked[BEFORE].to_numpy(dtype="float64" if numbers else said.dtype) if len(asked) else said
+    changed = ~np.isclose(before, said, atol=CLOSE) if numbers else before != said
+    apart = float((said - before).mean()) if numbers and len(asked) else None
+    return Rescored(champion, len(asked), int(changed.sum()), apart, len(given) - len(asked), str(file))
+
+
+def _said(loaded: registry.Loaded, asked: pd.DataFrame) -> evaluation.Predicted:
+    inputs = list(loaded.card["inputs"])
+    if asked.empty:
+        return evaluation.Predicted(np.zeros(0))
+    return evaluation.predict(loaded.pipeline, asked.reindex(columns=inputs), loaded.task, loaded.card["positive"])
+
+
+def _named(row: Mapping[Hashable, Any]) -> dict[str, Any]:
+    return {str(name): value for name, value in row.items() if not pd.isna(value)}
+
+
+def _check(file: Path | None) -> None:
+    if file and file.suffix not in FORMATS:
+        raise InputError(f"Predictions cannot be written to '{file}'.", do="Name a .parquet or a .csv file.")
+
+
+def _write(frame: pd.DataFrame, file: Path) -> None:
+    with replacing(file) as half:
+        if file.suffix == ".csv":
+            frame.to_csv(half, index=False)
+        else:
+            frame.to_parquet(half, index=False)
