@@ -103,19 +103,20 @@ def refuse_by_hand(settings: Settings, model: str, version: int | None = None, *
     return Outcome(model, champion, None, new, f"{model}: {entry.summary}")
 
 
-def rollback(settings: Settings, model: str, *, reason: str, bad: int | None = None) -> Outcome:
+def rollback(settings: Settings, model: str, *, reason: str, bad: int | None = None, to: int | None = None) -> Outcome:
     """Bring the previous champion back; a second time, also at the same moment, it changes nothing and says so.
 
-    With `bad`, nothing changes either when another version is champion by now. Whoever wants to go further back
-    promotes that version by hand. Raise InputError when there is nothing to go back to, or that was deleted in MLflow
-    or is damaged; PromotionRefused when another champion took over at this moment.
+    With `bad`, nothing changes either when another version is champion by now; `to` names another version than the
+    previous one. Whoever wants to go further back promotes that version by hand. Raise InputError when there is nothing
+    to go back to, or that was deleted in MLflow or is damaged; PromotionRefused when another champion took over at this
+    moment.
     """
     ledger = Ledger.of(settings)
     now = require_champion(ledger, model)
     if ledger.swaps(model)[-1].kind == "rolled_back" or bad not in (None, now):
         sync_aliases(settings, ledger, model)
         return _unchanged(ledger, model)
-    target = ledger.previous(model)
+    target = to or ledger.previous(model)
     if target is None:
         raise InputError(f"{model}: there is nothing to go back to; v{now} is the only champion there ever was.")
     _require_there(settings, model, target)

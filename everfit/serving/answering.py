@@ -211,6 +211,8 @@ class Service:
         """Return the metrics as text."""
         if served := self.follower.served:
             self.metrics.serves(served.loaded.card, served.version, served.compiled is not None)
+        stage = self.follower.live.stage if self.follower.live else None
+        self.metrics.rollout(stage.share if stage else 0.0, self.follower.shadow.dropped)
         lag, lost = log_lag(self.journal.folder), self.unkept.lost
         return self.metrics.text(self.version, self.journal.waiting, self.busy, lag, lost)
 

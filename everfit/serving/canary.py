@@ -90,10 +90,13 @@ class Conductor:
         return losses
 
     def _back(self, standing: rollout.Standing, why: str) -> None:
-        """Roll the champion back as `everfit rollback` does; nothing happens when another one took over meanwhile."""
+        """Roll back as `everfit rollback` does, to what last answered everything: others never proved themselves.
+
+        Nothing happens when another champion took over meanwhile.
+        """
         reason = f"its canary did badly: {why}"
         with yielding():
-            registry.rollback(self.settings, self.spec.name, reason=reason, bad=standing.champion)
+            registry.rollback(self.settings, self.spec.name, reason=reason, bad=standing.champion, to=standing.full)
 
     def _record(self, kind: Kind, standing: rollout.Standing, what: str, facts: dict[str, Any], now: datetime,
                 reason: str = "") -> None:  # fmt: skip

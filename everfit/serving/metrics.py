@@ -33,6 +33,8 @@ class Metrics:
                           registry=self.registry)  # fmt: skip
         self._abstained = Counter("everfit_abstained", "Reasons for which predictions were held back.",
                                   ["model", "reason"], registry=self.registry)  # fmt: skip
+        self._canary = self._gauge("everfit_canary_share", "Share of the requests that a canary answers.")
+        self._dropped = self._gauge("everfit_shadow_dropped", "Requests that the challenger was too slow for.")
         self._info = self._gauge("everfit_model_info", "What answers: always 1.",
                                  "version", "task", "metric", "data_version", "compiled")  # fmt: skip
         self._verdict = self._gauge("everfit_drift_verdict", "1 for the last verdict, 0 for the others.",
@@ -43,6 +45,11 @@ class Metrics:
 
     def _gauge(self, name: str, what: str, *labels: str) -> Gauge:
         return Gauge(name, what, ["model", *labels], registry=self.registry)
+
+    def rollout(self, share: float, dropped: int) -> None:
+        """Note how far a rollout is."""
+        self._canary.labels(self._model).set(share)
+        self._dropped.labels(self._model).set(dropped)
 
     def seen(self, path: str, seconds: float) -> None:
         """Note how long a request took that was answered."""

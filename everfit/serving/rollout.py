@@ -17,7 +17,7 @@ from everfit.ledger.champions import SWAPS
 from everfit.spec import Canary
 
 CANARY: tuple[Kind, ...] = ("canary_started", "canary_advanced", "canary_finished", "canary_reverted")
-KINDS: tuple[Kind, ...] = (*SWAPS, "went_live", *CANARY)
+KINDS: tuple[Kind, ...] = (*SWAPS, "went_live", *CANARY, "registered")
 SLOW_SHARE = 0.05  # of the answers may take longer than they should
 LEVEL = 0.01  # of the test whether the loss has risen
 Todo = Literal["", "go live", "start", "weigh", "revert"]
@@ -25,18 +25,22 @@ Todo = Literal["", "go live", "start", "weigh", "revert"]
 
 @dataclass(frozen=True)
 class Stage:
-    """One step of a canary: its share of the requests, and since when; `number` is that of its ledger row."""
+    """One step of a canary: its share of the requests, and since when.
+
+    `first` and `number` are those of the ledger rows of its first and of its present step.
+    """
 
     version: int
     beside: int
     share: float
     since: datetime
     began: datetime
+    first: int
     number: int
 
     def takes(self, key: str) -> bool:
         """Say whether the canary answers whatever has this key: the same keys, and more of them, at each step."""
-        digest = hashlib.blake2b(f"{self.version}:{key}".encode(), digest_size=8).digest()
+        digest = hashlib.blake2b(f"{self.first}:{key}".encode(), digest_size=8).digest()
         return int.from_bytes(digest, "big") < self.share * 2**64
 
 
@@ -99,20 +103,39 @@ def standing_of(entries: Sequence[Entry]) -> Standing | None:
     swaps = [entry for entry in entries if entry.kind in SWAPS]
     if not swaps:
         return None
-    swap = swaps[-1]
+    swap, champion = swaps[-1], int(swaps[-1].facts["version"])
     whole = [int(entry.facts["version"]) for entry in entries if entry.kind in ("went_live", "canary_finished")]
     full = whole[-1] if whole else None
-    own = [entry for entry in entries if entry.kind in CANARY and entry.facts["promotion"] == swap.seq]
+    if full is None or full == champion:
+        return Standing(champion, swap, full)
+    promotions = _promotions(entries, swaps, full)
+    own = [entry for entry in entries if entry.kind in CANARY and entry.facts["promotion"] in promotions]
     back = next((entry.reason for entry in own if entry.kind == "canary_reverted"), None)
     steps = [entry for entry in own if entry.kind in ("canary_started", "canary_advanced")]
-    stage = _stage(steps) if steps and back is None and full != swap.facts["version"] else None
-    return Standing(int(swap.facts["version"]), swap, full, stage, back)
-
-
-def _stage(steps: Sequence[Entry]) -> Stage:
+    if not steps or back is not None:
+        return Standing(champion, swap, full, reverted=back)
     last = max(steps, key=lambda entry: float(entry.facts["share"]))
-    return Stage(int(last.facts["version"]), int(last.facts["beside"]), float(last.facts["share"]), last.at,
-                 steps[0].at, last.seq)  # fmt: skip
+    stage = Stage(champion, full, float(last.facts["share"]), last.at, steps[0].at, steps[0].seq, last.seq)
+    return Standing(champion, swap, full, stage)
+
+
+def _promotions(entries: Sequence[Entry], swaps: Sequence[Entry], full: int) -> set[int]:
+    """Return the promotions that the present canary is about: the last, and those that it is a refit of.
+
+    A refit goes on where the version was that it is a refit of; else refits that come faster than the steps end would
+    let no version ever take over.
+    """
+    roots = {
+        int(e.facts["version"]): e.facts.get("root", e.facts["version"]) for e in entries if e.kind == "registered"
+    }
+    own, root = set(), None
+    for swap in reversed(swaps):
+        version = int(swap.facts["version"])
+        root = roots.get(version, version) if root is None else root
+        if swap.kind == "rolled_back" or version == full or roots.get(version, version) != root:
+            break
+        own.add(swap.seq)
+    return own
 
 
 def plan_of(standing: Standing, policy: Canary | None) -> Plan:

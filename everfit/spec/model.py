@@ -109,6 +109,8 @@ class ModelSpec(Part):
                 f"data.labels finds predictions by '{lost[0]}', which is personal and would be dropped; "
                 "say serve.personal: hash"
             )
+        if self.rollout.canary and self.rollout.canary.by == data.target:
+            raise ValueError(f"rollout.canary.by is '{data.target}', the target, which no request has")
         if data.target in {data.time, data.group, data.weight, *data.ids, *data.drop}:
             raise ValueError(f"the target '{data.target}' has a second role in data")
         return self

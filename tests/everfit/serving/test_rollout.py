@@ -12,7 +12,7 @@ from everfit.spec import Canary, Rollout
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 POLICY = Canary(steps=(0.01, 0.5, 1.0), max_latency_ms=20)
-STAGE = Stage(version=2, beside=1, share=0.01, since=START, began=START, number=5)
+STAGE = Stage(version=2, beside=1, share=0.01, since=START, began=START, first=5, number=5)
 
 
 def told(*rows):
@@ -23,6 +23,8 @@ def told(*rows):
 
 FIRST = [("promoted", {"version": 1}), ("went_live", {"version": 1})]
 SECOND = [*FIRST, ("promoted", {"version": 2})]
+
+REFIT = ("registered", {"version": 3, "root": 2})
 
 
 def canary(kind, share=None, **more):
@@ -41,6 +43,8 @@ def canary(kind, share=None, **more):
     ([*SECOND, canary("started", 0.01), ("rolled_back", {"version": 1})], POLICY, (1, None, "")),
     ([*SECOND, ("went_live", {"version": 2}), ("rolled_back", {"version": 1})], POLICY, (1, None, "go live")),
     ([*SECOND, canary("started", 0.01), ("promoted", {"version": 3})], POLICY, (1, 3, "start")),
+    ([*SECOND, canary("started", 0.01), REFIT, ("promoted", {"version": 3})], POLICY, (1, 3, "weigh")),
+    ([*SECOND, ("went_live", {"version": 2}), REFIT, ("promoted", {"version": 3})], POLICY, (2, 3, "start")),
 ])  # fmt: skip
 def test_who_answers_follows_from_the_ledger_alone(rows, policy, plan):
     standing = rollout.standing_of(told(*[(kind, dict(facts)) for kind, facts in rows]))
@@ -52,9 +56,8 @@ def test_who_answers_follows_from_the_ledger_alone(rows, policy, plan):
 def test_the_largest_step_that_any_service_recorded_is_the_present_one():
     rows = [*SECOND, canary("started", 0.01), canary("advanced", 0.5), canary("advanced", 0.1)]
     stage = rollout.standing_of(told(*rows)).stage
-    assert (stage.share, stage.number, stage.since, stage.began) == (
-        0.5, 5, START + timedelta(hours=4), START + timedelta(hours=3)
-    )  # fmt: skip
+    assert (stage.share, stage.first, stage.number) == (0.5, 4, 5)
+    assert (stage.since - START, stage.began - START) == (timedelta(hours=4), timedelta(hours=3))
     assert "v2 answers 50.0%" in rollout.in_words(rollout.standing_of(told(*rows)), POLICY)
     assert rollout.standing_of([]) is None
     assert "no champion" in rollout.in_words(None, POLICY)
@@ -96,7 +99,7 @@ def test_a_key_stays_with_the_canary_as_its_share_grows():
     taken = [{key for key in keys if replace(STAGE, share=share).takes(key)} for share in (0.01, 0.1, 0.5, 1.0)]
     assert [len(each) / len(keys) for each in taken] == pytest.approx([0.01, 0.1, 0.5, 1.0], abs=0.03)
     assert taken[0] < taken[1] < taken[2] < taken[3]
-    assert taken[1] != {key for key in keys if replace(STAGE, version=3, share=0.1).takes(key)}
+    assert taken[1] != {key for key in keys if replace(STAGE, first=6, share=0.1).takes(key)}
 
 
 def test_steps_that_do_not_rise_are_a_mistake_of_the_file():
