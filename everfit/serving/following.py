@@ -98,11 +98,11 @@ class Follower:
         plan = rollout.plan_of(standing, self.spec.rollout.canary)
         main, canary = (self.versions.get(version, standing.swap.seq) if version else None
                         for version in (plan.main, plan.canary))  # fmt: skip
-        if main is None and canary:  # after a restart: the old version does not load any more
+        if canary and plan.main in self.refused:  # after a restart: the old version does not load any more
             plan, main, canary = rollout.Plan(canary.version, todo="go live"), canary, None
         if main is None and self.live is None and standing.full:  # after a restart: it would have gone on otherwise
             main = self.versions.get(standing.full, standing.swap.seq)
-        if main := main or self.served:
+        if main := main or self.served or canary:
             self._exchange(standing, plan, main, canary)
         self._tell_refused(standing)
         ready = self.served is not None and self.served.version == plan.main and (canary or not plan.canary)
@@ -118,7 +118,7 @@ class Follower:
     def _exchange(self, standing: rollout.Standing, plan: rollout.Plan, main: Served, canary: Served | None) -> None:
         stage = standing.stage if canary else None
         tally = self.live.tally if self.live and stage == self.live.stage else Tally()
-        self.live = Live(main, canary, stage, tally)
+        self.live = Live(main, canary if stage else None, stage, tally)
         self.versions.keep({main.version, plan.main, *([plan.canary] if plan.canary else [])})
 
     def _tell_refused(self, standing: rollout.Standing) -> None:

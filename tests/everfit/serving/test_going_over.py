@@ -112,7 +112,9 @@ def test_what_failed_is_tried_again_when_time_or_a_person_may_have_mended_it(set
     counted = []
     monkeypatch.setattr(registry, "load", lambda *which: (counted.append(which), real(*which))[1])
     assert not follower.look()
-    assert not counted
+    assert not counted  # nothing changed since
+    restarted = following(settings).follower
+    assert (restarted.look(), restarted.served.version) == (True, 1)
     model.write_bytes(whole)
     assert follower.look()
     assert (service.version, follower.refused) == (2, {})
