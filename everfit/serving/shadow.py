@@ -33,6 +33,7 @@ WAITING = 200  # requests that may wait for the challenger; more are dropped
 ROWS = 100  # of one request at most: those of a large one stand for all
 KEEPS = 10.0  # seconds between two hand-overs to the lake, and looks at what they say
 PAUSE = 60.0  # seconds, after which a challenger is tried again that failed for a reason that time may heal
+NICE = 19  # the lowest priority
 SPAWN = multiprocessing.get_context("spawn")  # a fork would take over locks that other threads hold
 
 
@@ -92,6 +93,7 @@ class Shadow:
             target=answer, args=(self.settings, self.spec, version, beside, queue, self._over), daemon=True
         )
         self._process.start()
+        os.setpriority(os.PRIO_PROCESS, self._process.pid, NICE)  # from here, so that it holds for its imports too
         self._queue, self.version, self.beside = queue, version, beside
 
     def _bury(self) -> None:
@@ -131,7 +133,6 @@ def answer(settings: Settings, spec: ModelSpec, version: int, beside: int, queue
 
     What time may heal is not: the process ends with another code, and the service starts it again after a pause.
     """
-    os.nice(19)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the service says when it is over
     note = Note(spec.name, version, beside, Ledger.of(settings), settings.actor)
     try:
@@ -143,26 +144,23 @@ def answer(settings: Settings, spec: ModelSpec, version: int, beside: int, queue
 
 
 def _answer(settings: Settings, spec: ModelSpec, note: Note, queue: Any, over: Any) -> None:
-    served, lake, parent = (
-        make_ready(spec, registry.load(settings, spec.name, note.version)),
-        Lake(settings),
-        os.getppid(),
-    )
-    since, held, kept = note.write("shadow_started").at, [], monotonic()
-    ended = False
+    served = make_ready(spec, registry.load(settings, spec.name, note.version))
+    since, parent, lake, ended = note.write("shadow_started").at, os.getppid(), Lake(settings), False
     while not ended:
+        held, until = [], monotonic() + KEEPS
         try:
-            ids, records = queue.get(timeout=0.2)
-        except Empty:
-            ended = over.is_set() or os.getppid() != parent
-        else:
-            held.append(said_of(ids, served.predict(served.contract.columns(records))))
-        if ended or monotonic() - kept > KEEPS:
+            while not ended and monotonic() < until:
+                try:
+                    ids, records = queue.get(timeout=0.2)
+                except Empty:
+                    ended = over.is_set() or os.getppid() != parent
+                else:
+                    held.append(said_of(ids, served.predict(served.contract.columns(records))))
+        finally:  # what was answered before it failed is kept all the same
             if held:
                 lake.record_shadow(spec.name, pd.concat(held), version=note.version, batch_digest=uuid4().hex)
-            if held and (found := shadow_beside(lake, spec, served.loaded, note.beside, since)):
-                tell(note, found)
-            held, kept = [], monotonic()
+        if held and (found := shadow_beside(lake, spec, served.loaded, note.beside, since)):
+            tell(note, found)
 
 
 def tell(note: Note, found: Comparison) -> None:

@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import os
-import signal
 import sys
 import threading
 import time
@@ -76,7 +74,7 @@ def test_twenty_swaps_under_load_fail_no_request_and_mix_no_versions(port, setti
     async def swap(http):
         for at in range(SWAPS):
             old, new = (1, 2) if at % 2 == 0 else (2, 1)
-            await asyncio.to_thread(registry.promote, settings, ledger, "bike", new, expected=old, reason="a swap")
+            await asyncio.to_thread(ledger.swap_champion, "bike", expected=old, new=new, actor="ann")
             while (await http.get("/ready")).json()["version"] != new:
                 await asyncio.sleep(0.02)
         over.set()
@@ -170,6 +168,7 @@ def test_a_canary_that_fails_goes_back_by_itself_and_no_client_notices(settings,
 
 def test_a_challenger_answers_in_the_background_and_its_end_is_its_own(settings, ledger, frame, champion, monkeypatch):
     monkeypatch.setattr(shadow, "WAITING", 30)
+    monkeypatch.setattr(shadow, "NICE", 0)  # other tests would starve it
     waits = registry.register(settings, candidate_of(frame, run_key="run-2")).number
     ledger.once("approval_wanted", "bike", f"v{waits}", actor="ann", facts={"version": waits, "champion": 1})
     service = following(settings, shadow={"share": 1.0})
@@ -180,17 +179,17 @@ def test_a_challenger_answers_in_the_background_and_its_end_is_its_own(settings,
         assert http.get("/model").json()["shadow"]["version"] == waits
         while not recorded(ledger, "shadow_started", "shadow_stopped"):
             time.sleep(0.1)
+        service.follower.shadow.offer(["x"], [{"no such": "field"}])
+        while not recorded(ledger, "shadow_stopped"):
+            time.sleep(0.1)
+        service.follower.look()
+        assert (service.follower.shadow.version, service.version) == (None, 1)
+        assert len(asked(http)) == 1
     lake = Lake(settings)
     ids = [answer["predictions"][0]["id"] for answer in given]
     assert lake.shadow("bike")["prediction_id"].tolist() == ids[:30]
     assert set(lake.predictions("bike")["_version"]) == {1}
-    assert len(lake.predictions("bike")) == 40
-    service.follower.look()
-    os.kill(service.follower.shadow._process.pid, signal.SIGKILL)
-    service.follower.shadow._process.join()
-    service.follower.look()
-    service.follower.look()
-    assert (service.follower.shadow.version, service.version) == (None, 1)
+    assert len(lake.predictions("bike")) == 41
     assert recorded(ledger, "shadow_started", "shadow_stopped") == ["shadow_started", "shadow_stopped"]
 
 
@@ -220,7 +219,7 @@ def test_two_versions_are_compared_by_answers_and_once_labels_are_known_by_loss(
     assert comparing.shadow_beside(lake, spec, loaded, 1, NOW + timedelta(hours=1)) is None
 
 
-def test_a_full_queue_drops_what_the_challenger_would_have_been_asked(settings):
+def test_a_full_queue_drops_what_it_would_hold_and_a_killed_challenger_is_not_started_again(settings, ledger):
     asked_ = Shadow(ModelSpec(**{**spec_of().model_dump(), "rollout": {"shadow": {"share": 0.5}}}), settings)
     asked_.offer(["a"], [RECORD])
     assert asked_.dropped == 0
@@ -228,6 +227,15 @@ def test_a_full_queue_drops_what_the_challenger_would_have_been_asked(settings):
     for at in range(200):
         asked_.offer([str(at)], [RECORD])
     assert 60 < asked_.dropped < 140
+    asked_.version, asked_.beside, asked_._over = 2, 1, shadow.SPAWN.Event()
+    asked_._process = shadow.SPAWN.Process(target=time.sleep, args=(60,), daemon=True)
+    asked_._process.start()
+    asked_._process.kill()
+    asked_._process.join()
+    asked_.follow(2, 1, ())
+    assert "signal 9" in ledger.entries("bike", kinds=["shadow_stopped"])[0].reason
+    asked_.follow(2, 1, ("v2 beside v1",))
+    assert asked_.version is None
 
 
 def test_a_rollback_lists_what_the_bad_version_said_and_what_the_restored_one_says(
