@@ -15,8 +15,7 @@ from everfit.errors import InputError
 from everfit.files import replacing
 from everfit.lake import Lake
 from everfit.ledger import Ledger
-from everfit.reserved import AT, VERSION
-from everfit.serving.drain import ASKED_AT, ID
+from everfit.reserved import ASKED_AT, AT, PREDICTION_ID, VERSION
 from everfit.serving.served import CLOSE
 from everfit.settings import Settings
 
@@ -93,7 +92,7 @@ def affected(settings: Settings, model: str, version: int, file: Path | None = N
     if given.empty:
         return Affected(version, 0, file=str(file) if file else None)
     when = (given[ASKED_AT] if ASKED_AT in given else given[AT]).fillna(given[AT])
-    names = [name for name in (ID, BEFORE) if name in given]
+    names = [name for name in (PREDICTION_ID, BEFORE) if name in given]
     rows = given.assign(at=when.astype("str"))[["at", *names]].head(SHOWN)
     return Affected(
         version, len(given), f"{when.min():%Y-%m-%d %H:%M:%S}", f"{when.max():%Y-%m-%d %H:%M:%S}",
@@ -108,7 +107,7 @@ def rescore(settings: Settings, model: str, version: int, champion: int, file: P
     """
     _check(file)
     given = Lake(settings).predictions(model, version=version)
-    asked = given[given[ID].notna()].reset_index(drop=True) if ID in given else given.iloc[:0]
+    asked = given[given[PREDICTION_ID].notna()].reset_index(drop=True) if PREDICTION_ID in given else given.iloc[:0]
     loaded = registry.load(settings, model, champion)
     said = np.asarray(_said(loaded, asked).values)
     both = asked.rename(columns={VERSION: "version"})
