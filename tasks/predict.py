@@ -100,7 +100,7 @@ def predict(spec: ModelSpec, wanted: Wanted) -> Scored:
     with staged(spec, wanted.source) as batches:
         subject = "" if wanted.again else _subject(wanted.output, version, batches)
         if subject and output.is_there() and ledger.entries(spec.name, kinds=["predicted"], subject=subject):
-            return _told(Scored(spec.name, version, sum(b.rows for b in batches), output.address, (), done_before=True))
+            return _told(Scored(spec.name, version, sum(b.rows for b in batches), output.shown, (), done_before=True))
         warnings = [text for batch in batches for text in _check_columns(spec, champion, batch)]
         run, same = scoring.Run(spec, settings, champion, batches), jobs.identity(version, batches)
         with jobs.opened(settings, spec.name, output.address, same) as job:
@@ -108,8 +108,8 @@ def predict(spec: ModelSpec, wanted: Wanted) -> Scored:
             tell = _Teller(spec.name)
             run.write(output, job, workers=wanted.workers, tell=tell)
             tell.end()
-            scored = Scored(spec.name, version, run.rows, str(wanted.output), (*warnings, *_unread(run)), run.unread)
-            facts = {"rows": run.rows, "version": version, "output": output.address, "unread": run.unread}
+            scored = Scored(spec.name, version, run.rows, output.shown, (*warnings, *_unread(run)), run.unread)
+            facts = {"rows": run.rows, "version": version, "output": output.shown, "unread": run.unread}
             ledger.once("predicted", spec.name, subject or job.id, actor=settings.actor, facts=facts)
             job.forget()
     if (now := ledger.champion(spec.name)) != version:
@@ -128,13 +128,13 @@ def _free(settings: Settings, wanted: Wanted) -> scoring.File | scoring.DeltaTab
     source, path = wanted.source, output.path
     if path and isinstance(source, str) and covers(source, settings.workspace, path):
         raise InputError(
-            f"The output {wanted.output} lies in the input {source}.",
+            f"The output {output.shown} lies in the input {source}.",
             why="The next run would take predictions for rows to score.",
             do="Name an output elsewhere.",
         )
     output.prove()
     if not wanted.overwrite and output.is_there():
-        raise InputError(f"{wanted.output} is there already.", do="Name another output, or say --overwrite.")
+        raise InputError(f"{output.shown} is there already.", do="Name another output, or say --overwrite.")
     return output
 
 

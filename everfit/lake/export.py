@@ -21,7 +21,12 @@ from everfit.errors import EverfitError, InputError, Unavailable, is_full, last_
 
 def is_there(uri: str) -> bool:
     """Whether there is a table at an address."""
-    return _table(uri) is not None
+    with _door(uri):
+        try:
+            DeltaTable(uri)
+        except TableNotFoundError:
+            return False
+    return True
 
 
 def write(uri: str, rows: pa.RecordBatchReader, *, then: Callable[[], None]) -> None:
@@ -53,20 +58,9 @@ def _write(uri: str, path: str, rows: pa.RecordBatchReader) -> tuple[int, int]:
 
 
 def _commit(uri: str, schema: pa.Schema, add: AddAction) -> None:
-    table = _table(uri)
+    """Create the table, or replace it whatever columns and partitions it had; its history stays."""
     with _door(uri):
-        if table is None:
-            create_table_with_add_actions(uri, Schema.from_arrow(schema), [add], mode="error", partition_by=[])
-        else:
-            table.create_write_transaction([add], "overwrite", schema, partition_by=[])
-
-
-def _table(uri: str) -> DeltaTable | None:
-    with _door(uri):
-        try:
-            return DeltaTable(uri)
-        except TableNotFoundError:
-            return None
+        create_table_with_add_actions(uri, Schema.from_arrow(schema), [add], mode="overwrite", partition_by=[])
 
 
 def _files(uri: str) -> pafs.FileSystem:

@@ -25,10 +25,10 @@ WRITERS: dict[str, Callable[[Any, pa.Schema], Any]] = {
 
 
 class File:
-    """A Parquet or CSV file of this machine."""
+    """A Parquet or CSV file of this machine. `shown` is what people call it, with its date."""
 
-    def __init__(self, path: Path) -> None:
-        self.path, self.address = path, str(path)
+    def __init__(self, path: Path, shown: str) -> None:
+        self.path, self.address, self.shown = path, str(path), shown
         self._half = path.with_name(f".{path.name}.{_mark(self.address)}.half")  # the same for whoever goes on
 
     def is_there(self) -> bool:
@@ -56,8 +56,8 @@ class File:
 class DeltaTable:
     """A Delta table: a folder, or the URI of one in an object store."""
 
-    def __init__(self, address: str) -> None:
-        self.address = address
+    def __init__(self, address: str, shown: str) -> None:
+        self.address, self.shown = address, shown
         self.path = None if URI.match(address) else Path(address)
 
     def is_there(self) -> bool:
@@ -88,14 +88,14 @@ def open_output(said: str, base: Path, due: datetime) -> File | DeltaTable:
     named = said.replace("{date}", f"{due:%Y-%m-%d}").replace("{time}", f"{due:%H%M}")
     suffix = Path(named).suffix
     if URI.match(named) and suffix not in WRITERS:
-        return DeltaTable(named)
+        return DeltaTable(named, named)
     if not named or URI.match(named) or (suffix and suffix not in WRITERS):
         raise InputError(
             f"Predictions cannot be written to '{said}'.",
             do="Name a .parquet or a .csv file, or the folder or URI of a Delta table.",
         )
     path = (base / Path(named).expanduser()).absolute()
-    return File(path) if suffix else DeltaTable(str(path))
+    return File(path, named) if suffix else DeltaTable(str(path), named)
 
 
 def _prove(path: Path, half: Path) -> None:

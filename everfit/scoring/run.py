@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -77,7 +77,8 @@ class Run:
         What is kept is on disk before the output appears: an output that is there needs nothing more. Raise
         ValidationStopped once too many rows cannot be read. `workers` 0 is as many as there are cores and work for.
         """
-        output.write(self._beside(self._made(job, workers, tell)), then=partial(self._keep, job))
+        with closing(self._made(job, workers, tell)) as made:  # processes end with whatever ends the writing
+            output.write(self._beside(made), then=partial(self._keep, job))
 
     def _beside(self, made: Iterable[tuple[Piece, pa.Table]]) -> pa.RecordBatchReader:
         """Stream all rows with their answers, as these are made."""
@@ -90,7 +91,9 @@ class Run:
 
         return pa.RecordBatchReader.from_batches(whole, rows())
 
-    def _made(self, job: Job, workers: int, tell: Callable[[Progress], None]) -> Iterator[tuple[Piece, pa.Table]]:
+    def _made(
+        self, job: Job, workers: int, tell: Callable[[Progress], None]
+    ) -> Generator[tuple[Piece, pa.Table], None, None]:
         """Yield the answers to each piece, in the order of the rows; those that are not there yet are made."""
         todo = {piece: job.part(piece) for piece in self.pieces if not job.has(piece)}
         resumed, began, done = self.rows - sum(piece.rows for piece in todo), monotonic(), 0

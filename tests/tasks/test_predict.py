@@ -93,7 +93,9 @@ def sources(shop):
 def test_rows_of_any_source_go_in_their_order_to_any_output_and_are_kept_once(shop):
     outputs = ["out/1.parquet", "2.csv", "3", "{date}_{time}.parquet"]
     for source, output in zip(sources(shop), outputs, strict=True):
-        assert run(source, output).rows == len(shop.rides)
+        told = run(source, output)
+        assert told.rows == len(shop.rides)
+    assert told.sentence.endswith("in 2026-03-01_0430.parquet")
     table = DeltaTable("3").to_pyarrow_dataset().to_table().to_pandas()
     written = [
         pd.read_parquet("out/1.parquet"),
@@ -113,9 +115,11 @@ def test_rows_of_any_source_go_in_their_order_to_any_output_and_are_kept_once(sh
     few = [plain(shop.rides.drop(columns="ride"))[at] for at in (0, 4, 70)]
     served = make_ready(SPEC, shop.loaded)
     assert np.allclose(served.predict(served.contract.columns(few)).values, shop.told[[0, 4, 70]])
-    run("rides.parquet", "3", overwrite=True)
-    assert DeltaTable("3").to_pyarrow_dataset().count_rows() == len(shop.rides)
-    assert len(shop.lake.predictions("bike")) == len(kept)
+    run("rides.parquet", "2.csv", overwrite=True)
+    assert len(shop.lake.predictions("bike")) == len(kept), "the same was said before"
+    shop.rides.assign(extra="x").to_parquet("wider.parquet")
+    run("wider.parquet", "3", overwrite=True)
+    assert DeltaTable("3").to_pyarrow_dataset().to_table().column_names[-3:] == ["extra", "prediction", "unanswered"]
     assert not list(Path().rglob("*.half")) + list(shop.settings.folder("scoring", "bike").glob("*/*"))
 
 
@@ -226,7 +230,7 @@ def test_what_cannot_be_done_is_said_before_anything_is_written(shop, source, ou
     assert Path("taken.csv").read_text() == "x\n1"
 
 
-def test_what_the_model_file_says_is_done_once_for_the_same_rows_and_champion(shop, frame):
+def test_what_the_model_file_says_is_done_once_for_the_same_rows_and_champion(shop, frame, monkeypatch, caplog):
     said = {"input": "daily.parquet", "output": "said/{date}.parquet", "schedule": "30 4 * * *"}
     spec = ModelSpec(**SPEC.model_dump() | {"predict": said})
     shop.rides.assign(count=3).to_parquet("daily.parquet")
@@ -234,7 +238,15 @@ def test_what_the_model_file_says_is_done_once_for_the_same_rows_and_champion(sh
     assert [step.predict.fn(spec, each).done_before for each in asked[:2]] == [False, True]
     assert step.predict.fn(spec, asked[2]).rows == len(shop.rides), "its output of that day is not there yet"
     again = registry.register(shop.settings, candidate_of(frame.assign(ride=0), run_key="again")).number
-    registry.promote(shop.settings, shop.ledger, "bike", again, expected=1, reason="a test", facts={})
+
+    class Meanwhile(step._Teller):
+        def __call__(self, seen):
+            registry.promote(shop.settings, shop.ledger, "bike", again, expected=1, reason="a test", facts={})
+
+    with monkeypatch.context() as patch:
+        patch.setattr(step, "_Teller", Meanwhile)
+        assert run("rides.parquet", "before.parquet").version == 1
+    assert f"v1 was champion when this began, and answered all rows; v{again} is by now" in caplog.text
     assert (told := step.predict.fn(spec, asked[0])).version == again
     assert not told.done_before
     with pytest.raises(EverfitError, match="nothing says which rows are to be scored"):
