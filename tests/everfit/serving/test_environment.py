@@ -39,6 +39,11 @@ def test_it_has_what_answers_need_and_none_of_what_trains(programs):
     assert not {name.replace("_", "-") for name in installed} & ABSENT
 
 
+def test_the_library_alone_imports_neither_the_registry_nor_the_service(programs):
+    code = "from everfit import AutoML; import sys; print(sorted({'mlflow', 'skops', 'fastapi'} & set(sys.modules)))"
+    assert _run(programs / "python", "-c", code).stdout == "[]\n"
+
+
 def test_a_command_that_needs_more_says_which_extra_in_one_line(programs):
     said = _run(programs / "everfit", "train", "bike")
     assert (said.returncode, said.stderr.count("\n")) == (2, 1)
