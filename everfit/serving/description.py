@@ -27,6 +27,16 @@ REFUSALS = {
     422: "The body cannot be read, or some of its values: each problem names record, field and value.",
     503: "Too many requests at once, no champion, or nowhere to keep the answer: come again after Retry-After seconds.",
 }
+BAD_VALUE = {"record": 0, "field": "size", "value": "'large'", "expected": "a number, or null"}
+EXAMPLES: dict[int, Schema] = {
+    400: {"error": "the client went away"},
+    401: {"error": "a token is needed: Authorization: Bearer ..."},
+    408: {"error": "a request must arrive within 30 s"},
+    413: {"error": "10,001 records came, and 10,000 may come at once"},
+    415: {"error": "text/html: send application/json, in UTF-8 and not compressed"},
+    422: {"error": "1 value(s) cannot be read", "problems": [BAD_VALUE]},
+    503: {"error": "64 requests are under way; come again"},
+}
 SUMMARIES = {
     "/predict": ("Predict", "Answer one record, or a list of them. Any field may be missing or null."),
     "/explain": ("Explain", "What each field adds to the answers about a few records."),
@@ -47,7 +57,7 @@ ABOUT = (
 
 def described(app: FastAPI, service: Service, served: Served | None) -> Schema:
     """Return the description; without a version, that of any model, which gives nothing of the data away."""
-    made = get_openapi(title=app.title, version=str(served.version if served else 0), routes=app.routes)
+    made = get_openapi(title=app.title, version=f"v{served.version}" if served else "any", routes=app.routes)
     made["info"]["description"] = ABOUT if service.tokens else ABOUT[ABOUT.index("Answers") :]
     made["components"] = {"schemas": _schemas(service, served), "headers": {}, "securitySchemes": {}}
     if service.tokens:
@@ -94,8 +104,8 @@ def _responses(path: str, guarded: bool) -> Schema:
     statuses += [400, 408, 413, 415, 422] if path in ASKING else []
     for status in sorted([*statuses, *([401] if guarded else [])]):
         more = {name: {"schema": {"type": "string"}} for name in HEADERS.get(status, {}) if name != "Connection"}
-        found[str(status)] = {"description": REFUSALS[status], "headers": headers | more,
-                              "content": {JSON: {"schema": _ref("Refusal")}}}  # fmt: skip
+        said = {"schema": _ref("Refusal"), "example": EXAMPLES[status]}
+        found[str(status)] = {"description": REFUSALS[status], "headers": headers | more, "content": {JSON: said}}
     if path in ("/ready", "/ping"):
         found["503"]["content"] = {JSON: {"schema": {"type": "object"}}}
     return found

@@ -1,14 +1,18 @@
 """What a client may send, in whatever form, and what it is told: the front of the service."""
 
+import asyncio
 import json
 import logging
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from starlette.requests import Request
 
-from everfit.serving.reading import ARROW, CSV, JSON
+from everfit.serving.reading import ARROW, CSV, JSON, Intake, Refused
+from everfit.spec import Serve
 from tests.everfit.serving.conftest import RECORD, stream
 
 
@@ -174,6 +178,21 @@ def test_the_bytes_that_come_are_counted_whatever_was_said_of_them(web, front):
     front.intake.held = 0
 
 
+@pytest.mark.parametrize(("then", "status"), [("nothing", 408), ("http.disconnect", 400)])
+def test_who_is_slow_or_goes_away_holds_nothing(then, status):
+    messages = [{"type": "http.request", "body": b"[", "more_body": True}]
+
+    async def receive():
+        if messages:
+            return messages.pop()
+        return {"type": then} if then != "nothing" else await asyncio.sleep(60)
+
+    intake = Intake(Serve(body_seconds=0.05))
+    with pytest.raises(Refused) as told:
+        asyncio.run(intake.body(Request({"type": "http", "method": "POST", "headers": []}, receive)))
+    assert (told.value.status, intake.held) == (status, 0)
+
+
 def test_every_request_has_an_id_and_a_line_without_a_value(web, caplog):
     with caplog.at_level(logging.INFO, "everfit.serving"):
         mine = web.post("/predict", json=RECORD, headers={"X-Request-ID": "mine-1"})
@@ -196,6 +215,7 @@ def test_the_model_says_what_it_is(web):
         "version": 1, "aliases": ["champion"], "task": "binary", "target": "late", "metric": "log_loss",
         "classes": ["no", "yes"],
     }  # fmt: skip
+    assert datetime.now(UTC) - datetime.fromisoformat(said["trained_at"]) < timedelta(hours=1)
     assert said["data"] == {"version": 3, "digest": "d1" * 32, "rows": 60}
     assert said["scores"]["challenger"] == {"value": 1.0, "low": 0.9, "high": 1.1}
 
