@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 from uuid import uuid4
 
 from everfit.errors import first_line
+from everfit.serving.values import FEW
 
 ENDING = ".jsonl"
 ENCODE = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode  # json.dumps makes one for each call
@@ -56,7 +57,7 @@ class Journal:
         Raise OSError, for everybody who waited, when they cannot be written. After that everybody waits until it works
         again. Whoever stops waiting has its answers kept all the same.
         """
-        lines = "".join(f"{ENCODE(entry)}\n" for entry in entries).encode()
+        lines = _lines(entries) if len(entries) <= FEW else await asyncio.to_thread(_lines, entries)
         self.waiting += len(entries)
         waits = bool(self.failure) or self.waiting > may_lose
         done = asyncio.get_running_loop().create_future() if waits else None
@@ -145,6 +146,10 @@ class Journal:
         if file:
             with suppress(OSError):
                 file.close()
+
+
+def _lines(entries: Sequence[dict[str, Any]]) -> bytes:
+    return "".join(f"{ENCODE(entry)}\n" for entry in entries).encode()
 
 
 def _write_all(file: BinaryIO, lines: bytes) -> None:
