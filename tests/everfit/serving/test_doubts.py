@@ -26,7 +26,7 @@ from everfit.registry import Loaded
 from everfit.registry.files import card_of
 from everfit.serving.answering import Service
 from everfit.serving.app import make_app
-from everfit.serving.following import Follower
+from everfit.serving.following import Follower, Live
 from everfit.serving.journal import Journal
 from everfit.serving.metrics import Metrics
 from everfit.serving.served import make_ready
@@ -58,7 +58,8 @@ def loaded_of(made):
 def service_of(loaded, folder, people=(), **serve):
     spec = ModelSpec(name="bike", data=Data(source="x", target=loaded.card["target"], personal=people), serve=serve)
     settings = Settings(workspace=folder, hash_key=KEY)
-    follower = Follower(spec, settings, make_ready(spec, loaded))
+    follower = Follower(spec, settings)
+    follower.live = Live(make_ready(spec, loaded))
     journal = Journal(settings.folder("answers", "bike"))
     return Service(spec, follower, journal, Metrics("bike"), {}, Personal.of(spec, settings))
 
