@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
+from hashlib import sha256
 
 from everfit.errors import InputError
 
@@ -27,11 +28,11 @@ def read_tokens(written: str) -> dict[str, bytes]:
 def holder_of(header: str, tokens: Mapping[str, bytes]) -> str:
     """Return the name of the token in an Authorization header; empty when it is none of them.
 
-    All are compared, whichever fits, so that the time taken tells nothing.
+    The digests of all are compared, whichever fits, so that the time taken tells nothing, not even a length.
     """
     kind, _, given = header.partition(" ")
-    said, found = given.strip().encode(), ""
+    said, found = sha256(given.strip().encode("latin-1")).digest(), ""
     for name, token in tokens.items():
-        if hmac.compare_digest(said, token) and kind.lower() == "bearer":
+        if hmac.compare_digest(said, sha256(token).digest()) and kind.lower() == "bearer":
             found = name
     return found

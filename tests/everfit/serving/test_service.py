@@ -67,7 +67,11 @@ def test_only_who_has_a_token_may_ask(settings, champion, monkeypatch):
     with pytest.raises(InputError, match="entry 2") as told:
         read_tokens("ci:0123456789abcdef,short:secret")
     assert "secret" not in str(told.value)
-    assert holder_of("Basic 0123456789abcdef", read_tokens("ci:0123456789abcdef")) == ""
+    tokens = read_tokens("ci:0123456789abcdef,bo:köln-0123456789ab")
+    assert [holder_of(header, tokens) for header in (
+        "bearer 0123456789abcdef", "Basic 0123456789abcdef", "Bearer", "Bearer 0123456789abcde", "",
+        "Bearer " + "köln-0123456789ab".encode().decode("latin-1"),
+    )] == ["ci", "", "", "", "", "bo"]  # fmt: skip
 
 
 def test_too_many_at_once_are_told_to_come_again(service, http):
