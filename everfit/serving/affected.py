@@ -93,7 +93,7 @@ def affected(settings: Settings, model: str, version: int, file: Path | None = N
         return Affected(version, 0, file=str(file) if file else None)
     when = (given[ASKED_AT] if ASKED_AT in given else given[AT]).fillna(given[AT])
     names = [name for name in (PREDICTION_ID, BEFORE) if name in given]
-    rows = given.assign(at=when.astype("str"))[["at", *names]].head(SHOWN)
+    rows = given.assign(at=when.astype("str"))[["at", *names]].sort_values("at").head(SHOWN)
     return Affected(
         version, len(given), f"{when.min():%Y-%m-%d %H:%M:%S}", f"{when.max():%Y-%m-%d %H:%M:%S}",
         tuple(_named(row) for row in rows.to_dict("records")), str(file) if file else None,

@@ -97,11 +97,14 @@ class Shadow:
         self._queue, self.version, self.beside = queue, version, beside
 
     def _bury(self) -> None:
-        """See why a challenger ended that nobody stopped: one that was killed is not tried again."""
+        """See why a challenger ended that nobody stopped: one that crashed, or was killed, is not tried again.
+
+        SIGTERM may have been meant for all processes of the service.
+        """
         code, version, beside = self._process.exitcode, self.version, self.beside
         self.stop()
         self._again = monotonic() + PAUSE
-        if code and code < 0:
+        if code < 0 and code != -signal.SIGTERM:
             note = Note(self.spec.name, version or 0, beside, Ledger.of(self.settings), self.settings.actor)
             note.write("shadow_stopped", f"its process was ended by signal {-code}")
 
