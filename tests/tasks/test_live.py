@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pandas as pd
 import pytest
 
-from everfit.lake import Lake
+from everfit.lake import Lake, labels
 from everfit.lake.answers import Part
 from everfit.ledger import Ledger
 from everfit.serving.drain import rows_of
@@ -16,6 +18,7 @@ from everfit.spec import ModelSpec
 from tasks.ingest import ingest
 from tasks.land import land
 from tasks.live import ingest_live
+from tasks.met import _asked
 from tasks.validate import Checked
 
 DATA = {"source": "d.csv", "target": "y", "time": "at"}
@@ -82,6 +85,19 @@ def test_a_refused_period_is_known_and_not_brought_in_again(lake):
     entry = ledger.record("drift_judged", "m", subject="d1", actor="ann", facts=facts)
     assert ingest_live.fn(SPEC, {(batch.digest, 1): entry}) == ()
     assert not list(Path(".everfit/incoming/m").glob("*.parquet"))
+
+
+def test_answers_are_met_as_they_were_given_until_their_rows_land(lake):
+    champion: Any = SimpleNamespace(version=1, format_of=lambda _: "")
+    answer(lake, 0, 20)
+    said = labels.read(pd.DataFrame({"prediction_id": ["p3"], "y": [2.0]}), SPEC.data, "number", "labels.csv")
+    lake.record_labels("m", said, "labels.csv")
+    asked = _asked(SPEC, lake, champion, None)
+    known = labels.complete(asked, lake.labels("m"), SPEC.data)
+    assert (len(asked), known["y"].dropna().tolist(), known["prediction"].eq(1).all()) == (20, [2.0], True)
+    answer(lake, 20, 20)
+    bring(lake)
+    assert _asked(SPEC, lake, champion, None).empty
 
 
 def test_a_model_that_is_served_does_without_its_source(lake):

@@ -83,6 +83,21 @@ def test_a_lake_that_is_away_is_waited_for_and_what_nobody_can_read_is_set_aside
     assert "set aside in" in alerts[0].summary
 
 
+def test_what_cannot_be_opened_waits_with_what_its_writer_wrote_after_it(here):
+    folder = write(here, [answer(1)], [answer(2)], [answer(3)])
+    other = write(here, [answer(4)])
+    first, hidden = sorted(folder.glob("*-00000000.jsonl"))[0], folder / "hidden"
+    kept_back = len(list(folder.glob(f"{first.stem.partition('-')[0]}-*")))
+    first.rename(hidden)
+    first.mkdir()
+    drain(here, SPEC, other)
+    assert len(kept(here)) == 4 - kept_back
+    first.rmdir()
+    hidden.rename(first)
+    drain(here, SPEC, folder)
+    assert sorted(kept(here)["prediction_id"]) == ["a1", "a2", "a3", "a4"]
+
+
 def test_many_appends_become_few_files_and_a_period_that_is_closed_stays(here, monkeypatch):
     monkeypatch.setattr(answers, "MANY", 3)
     lake, later, table = Lake(here), pd.Timestamp("2027-01-01"), Lake(here)._table("bike", "predictions")
