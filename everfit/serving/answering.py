@@ -184,15 +184,18 @@ class Service:
         await asyncio.to_thread(self._hand_over)
 
     def _hand_over(self) -> None:
-        """Hand what is written over to the lake, and tell the ledger of what could not be written."""
-        settings = self.follower.settings
+        """Tell the ledger what could not be written, and hand over to the lake what was; neither needs the other."""
+        settings, name = self.follower.settings, self.spec.name
         self.journal.rotate()
-        try:
-            drain(settings, self.spec, self.journal.folder)
-            self.unkept.tell(settings, self.spec.name)
-        except (EverfitError, OSError) as cause:
-            self.metrics.failed("lake")
-            logging.getLogger("everfit").warning("%s: answers wait on disk: %s", self.spec.name, first_line(cause))
+        for where, do in (
+            ("ledger", lambda: self.unkept.tell(settings, name)),
+            ("lake", lambda: drain(settings, self.spec, self.journal.folder)),
+        ):
+            try:
+                do()
+            except (EverfitError, OSError) as cause:
+                self.metrics.failed(where)
+                logging.getLogger("everfit").warning("%s: the %s waits: %s", name, where, first_line(cause))
 
     async def _every(self, seconds: float, do: Any) -> None:
         while True:
