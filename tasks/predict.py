@@ -93,28 +93,43 @@ def predict(spec: ModelSpec, wanted: Wanted) -> Scored:
     ValidationStopped when the columns changed in a way that the model file blocks, or too many rows cannot be read.
     """
     settings = Settings()
-    output = _free(settings, wanted)
-    ledger = Ledger.of(settings)
-    version = registry.require_champion(ledger, spec.name)
-    champion = load_champion(spec, settings, version)
+    output, ledger = _free(settings, wanted), Ledger.of(settings)
+    champion = load_champion(spec, settings, registry.require_champion(ledger, spec.name))
     with staged(spec, wanted.source) as batches:
-        subject = "" if wanted.again else _subject(wanted.output, version, batches)
+        subject = "" if wanted.again else _subject(wanted.output, champion.version, batches)
         if subject and output.is_there() and ledger.entries(spec.name, kinds=["predicted"], subject=subject):
-            return _told(Scored(spec.name, version, sum(b.rows for b in batches), output.shown, (), done_before=True))
-        warnings = [text for batch in batches for text in _check_columns(spec, champion, batch)]
-        run, same = scoring.Run(spec, settings, champion, batches), jobs.identity(version, batches)
-        with jobs.opened(settings, spec.name, output.address, same) as job:
-            _resume(run, job)
-            tell = _Teller(spec.name)
-            run.write(output, job, workers=wanted.workers, tell=tell)
-            tell.end()
-            scored = Scored(spec.name, version, run.rows, output.shown, (*warnings, *_unread(run)), run.unread)
-            facts = {"rows": run.rows, "version": version, "output": output.shown, "unread": run.unread}
-            ledger.once("predicted", spec.name, subject or job.id, actor=settings.actor, facts=facts)
-            job.forget()
-    if (now := ledger.champion(spec.name)) != version:
-        say(f"v{version} was champion when this began, and answered all rows; v{now} is by now", level=logging.WARNING)
+            rows = sum(batch.rows for batch in batches)
+            return _told(Scored(spec.name, champion.version, rows, output.shown, (), done_before=True))
+        scored = _score(spec, settings, wanted, champion, batches, output, subject)
+    if (now := ledger.champion(spec.name)) != scored.version:
+        told = f"v{scored.version} was champion when this began, and answered all rows; v{now} is by now"
+        say(told, level=logging.WARNING)
     return _told(scored)
+
+
+def _score(
+    spec: ModelSpec,
+    settings: Settings,
+    wanted: Wanted,
+    champion: registry.Loaded,
+    batches: Sequence[Batch],
+    output: scoring.File | scoring.DeltaTable,
+    subject: str,
+) -> Scored:
+    warnings = [text for batch in batches for text in _check_columns(spec, champion, batch)]
+    run, same = scoring.Run(spec, settings, champion, batches), jobs.identity(champion.version, batches)
+    tell = _Teller(spec.name)
+    with jobs.opened(settings, spec.name, output.address, same) as job:
+
+        def note() -> None:
+            facts = {"rows": run.rows, "version": champion.version, "output": output.shown, "unread": run.unread}
+            Ledger.of(settings).once("predicted", spec.name, subject or job.id, actor=settings.actor, facts=facts)
+
+        _resume(run, job)
+        run.write(output, job, workers=wanted.workers, tell=tell, then=note)
+        job.forget()
+    tell.end()
+    return Scored(spec.name, champion.version, run.rows, output.shown, (*warnings, *_unread(run)), run.unread)
 
 
 def _told(scored: Scored) -> Scored:

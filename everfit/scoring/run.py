@@ -66,19 +66,34 @@ class Run:
         whole = pa.schema([])
         for batch in self.batches:
             schema = pq.read_schema(batch.path)
-            if taken := [name for name in self.fields.names if name in schema.names]:
+            theirs = {name.lower() for name in schema.names}  # Delta Lake does not tell capitals apart
+            if taken := [name for name in self.fields.names if name.lower() in theirs]:
                 raise InputError(f"{batch.origin} has a column '{taken[0]}' already.", do="Drop it, or rename it.")
             whole = merge(whole, schema)
         return pa.schema([column for column in whole if column.name not in (BATCH, ROW)])
 
-    def write(self, output: File | DeltaTable, job: Job, *, workers: int, tell: Callable[[Progress], None]) -> None:
-        """Score what the job has not got, write all of it, and keep it.
+    def write(
+        self,
+        output: File | DeltaTable,
+        job: Job,
+        *,
+        workers: int,
+        tell: Callable[[Progress], None],
+        then: Callable[[], None],
+    ) -> None:
+        """Score what the job has not got, write all of it, keep it, and do what comes `then`; the output appears last.
 
-        What is kept is on disk before the output appears: an output that is there needs nothing more. Raise
-        ValidationStopped once too many rows cannot be read. `workers` 0 is as many as there are cores and work for.
+        So an output that is there needs nothing more, and whoever is ended before does the same again without harm.
+        Raise ValidationStopped once too many rows cannot be read. `workers` 0 is as many as there are cores and work
+        for.
         """
+
+        def settle() -> None:
+            self._keep(job)
+            then()
+
         with closing(self._made(job, workers, tell)) as made:  # processes end with whatever ends the writing
-            output.write(self._beside(made), then=partial(self._keep, job))
+            output.write(self._beside(made), then=settle)
 
     def _beside(self, made: Iterable[tuple[Piece, pa.Table]]) -> pa.RecordBatchReader:
         """Stream all rows with their answers, as these are made."""
@@ -98,7 +113,8 @@ class Run:
         todo = {piece: job.part(piece) for piece in self.pieces if not job.has(piece)}
         resumed, began, done = self.rows - sum(piece.rows for piece in todo), monotonic(), 0
         self.unread, self._examples = 0, []
-        making = work_off(self._settings, self._loaded, list(todo.items()), workers or self._worthwhile(len(todo)))
+        workers = min(workers or self._worthwhile(len(todo)), len(todo))
+        making = work_off(self._settings, self._loaded, list(todo.items()), workers)
         with closing(making):
             for piece in self.pieces:
                 if piece in todo:

@@ -1,10 +1,10 @@
 """How fast `everfit predict` scores a large file, in how much memory, and what it costs beside the bare pipeline.
 
-    python -m tests.benchmarks.bench_predict [--rows 10_000_000] [--workers 2] [--bare 500_000]
+    python -m tests.benchmarks.bench_predict [--rows 10_000_000] [--workers 2] [--bare 500_000] [--family lightgbm]
 
-Makes a workspace with a boosted champion of ten columns in a temporary folder. Memory is that of the command and all
-processes that it starts, Prefect's server among them. The bare pipeline is asked in the same process as the batch path,
-block by block in turn, so that whoever else is on the machine disturbs both alike.
+Makes a workspace with a champion of ten columns in a temporary folder. Memory is that of the command and of all processes
+that it starts, Prefect's server among them. The bare pipeline is asked in the same process as the batch path, block by
+block in turn, so that whoever else is on the machine disturbs both alike.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ def orders(rows: int, first: int) -> pd.DataFrame:
     return frame
 
 
-def make(workspace: Path, rows: int) -> None:
+def make(workspace: Path, rows: int, kind: str) -> None:
     """Train a champion, and write the rows to be scored."""
     orders(LEARNT, 0).to_parquet(workspace / "learn.parquet", index=False)
     everfit(workspace, "new", MODEL, "--data", "learn.parquet", "--target", "paid", "--time", "when")
     file = workspace / "deployments" / "models" / f"{MODEL}.yaml"
     lines = [line for line in file.read_text().splitlines() if not line.startswith("search:")]
-    file.write_text("\n".join([*lines, "search: {trials: 3, estimators: [lightgbm]}", ""]))
+    file.write_text("\n".join([*lines, f"search: {{trials: 3, estimators: [{kind}]}}", ""]))
     everfit(workspace, "train", MODEL)
     writer = None
     for first in range(LEARNT, LEARNT + rows, BLOCK):
@@ -132,11 +132,12 @@ def main() -> None:
     asked.add_argument("--rows", type=int, default=10_000_000)
     asked.add_argument("--workers", type=int, default=2)
     asked.add_argument("--bare", type=int, default=500_000)
+    asked.add_argument("--family", default="lightgbm")
     options = asked.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     with tempfile.TemporaryDirectory() as folder:
         os.environ["PYTHONPATH"] = os.getcwd()  # noqa: PTH109
-        make(Path(folder), options.rows)
+        make(Path(folder), options.rows, options.family)
         measure(Path(folder), options.rows, options.workers)
         os.chdir(folder)
         beside(min(options.bare, options.rows))
