@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.bench_predict [--rows 10_000_000] [--workers 2] [--bare 500_000] [--family lightgbm]
 
-Makes a workspace with a champion of ten columns in a temporary folder. Memory is that of the command and of all processes
+Makes a workspace with a champion of ten columns in a temporary folder. Memory is that of the command and all processes
 that it starts, Prefect's server among them. The bare pipeline is asked in the same process as the batch path, block by
 block in turn, so that whoever else is on the machine disturbs both alike.
 """
