@@ -191,13 +191,13 @@ class Kept:
         self.history = history
         self.said = [self._sound(number, said[number]) for number in self.accepted]
         self.session.keeper.knows(*self._rows(self.accepted))
-        self.session._reference = self._rows(self.accepted[: self.crowned])[0]
         later = (history.sound(number) for number in self.accepted[self.crowned :])
-        self.session._accepted = [history.frame.iloc[rows][self.session.inputs] for rows in later]
+        self.session.knows(self._rows(self.accepted[: self.crowned])[0], (history.frame.iloc[rows] for rows in later))
 
     def __getstate__(self) -> dict[str, Any]:
         session = copy(self.session)
-        session.keeper, session._reference, session._accepted = self.session.keeper.bare(), pd.DataFrame(), []
+        session.keeper = self.session.keeper.bare()
+        del session._past, session._met  # no larger than its models, as the keeper is
         return self.__dict__ | {"history": None, "session": session, "said": []}
 
     def _sound(self, number: int, given: Said) -> Said:

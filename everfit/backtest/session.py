@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from everfit.monitor import faults
+from everfit.monitor.coded import Coded
 from everfit.monitor.decision import Decision, Evidence, decide
 from everfit.monitor.findings import Finding
 from everfit.schema import Schema
@@ -44,12 +45,20 @@ class Session:
     before: list[tuple[Finding, ...]] = field(default_factory=list)
     met: int = 0
     proofs: dict[str, Proof] = field(init=False, default_factory=dict)
-    _reference: pd.DataFrame = field(init=False, repr=False)
-    _accepted: list[pd.DataFrame] = field(init=False, default_factory=list, repr=False)
+    _learnt: int = field(init=False)
+    _past: Coded = field(init=False, repr=False)
+    _met: tuple[pd.DataFrame, Coded] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self._reference = self.keeper.frame
-        self._schema = Schema.of(self._reference[self.inputs])
+        self.knows(self.keeper.frame)
+
+    def knows(self, reference: pd.DataFrame, accepted: Iterable[pd.DataFrame] = ()) -> None:
+        """Compare batches with the rows that the champion was made from, and with those that were accepted since."""
+        self._learnt = len(reference)
+        self._past = Coded.of(reference, Schema.of(reference[self.inputs]))
+        self._met = (reference, self._past)
+        for frame in accepted:
+            self._accept(frame)
 
     def answer(self, frame: pd.DataFrame) -> tuple[Floats, Answers]:
         """Return what is said of a batch, and what everybody said of it, to be judged by later."""
@@ -72,14 +81,14 @@ class Session:
         more = () if broken else tuple(each for signal in self.signals for each in signal(self, frame, y, answers))
         evidence = Evidence(
             model=self.spec.name, batch=f"{self.met}", data_version=0, now=now, rows=len(frame), champion=self.version,
-            champion_since=self.since, learnt=len(self._reference), new_rows=self.labelled, labels=self.labelled,
+            champion_since=self.since, learnt=self._learnt, new_rows=self.labelled, labels=self.labelled,
             retrained=self.searched, findings=(*found, *more), upkeep=self.keeper.state,
             measured=None if broken else self.keeper.measure(answers, y),
         )  # fmt: skip
         spec = self.spec
         decision = decide(evidence, spec.monitor, spec.retrain, spec.promotion, spec.refit)
         if not broken:
-            self._accepted.append(frame[self.inputs])
+            self._accept(frame)
             self.keeper.learn(frame, y, answers)
         before = self.keeper.state
         self.proofs = self.keeper.act(decision.upkeep, decision.refit) if decision.upkeep else {}
@@ -94,12 +103,19 @@ class Session:
     def crown(self, keeper: Keeper, inputs: list[str], now: datetime) -> None:
         """Let another champion take over."""
         self.keeper, self.inputs = keeper, inputs
-        self._reference, self._accepted = keeper.frame, []
-        self._schema = Schema.of(self._reference[inputs])
+        self.knows(keeper.frame)
         self.since = now if self.since else None
         self.version, self.labelled = self.version + 1, 0
 
     def _faults(self, frame: pd.DataFrame) -> tuple[Finding, ...]:
-        since = pd.concat(self._accepted, ignore_index=True) if self._accepted else self._reference.iloc[:0]
-        known = faults.rolling(self._reference[self.inputs], since[self.inputs])
-        return faults.find(known, frame, schema=self._schema, before=self.before, personal=self.personal)
+        past, came = self._past.rolled(faults.LIMIT), self._read(frame)
+        return faults.find(past, came, schema=past.schema, before=self.before, personal=self.personal)
+
+    def _accept(self, frame: pd.DataFrame) -> None:
+        self._past = self._past.with_more(self._read(frame))
+
+    def _read(self, frame: pd.DataFrame) -> Coded:
+        """Return what checks for faults read of a frame; the last one is known: what is checked is then accepted."""
+        if frame is not self._met[0]:
+            self._met = (frame, self._past.read(frame))
+        return self._met[1]

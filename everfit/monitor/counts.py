@@ -50,9 +50,12 @@ class Compared:
 
 def sample(frame: pd.DataFrame, rows: int, seed: int = 0) -> pd.DataFrame:
     """Return at most so many rows, drawn by the seed, in the order that they had."""
-    if len(frame) <= rows:
-        return frame
-    return frame.iloc[np.sort(np.random.default_rng(seed).choice(len(frame), rows, replace=False))]
+    return frame if len(frame) <= rows else frame.iloc[drawn(len(frame), rows, seed)]
+
+
+def drawn(many: int, rows: int, seed: int = 0) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Return the positions of so many of the rows, in their order."""
+    return np.sort(np.random.default_rng(seed).choice(many, rows, replace=False))
 
 
 def numbers(column: pd.Series) -> Floats:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from everfit.monitor.counts import LEVELS, Floats, apart, numbers, quantiles, texts
+from everfit.monitor.coded import Coded
+from everfit.monitor.counts import LEVELS, Floats, apart, quantiles
 from everfit.monitor.findings import Finding, finite
 from everfit.schema import Schema
 
@@ -28,49 +30,61 @@ EXTREMES = np.array([0.001, 0.999])
 
 @dataclass(frozen=True)
 class Numbers:
-    """A number column without its nulls: its past, sorted and in blocks, and what came now, sorted."""
+    """A number column: its past and what came now, both sorted and without nulls, and the past in the order of time.
+
+    That is cut into so many `parts`, of about the size of a batch.
+    """
 
     name: str
     past: Floats
-    blocks: tuple[Floats, ...]
     now: Floats
+    rows: Floats
+    parts: int
 
     @classmethod
-    def of(cls, past: pd.Series, now: pd.Series, cuts: list[Any]) -> Numbers | None:
-        """Read a column; None when it has too few values, or too few different ones, to know its range."""
-        values, came = numbers(past), numbers(now)
-        sides = [np.sort(side[~np.isnan(side)]) for side in (values, came)]
-        if min(map(len, sides)) < LEVELS or np.count_nonzero(np.diff(sides[0])) < LEVELS:
+    def of(cls, name: str, past: Coded, now: Coded, at: int, parts: int) -> Numbers | None:
+        """Take a column; None when it has too few values, or too few different ones, to know its range."""
+        before, came = (side.ordered[at, : len(side) - side.nulls[at]] for side in (past, now))
+        if min(len(before), len(came)) < LEVELS or np.count_nonzero(np.diff(before)) < LEVELS:
             return None
-        return cls(str(past.name), sides[0], tuple(values[cut][~np.isnan(values[cut])] for cut in cuts), sides[1])
+        return cls(name, before, came, past.values[at], parts)
+
+    @property
+    def blocks(self) -> list[Floats]:
+        """The parts of the past, without their nulls."""
+        return [block[~np.isnan(block)] for block in np.array_split(self.rows, self.parts)]
 
     def worst(self, measure: Any) -> float:
         """Return the largest value of a measure over the past blocks."""
         return max((measure(block) for block in self.blocks if len(block)), default=0.0)
 
 
-def find(reference: pd.DataFrame, current: pd.DataFrame, schema: Schema) -> tuple[Finding, ...]:
+def find(past: Coded, now: Coded, schema: Schema) -> tuple[Finding, ...]:
     """Check every column by itself, then the pairs that may have been swapped."""
-    cuts = np.array_split(np.arange(len(reference)), int(np.clip(len(reference) // len(current), 4, BLOCKS)))
+    parts = int(np.clip(len(past) // len(now), 4, BLOCKS))
+    positions = {name: at for at, name in enumerate(past.schema.names)}
     found: list[Finding | None] = []
     columns: list[Numbers] = []
     for column in schema.columns:
-        past, now = reference[column.name], current[column.name]
-        found.append(null_burst(column.name, past.isna().to_numpy(), now.isna().to_numpy(), cuts))
-        if column.kind == "number" and (read := Numbers.of(past, now, cuts)):
+        at = positions[column.name]
+        found.append(null_burst(column.name, past, now, at, parts))
+        if column.kind == "number" and (read := Numbers.of(column.name, past, now, at, parts)):
             columns.append(read)
-        elif column.kind == "string" and now.notna().sum() >= LEVELS:
-            found.append(unseen(column.name, past, now, cuts))
+        elif column.kind == "string" and len(now) - now.nulls[at] >= LEVELS:
+            found.append(unseen(column.name, past, now, at, parts))
     swapped = _swapped(columns)
     gone = {name for finding in swapped for name in finding.columns}
     found += [_number_fault(column) for column in columns if column.name not in gone]
     return (*swapped, *(finding for finding in found if finding))
 
 
-def null_burst(name: str, past: Any, now: Any, cuts: list[Any]) -> Finding | None:
+def null_burst(name: str, past: Coded, now: Coded, at: int, parts: int) -> Finding | None:
     """Speak when far more values are null than in any block of the past."""
-    usual, rate = past.mean(), now.mean()
-    if rate - usual < NULL_RISE or rate - (worst := max(past[cut].mean() for cut in cuts)) < NULL_RISE:
+    usual, rate = (float(side.nulls[at] / len(side)) for side in (past, now))
+    if rate - usual < NULL_RISE:
+        return None
+    worst = max(float(np.isnan(block).mean()) for block in np.array_split(past.values[at], parts))
+    if rate - worst < NULL_RISE:
         return None
     text = f"{name}: {rate:.0%} of its values are null, against {usual:.0%} so far and {worst:.0%} at worst"
     return _fault("null burst", text, name, rate - usual)
@@ -83,7 +97,7 @@ def _number_fault(column: Numbers) -> Finding | None:
 
 def constant(column: Numbers) -> Finding | None:
     """Speak when a column that varied holds one value, unless nearly all of a block was that: no snow in summer."""
-    if np.ptp(column.now) or column.worst(lambda block: (block == column.now[0]).mean()) >= USUAL:
+    if column.now[0] != column.now[-1] or column.worst(lambda block: (block == column.now[0]).mean()) >= USUAL:
         return None
     if any(len(block) and not np.ptp(block) for block in column.blocks):
         return None
@@ -93,10 +107,11 @@ def constant(column: Numbers) -> Finding | None:
 
 def one_value(column: Numbers) -> Finding | None:
     """Speak when one value that was rare fills much of the column: a default in place of what was not known."""
+    many = max(1, math.ceil(ONE_VALUE * len(column.now)))  # of one value, side by side as they are sorted
+    if not (column.now[many - 1 :] == column.now[: len(column.now) - many + 1]).any():
+        return None
     values, counts = np.unique(column.now, return_counts=True)
     value, share = values[np.argmax(counts)], counts.max() / len(column.now)
-    if share < ONE_VALUE:
-        return None
     before = column.worst(lambda block: (block == value).mean())
     if before > share / 4 or column.worst(_most_common) > share / 2:
         return None
@@ -157,43 +172,56 @@ def _swapped(columns: list[Numbers]) -> list[Finding]:
     """Find pairs of columns that each look like the other one's past."""
     moved = [c for c in columns if apart(c.past, c.now) > APART]
     found = []
-    for i, one in enumerate(moved):
-        for two in moved[i + 1 :]:
-            crossed = [apart(a.past, b.now) for a, b in ((one, two), (two, one))]
-            if max(crossed) < ALIKE:
-                text = f"{one.name} and {two.name} look swapped: each has the other's distribution"
-                found.append(_fault("columns swapped", text, (one.name, two.name), 1 - max(crossed)))
+    for one, two in _likely(moved):
+        crossed = [apart(a.past, b.now) for a, b in ((one, two), (two, one))]
+        if max(crossed) < ALIKE:
+            text = f"{one.name} and {two.name} look swapped: each has the other's distribution"
+            found.append(_fault("columns swapped", text, (one.name, two.name), 1 - max(crossed)))
     return found
 
 
-def unseen(name: str, past: pd.Series, now: pd.Series, cuts: list[Any]) -> Finding | None:
+def _likely(columns: list[Numbers]) -> list[tuple[Numbers, Numbers]]:
+    """Return the pairs each of which has its median near the middle of the other's past: all others are apart."""
+    medians = np.array([column.now[(len(column.now) - 1) // 2] for column in columns])
+    near = np.zeros((len(columns), len(columns)), dtype=bool)
+    for at, column in enumerate(columns):
+        low, high = (np.searchsorted(column.past, medians, side) / len(column.past) for side in ("left", "right"))
+        near[at] = (low < 0.5 + ALIKE) & (high > 0.5 - ALIKE)
+    return [(columns[one], columns[two]) for one, two in np.argwhere(np.triu(near & near.T, 1))]
+
+
+def unseen(name: str, past: Coded, now: Coded, at: int, parts: int) -> Finding | None:
     """Speak when most values were never seen, in a column that had settled on its levels, or are known ones respelt."""
-    known, came = texts(past), texts(now)
-    new = came[~came.isin(known.unique())]
+    levels, known, came = now.levels[name], past.values[at], _codes(now.values[at])
+    counts = np.bincount(_codes(known), minlength=len(levels))
+    new = came[counts[came] == 0]
     share = len(new) / len(came)
     if share < UNSEEN:
         return None
-    examples = ", ".join(map(repr, new.unique()[:3]))
-    if _plain(new).isin(_plain(known).unique()).mean() >= UNSEEN:
+    examples = ", ".join(map(repr, levels[pd.unique(new)[:3]]))
+    if _plain(levels[new]).isin(_plain(levels[counts > 0])).mean() >= UNSEEN:
         text = f"{name}: {share:.0%} of its values are spelt in another way than before, such as {examples}"
         return _fault("unseen values", text, name, share)
-    if known.nunique() < 2 or share < 4 * _newest([texts(past.iloc[cut]) for cut in cuts]):
+    if np.count_nonzero(counts) < 2 or share < 4 * _newest([_codes(part) for part in np.array_split(known, parts)]):
         return None
     text = f"{name}: {share:.0%} of its values were never seen before, such as {examples}"
     return _fault("unseen values", text, name, share)
 
 
-def _plain(levels: pd.Series) -> pd.Series:
+def _codes(values: Floats) -> np.ndarray[Any, np.dtype[np.int64]]:
+    return values[~np.isnan(values)].astype("int64")
+
+
+def _plain(levels: pd.Index) -> pd.Index:
     return levels.str.strip().str.casefold()
 
 
-def _newest(blocks: list[pd.Series]) -> float:
+def _newest(blocks: list[np.ndarray[Any, np.dtype[np.int64]]]) -> float:
     """Return the largest share of values that were new in a block when it came."""
-    seen: set[str] = set(blocks[0].unique()) if blocks else set()
-    worst = 0.0
+    seen, worst = np.unique(blocks[0]), 0.0
     for block in blocks[1:]:
-        worst = max(worst, float((~block.isin(list(seen))).mean()) if len(block) else 0.0)
-        seen |= set(block.unique())
+        worst = max(worst, float((~np.isin(block, seen)).mean()) if len(block) else 0.0)
+        seen = np.union1d(seen, block)
     return worst
 
 

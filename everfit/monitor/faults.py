@@ -13,7 +13,7 @@ from datetime import datetime
 import pandas as pd
 
 from everfit.monitor import fault_columns, fault_rows, new_normal
-from everfit.monitor.counts import sample
+from everfit.monitor.coded import Coded, rolled
 from everfit.monitor.findings import Finding, Severity, without_values
 from everfit.schema import Change, Schema
 from everfit.spec import Outcome, SchemaPolicy
@@ -25,8 +25,8 @@ SEVERITIES: dict[Outcome, Severity] = {"allow": "fine", "warn": "watch", "block"
 
 
 def find(
-    reference: pd.DataFrame,
-    current: pd.DataFrame,
+    reference: pd.DataFrame | Coded,
+    current: pd.DataFrame | Coded,
     *,
     schema: Schema,
     time: str | None = None,
@@ -38,18 +38,20 @@ def find(
     """Return what is broken in a batch; empty when nothing is.
 
     `schema` has the raw columns that the champion needs (without target and bookkeeping), `reference` their past in
-    the order of time: see `rolling`. `before` are the findings of other batches, the latest first: the same fault in
-    three of them running may be the new normal, and asks for a person instead of refusing once more. What a missing
-    or retyped column leads to, the model file says. No text shows a value of a `personal` column.
+    the order of time: see `rolling`; whoever judges batch after batch reads both once, and extends it. `before` are the
+    findings of other batches, the latest first: the same fault in three of them running may be the new normal, and
+    asks for a person instead of refusing once more. What a missing or retyped column leads to, the model file says.
+    No text shows a value of a `personal` column.
     """
-    changes = [change for change in schema.changes(Schema.of(current)) if _matters(change, current)]
+    past = reference if isinstance(reference, Coded) else _read(reference, schema)
+    came = current if isinstance(current, Coded) else past.read(current)
+    changes = [change for change in schema.changes(came.came) if change.kind in ("removed", "retyped")]
     structure = tuple(_structural(change, on_change or SchemaPolicy()) for change in changes)
-    usable = schema.without([change.column for change in changes])
-    usable = usable.without([name for name in usable.names if name not in reference])
-    rows = without_values(fault_rows.find(reference, current, usable, time=time, now=now), personal)
-    if min(len(reference), len(current)) < ENOUGH:
+    usable = schema.without([change.column for change in changes]).only(past.schema.names)
+    rows = without_values(fault_rows.find(past, came, usable, time=time, now=now), personal)
+    if min(len(past), len(came)) < ENOUGH:
         return (*structure, *rows)
-    values = fault_columns.find(reference, sample(current, MAX_ROWS), usable.without([time or ""]))
+    values = fault_columns.find(past, came.sampled(MAX_ROWS), usable.without([time or ""]))
     values = without_values(values, personal)
     others = (*structure, *rows)
     if any(finding.severity == "repair" for finding in others):
@@ -60,17 +62,11 @@ def find(
 def rolling(reference: pd.DataFrame, recent: pd.DataFrame, *, limit: int = LIMIT, seed: int = 0) -> pd.DataFrame:
     """Extend a reference by the rows that were accepted since: all of the latest, a sample of the others."""
     joined = pd.concat([reference, recent[recent.columns.intersection(reference.columns)]], ignore_index=True)
-    if len(joined) <= limit:
-        return joined
-    cut = len(joined) - limit // 2
-    return pd.concat([sample(joined.iloc[:cut], limit - limit // 2, seed), joined.iloc[cut:]], ignore_index=True)
+    return joined if len(joined) <= limit else joined.iloc[rolled(len(joined), limit, seed)].reset_index(drop=True)
 
 
-def _matters(change: Change, current: pd.DataFrame) -> bool:
-    """Leave out additions and order; a column of nothing but nulls has no kind that could have changed."""
-    if change.kind == "retyped":
-        return bool(current[change.column].notna().any())
-    return change.kind == "removed"
+def _read(reference: pd.DataFrame, schema: Schema) -> Coded:
+    return Coded.of(reference, schema.without([name for name in schema.names if name not in reference]))
 
 
 def _structural(change: Change, policy: SchemaPolicy) -> Finding:
