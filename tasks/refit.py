@@ -21,7 +21,7 @@ from everfit.upkeep.advance import undo
 from everfit.upkeep.gate import Newest, judge, takes_over
 from everfit.upkeep.losses import SQUARES, classes_of
 from everfit.upkeep.measuring import FEWEST
-from everfit.upkeep.proof import Proof
+from everfit.upkeep.proof import Proof, in_doubt
 from everfit.upkeep.state import State
 from everfit.upkeep.taken import done, refused
 from tasks.artifacts import publish_report
@@ -71,8 +71,8 @@ def refit(spec: ModelSpec, snapshot: Snapshot, asked: Asked, decision: str = "")
     windows = tuple(name for name in asked.windows if fitting.may(name))
     models = _models(lineage, before)
     newest, older = _newest(spec, lineage.champion, rows, models, fitting.batch)
-    fitted = {name: fitting.fit(name, rows) for name in windows}
     wanted = lineage.wanted(decision) or done(before, windows, spec.refit, asked.restore)
+    fitted = {name: fitting.fit(name, older if in_doubt(wanted.track(name)) else rows) for name in windows}
     proofs = judge(newest, wanted, fitted, lambda name: fitting.fit(name, older))
     passed = {name: fitted[name] for name, proof in proofs.items() if proof.ok}
     state = undo(wanted, set(asked.windows).difference(passed), spec.refit)

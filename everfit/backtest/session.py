@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from everfit.monitor import faults
-from everfit.monitor.coded import Coded
 from everfit.monitor.decision import Decision, Evidence, decide
 from everfit.monitor.findings import Finding
+from everfit.monitor.table import Table
 from everfit.schema import Schema
 from everfit.spec import ModelSpec
 from everfit.upkeep.keeper import Keeper
@@ -46,8 +46,8 @@ class Session:
     met: int = 0
     proofs: dict[str, Proof] = field(init=False, default_factory=dict)
     _learnt: int = field(init=False)
-    _past: Coded = field(init=False, repr=False)
-    _met: tuple[pd.DataFrame, Coded] = field(init=False, repr=False)
+    _past: Table = field(init=False, repr=False)
+    _met: tuple[pd.DataFrame, Table] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.knows(self.keeper.frame)
@@ -55,7 +55,7 @@ class Session:
     def knows(self, reference: pd.DataFrame, accepted: Iterable[pd.DataFrame] = ()) -> None:
         """Compare batches with the rows that the champion was made from, and with those that were accepted since."""
         self._learnt = len(reference)
-        self._past = Coded.of(reference, Schema.of(reference[self.inputs]))
+        self._past = Table.of(reference, Schema.of(reference[self.inputs]))
         self._met = (reference, self._past)
         for frame in accepted:
             self._accept(frame)
@@ -114,7 +114,7 @@ class Session:
     def _accept(self, frame: pd.DataFrame) -> None:
         self._past = self._past.with_more(self._read(frame))
 
-    def _read(self, frame: pd.DataFrame) -> Coded:
+    def _read(self, frame: pd.DataFrame) -> Table:
         """Return what checks for faults read of a frame; the last one is known: what is checked is then accepted."""
         if frame is not self._met[0]:
             self._met = (frame, self._past.read(frame))

@@ -40,7 +40,9 @@ class Assemble(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """Return the columns of all steps."""
         if not isinstance(X, pd.DataFrame):
             raise TypeError(f"Columns are read by their names from a DataFrame, and a {type(X).__name__} came.")
-        return _beside([step.transform(X[columns]) for _, step, columns in self.steps_], len(X))
+        there = list(X.columns)
+        parts = [step.transform(X if columns == there else X[columns]) for _, step, columns in self.steps_]
+        return _beside(parts, len(X))
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return the names that the steps give, in order."""

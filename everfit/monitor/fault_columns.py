@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from everfit.monitor.coded import Coded
 from everfit.monitor.counts import LEVELS, Floats, apart, quantiles
 from everfit.monitor.findings import Finding, finite
+from everfit.monitor.table import Table
 from everfit.schema import Schema
 
 BLOCKS = 40
@@ -42,7 +42,7 @@ class Numbers:
     parts: int
 
     @classmethod
-    def of(cls, name: str, past: Coded, now: Coded, at: int, parts: int) -> Numbers | None:
+    def of(cls, name: str, past: Table, now: Table, at: int, parts: int) -> Numbers | None:
         """Take a column; None when it has too few values, or too few different ones, to know its range."""
         before, came = (side.ordered[at, : len(side) - side.nulls[at]] for side in (past, now))
         if min(len(before), len(came)) < LEVELS or np.count_nonzero(np.diff(before)) < LEVELS:
@@ -59,7 +59,7 @@ class Numbers:
         return max((measure(block) for block in self.blocks if len(block)), default=0.0)
 
 
-def find(past: Coded, now: Coded, schema: Schema) -> tuple[Finding, ...]:
+def find(past: Table, now: Table, schema: Schema) -> tuple[Finding, ...]:
     """Check every column by itself, then the pairs that may have been swapped."""
     parts = int(np.clip(len(past) // len(now), 4, BLOCKS))
     positions = {name: at for at, name in enumerate(past.schema.names)}
@@ -78,7 +78,7 @@ def find(past: Coded, now: Coded, schema: Schema) -> tuple[Finding, ...]:
     return (*swapped, *(finding for finding in found if finding))
 
 
-def null_burst(name: str, past: Coded, now: Coded, at: int, parts: int) -> Finding | None:
+def null_burst(name: str, past: Table, now: Table, at: int, parts: int) -> Finding | None:
     """Speak when far more values are null than in any block of the past."""
     usual, rate = (float(side.nulls[at] / len(side)) for side in (past, now))
     if rate - usual < NULL_RISE:
@@ -190,14 +190,15 @@ def _likely(columns: list[Numbers]) -> list[tuple[Numbers, Numbers]]:
     return [(columns[one], columns[two]) for one, two in np.argwhere(np.triu(near & near.T, 1))]
 
 
-def unseen(name: str, past: Coded, now: Coded, at: int, parts: int) -> Finding | None:
+def unseen(name: str, past: Table, now: Table, at: int, parts: int) -> Finding | None:
     """Speak when most values were never seen, in a column that had settled on its levels, or are known ones respelt."""
-    levels, known, came = now.levels[name], past.values[at], _codes(now.values[at])
-    counts = np.bincount(_codes(known), minlength=len(levels))
+    known, came = past.values[at], _codes(now.values[at])
+    counts = np.bincount(_codes(known), minlength=len(now.levels[name]))
     new = came[counts[came] == 0]
     share = len(new) / len(came)
     if share < UNSEEN:
         return None
+    levels = pd.Index(list(now.levels[name]))
     examples = ", ".join(map(repr, levels[pd.unique(new)[:3]]))
     if _plain(levels[new]).isin(_plain(levels[counts > 0])).mean() >= UNSEEN:
         text = f"{name}: {share:.0%} of its values are spelt in another way than before, such as {examples}"

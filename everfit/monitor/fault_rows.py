@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pandas as pd
 
-from everfit.monitor.coded import Coded
 from everfit.monitor.findings import Finding, Severity, finite
+from everfit.monitor.table import Table
 from everfit.schema import Schema
 
 REPEATED = 0.50  # most of the rows
@@ -21,7 +21,7 @@ FUTURE = timedelta(days=1)
 FUTURE_SHARE = 0.01
 
 
-def find(past: Coded, came: Coded, schema: Schema, *, time: str | None, now: datetime | None) -> tuple[Finding, ...]:
+def find(past: Table, came: Table, schema: Schema, *, time: str | None, now: datetime | None) -> tuple[Finding, ...]:
     """Check for rows that came before and, with a time column, for times that cannot be."""
     found = [repeated(past, came, schema)]
     if time and schema.to_dict().get(time) == "timestamp":
@@ -29,7 +29,7 @@ def find(past: Coded, came: Coded, schema: Schema, *, time: str | None, now: dat
     return tuple(finding for finding in found if finding)
 
 
-def repeated(past: Coded, came: Coded, schema: Schema) -> Finding | None:
+def repeated(past: Table, came: Table, schema: Schema) -> Finding | None:
     """Speak when most rows are copies of each other, or of known rows, and rows used to differ."""
     if not schema.columns or len(came) < FEWEST:
         return None
@@ -44,7 +44,7 @@ def repeated(past: Coded, came: Coded, schema: Schema) -> Finding | None:
     return Finding("repeated rows", text, severity="watch", effect=finite(share))
 
 
-def stale(past: Coded, came: Coded, time: str) -> Finding | None:
+def stale(past: Table, came: Table, time: str) -> Finding | None:
     """Ask to watch when the newest row is no newer than what is known: the feed may stand still."""
     known, newest = (pd.Timestamp(pd.Series(rows.row(time)).max(), unit="us") for rows in (past, came))
     if not newest <= known:
@@ -53,7 +53,7 @@ def stale(past: Coded, came: Coded, time: str) -> Finding | None:
     return Finding("stale rows", text, severity="watch", columns=(time,))
 
 
-def in_the_future(came: Coded, time: str, now: datetime | None) -> Finding | None:
+def in_the_future(came: Table, time: str, now: datetime | None) -> Finding | None:
     """Speak when rows carry dates that have not been yet; refuse when most of them do."""
     if now is None or not len(came):
         return None

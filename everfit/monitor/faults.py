@@ -13,8 +13,8 @@ from datetime import datetime
 import pandas as pd
 
 from everfit.monitor import fault_columns, fault_rows, new_normal
-from everfit.monitor.coded import Coded, rolled
 from everfit.monitor.findings import Finding, Severity, without_values
+from everfit.monitor.table import Table, rolled
 from everfit.schema import Change, Schema
 from everfit.spec import Outcome, SchemaPolicy
 
@@ -25,8 +25,8 @@ SEVERITIES: dict[Outcome, Severity] = {"allow": "fine", "warn": "watch", "block"
 
 
 def find(
-    reference: pd.DataFrame | Coded,
-    current: pd.DataFrame | Coded,
+    reference: pd.DataFrame | Table,
+    current: pd.DataFrame | Table,
     *,
     schema: Schema,
     time: str | None = None,
@@ -43,8 +43,8 @@ def find(
     asks for a person instead of refusing once more. What a missing or retyped column leads to, the model file says.
     No text shows a value of a `personal` column.
     """
-    past = reference if isinstance(reference, Coded) else _read(reference, schema)
-    came = current if isinstance(current, Coded) else past.read(current)
+    past = reference if isinstance(reference, Table) else _read(reference, schema)
+    came = current if isinstance(current, Table) else past.read(current)
     changes = [change for change in schema.changes(came.came) if change.kind in ("removed", "retyped")]
     structure = tuple(_structural(change, on_change or SchemaPolicy()) for change in changes)
     usable = schema.without([change.column for change in changes]).only(past.schema.names)
@@ -65,8 +65,8 @@ def rolling(reference: pd.DataFrame, recent: pd.DataFrame, *, limit: int = LIMIT
     return joined if len(joined) <= limit else joined.iloc[rolled(len(joined), limit, seed)].reset_index(drop=True)
 
 
-def _read(reference: pd.DataFrame, schema: Schema) -> Coded:
-    return Coded.of(reference, schema.without([name for name in schema.names if name not in reference]))
+def _read(reference: pd.DataFrame, schema: Schema) -> Table:
+    return Table.of(reference, schema.without([name for name in schema.names if name not in reference]))
 
 
 def _structural(change: Change, policy: SchemaPolicy) -> Finding:

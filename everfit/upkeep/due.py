@@ -33,7 +33,7 @@ def judged(track: Track, measured: Measured, known: Mapping[str, float], refit: 
     window = _window(track.window, refit)
     if known[track.window] < IGNORED or z < STAY or gain < 0:
         return replace(track, gap=min(refit.slowest, track.gap * 2))
-    if z > PAID and gain > PAID_SHARE:
+    if z > PAID and gain > PAID_SHARE and track.gains > 1:  # one refit alone may have been lucky
         return replace(track, gap=max(window.fewest, track.gap / 2))
     return track
 

@@ -20,10 +20,10 @@ from everfit.upkeep.gate import Newest, judge, takes_over
 from everfit.upkeep.learning import learn
 from everfit.upkeep.losses import Floats, classes_of, truth_of
 from everfit.upkeep.measuring import Answers, Measured, blend, measure
-from everfit.upkeep.proof import Proof
+from everfit.upkeep.proof import Proof, in_doubt
 from everfit.upkeep.state import State
 from everfit.upkeep.taken import refused
-from everfit.upkeep.windows import ALL, Window, windows_of
+from everfit.upkeep.windows import ALL, windows_of
 
 Key = tuple[str, int]
 
@@ -123,7 +123,8 @@ class Keeper:
         do where what would answer then is worse as a whole.
         """
         before, self.state = self.state, state
-        fresh = {window.name: self._learnt(window) for window in windows_of(self.policy) if window.name in refit}
+        newest = {name: len(self._newest.y) if in_doubt(state.track(name)) else 0 for name in refit}
+        fresh = {name: self._learnt(name, newest[name]) for name in refit}
         proofs = judge(self._newest, state, fresh, self._twin) if fresh else {}
         passed = {name: fresh[name] for name, proof in proofs.items() if proof.ok}
         self.models |= {(name, state.track(name).fitted): model for name, model in passed.items()}
@@ -145,11 +146,11 @@ class Keeper:
         return bool(takes_over(self._newest, before.served, now.served, others))
 
     def _twin(self, name: str) -> Any:
-        window = next(window for window in windows_of(self.policy) if window.name == name)
-        return self._learnt(window, len(self._newest.y))
+        return self._learnt(name, len(self._newest.y))
 
-    def _learnt(self, window: Window, without: int = 0) -> Any:
-        """Return a model of the window's rows, but for so many of the newest; None of a single class."""
+    def _learnt(self, name: str, without: int = 0) -> Any:
+        """Return a model of a window's rows, but for so many of the newest; None of a single class."""
+        window = next(window for window in windows_of(self.policy) if window.name == name)
         known, numbers = len(self._labels) - without, self.task == "regression"
         rows, y = self._rows.iloc[:known], self._labels[:known]
         model = learn(window, self._recipe, rows, y, window.rows(self.batch), numbers=numbers)

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 from lightgbm import LGBMClassifier, LGBMRegressor
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
@@ -164,7 +165,7 @@ def main() -> None:
     for line in sys.stdin:
         asked = json.loads(line)
         answer: dict[str, Any] = {}
-        frame = pd.read_parquet(asked["data"])
+        frame = pq.ParquetFile(asked["data"]).read(use_threads=False).to_pandas(use_threads=False)
         if asked["event"] == "warmup":
             stream = kind.begin(json.loads(Path(asked["spec"]).read_text(encoding="utf-8")), frame)
         elif asked["event"] == "predict":

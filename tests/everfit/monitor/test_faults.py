@@ -6,8 +6,8 @@ import pytest
 from scipy import stats
 
 from everfit.monitor import faults
-from everfit.monitor.coded import Coded
 from everfit.monitor.counts import apart, quantiles
+from everfit.monitor.table import Table
 from everfit.schema import Schema
 from everfit.spec import SchemaPolicy
 
@@ -202,21 +202,21 @@ def test_distances_and_quantiles_are_those_of_scipy_and_numpy(seed):
 
 def test_a_past_that_is_extended_batch_by_batch_says_what_the_whole_past_says():
     batches = [good(seed=seed).assign(region=lambda f, seed=seed: f["region"] + "ab"[seed % 2]) for seed in range(3)]
-    coded = Coded.of(PAST, SCHEMA)
+    table = Table.of(PAST, SCHEMA)
     for batch in batches:
-        find(batch, coded)  # what is sorted and hashed by now goes on
-        coded = coded.with_more(coded.read(batch))
+        find(batch, table)  # what is sorted and hashed by now goes on
+        table = table.with_more(table.read(batch))
     whole = faults.rolling(PAST, pd.concat(batches))
-    assert len(coded.rolled(4000)) == 4000
-    np.testing.assert_array_equal(coded.ordered, Coded.of(whole, SCHEMA).ordered)
+    assert len(table.rolled(4000)) == 4000
+    np.testing.assert_array_equal(table.ordered, Table.of(whole, SCHEMA).ordered)
     for batch in (good(), batches[1], good().drop(columns="amount"), good().assign(region="new", degrees=1.0)):
-        assert find(batch, coded) == find(batch, whole)
-    assert "repeated rows" in signals(find(batches[1], coded))
+        assert find(batch, table) == find(batch, whole)
+    assert "repeated rows" in signals(find(batches[1], table))
 
 
 def test_an_accepted_batch_without_a_column_or_with_another_kind_of_it_is_null_there():
     batch = good().drop(columns="amount").assign(degrees="warm")
-    read = Coded.of(PAST, SCHEMA).read(batch)
+    read = Table.of(PAST, SCHEMA).read(batch)
     assert dict(zip(SCHEMA.names, read.nulls, strict=True)) == dict.fromkeys(SCHEMA.names, 0) | {
         "amount": 500, "degrees": 500,
     }  # fmt: skip

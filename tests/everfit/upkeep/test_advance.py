@@ -43,20 +43,27 @@ def step(before, seen=None, policy=POLICY, **more):
     [
         (Paid(gain=0.05, z=3.0), 4),
         (Paid(gain=0.001, z=3.0), 8),
-        (Paid(gain=0.05, z=0.8), 8),
+        (Paid(gain=0.05, z=0.7), 8),
         (Paid(gain=0.05, z=0.1), 16),
         (Paid(gain=-0.01, z=-1.0), 16),
     ],
 )
 def test_a_refit_that_pays_halves_the_interval_and_one_that_does_not_doubles_it(paid, gap):
-    after, _ = step(state(RECENT), measured(refits={RECENT: paid}))
+    known = {"gain": paid.gain, "gains": 1.0, "z": min(paid.z, 2.0), "squares": 1.0}
+    after, _ = step(state(RECENT, **known), measured(refits={RECENT: paid}))
     assert (after.track(RECENT).gap, after.track(ALL).gap) == (gap, 8)
+
+
+def test_one_refit_alone_makes_no_interval_shorter():
+    after, _ = step(state(RECENT), measured(refits={RECENT: Paid(gain=0.05, z=3.0)}))
+    assert after.track(RECENT).gap == 8
 
 
 def test_an_interval_keeps_within_its_bounds():
     paid, vain = Paid(gain=0.05, z=3.0), Paid(gain=0.0, z=0.0)
-    assert step(state(ALL, gap=4), measured(refits={ALL: paid}))[0].track(ALL).gap == 4
-    assert step(state(RECENT, gap=1), measured(refits={RECENT: paid}))[0].track(RECENT).gap == 1
+    known = {"gain": 0.05, "gains": 1.0, "z": 2.0, "squares": 1.0}
+    assert step(state(ALL, gap=4, **known), measured(refits={ALL: paid}))[0].track(ALL).gap == 4
+    assert step(state(RECENT, gap=1, **known), measured(refits={RECENT: paid}))[0].track(RECENT).gap == 1
     assert step(state(ALL, gap=16), measured(refits={ALL: vain}))[0].track(ALL).gap == 16
 
 

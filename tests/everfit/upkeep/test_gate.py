@@ -18,7 +18,8 @@ from everfit.upkeep.windows import ALL, RECENT
 DICE = np.random.default_rng(0)
 ROWS = pd.DataFrame({"x": DICE.normal(0, 3, 300)})
 Y = 3 * ROWS["x"].to_numpy() + DICE.normal(0, 1, 300)
-STATE = begin(Refit(), "regression")
+BEGUN = begin(Refit(), "regression")
+STATE = replace(BEGUN, tracks=tuple(replace(track, before=0, fitted=4, tried=4) for track in BEGUN.tracks))
 BOTH = replace(STATE, served=Mix({ALL: 0.5, RECENT: 0.5}))
 
 
@@ -79,6 +80,23 @@ def test_a_record_spares_the_twin():
     known = replace(STATE, tracks=tuple(replace(track, gain=0.1, gains=2.0) for track in STATE.tracks))
     got = proof(fitted(LinearRegression()), state=known, of=newest(fresh=False), twin=None)
     assert got.reason == "its record: +5.0% of the loss by earlier refits"
+
+
+def test_the_share_that_labels_gave_to_a_refit_is_a_record_of_its_window():
+    tracks = tuple(replace(track, before=2) for track in STATE.tracks)
+    got = proof(fitted(LinearRegression()), state=replace(BOTH, tracks=tracks), window=RECENT, twin=None)
+    assert got.ok
+    assert got.reason == "its share of 50%, which labels gave it"
+
+
+def test_after_refits_that_did_harm_the_model_itself_must_do_without_the_newest_batch():
+    tracks = tuple(replace(track, gain=-0.1, gains=1.0, z=-2.0, squares=1.0) for track in STATE.tracks)
+    doubted = replace(STATE, tracks=tracks)
+    assert proof(fitted(LinearRegression()), state=doubted, twin=None).reason.startswith(
+        "not worse: without the newest"
+    )
+    assert proof(fitted(DummyRegressor()), state=doubted, twin=None).reason.startswith("worse: without the newest")
+    assert proof(fitted(LinearRegression()), state=doubted, of=newest(fresh=False)).reason == NOTHING_NEW
 
 
 def test_other_weights_are_not_judged_as_if_a_fit_had_made_them():

@@ -1,5 +1,7 @@
 """Champions that live through planted streams in memory."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,6 +13,7 @@ from everfit.features.conform import Conform
 from everfit.spec import Refit
 from everfit.upkeep.advance import advance
 from everfit.upkeep.keeper import Keeper, needed
+from everfit.upkeep.taken import done
 from everfit.upkeep.windows import ALL, RECENT
 
 BATCH = 100
@@ -73,7 +76,7 @@ def test_only_models_that_somebody_needs_are_kept(moved):
     assert len(champion.models) <= 2 + 2 + len(champion.state.fits)
     due = sum(len(plan.refit) for plan in plans)
     twins = sum("without the newest batch" in proof.reason for each in proofs for proof in each.values())
-    assert champion.fits == due + twins
+    assert due <= champion.fits <= due + min(twins, 1), "only what the search made is given a twin"
 
 
 def test_what_serves_is_a_portfolio_that_reads_raw_columns(moved):
@@ -158,7 +161,7 @@ def test_rows_of_one_class_alone_teach_nothing(third):
     assert len(champion.models[RECENT, champion.state.track(RECENT).fitted].classes_) > 1
 
 
-def test_the_first_refit_of_each_window_is_proven_by_a_twin_and_the_next_by_their_record():
+def test_the_first_refit_of_all_rows_is_proven_by_a_twin_and_others_by_share_and_record():
     past, frame = rows(10), rows(12, seed=1)
     champion = keeper(past, past["a"].to_numpy() + noise(10, seed=8))
     turning = (1 + np.arange(12).repeat(BATCH) / 10) * frame["a"].to_numpy()  # so that learning again pays
@@ -166,7 +169,24 @@ def test_the_first_refit_of_each_window_is_proven_by_a_twin_and_the_next_by_thei
     fresh, first, *later = (each[RECENT] for each in proofs if RECENT in each)
     assert "no weight until labels" in fresh.reason
     whole, *more = (each[ALL] for each in proofs if ALL in each)
-    assert all(proof.ok and "without the newest batch" in proof.reason for proof in (first, whole))
+    assert "which labels gave it" in first.reason
+    assert whole.ok
+    assert "without the newest batch" in whole.reason
     assert later
     assert more
     assert all(proof.reason.startswith("its record: +") for proof in (*later, *more))
+
+
+def test_a_window_whose_refits_did_harm_learns_without_the_newest_batch():
+    past, frame = rows(10), rows(4, seed=1)
+    champion = keeper(past, past["a"].to_numpy() + noise(10, seed=8))
+    live(champion, frame[: 2 * BATCH], frame["a"].to_numpy()[: 2 * BATCH] + noise(2))
+    track = replace(champion.state.track(RECENT), gain=-0.1, gains=1.0, z=-2.0, squares=1.0)
+    state = done(replace(champion.state, tracks=(champion.state.track(ALL), track), batches=3), [RECENT], Refit())
+    last = slice(2 * BATCH, 3 * BATCH)
+    champion.learn(frame[last], np.full(BATCH, 9.0))
+    before = champion.fits
+    champion.act(state, [RECENT])
+    assert champion.fits == before + 1
+    answers = champion.models[RECENT, champion.state.track(RECENT).fitted].predict(frame[last])
+    assert np.abs(answers - frame["a"][last]).max() < 0.5, "nothing of the nines"

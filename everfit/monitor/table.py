@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ Hashes = np.ndarray[Any, np.dtype[np.uint64]]
 
 
 @dataclass(frozen=True)
-class Coded:
+class Table:
     """The columns of a schema as (columns, rows) of floats, in the order of time; NaN is null.
 
     A text is its position among the `levels` of its column, a time is in microseconds. `came` are the columns, of
@@ -28,15 +28,15 @@ class Coded:
 
     schema: Schema
     values: Floats
-    levels: Mapping[str, pd.Index]
+    levels: Mapping[str, Mapping[str, int]]
     came: Schema
 
     @classmethod
-    def of(cls, frame: pd.DataFrame, schema: Schema) -> Coded:
+    def of(cls, frame: pd.DataFrame, schema: Schema) -> Table:
         """Read columns of a frame, by their kinds."""
         return cls(schema, np.empty((len(schema.columns), 0)), {}, schema).read(frame)
 
-    def read(self, frame: pd.DataFrame) -> Coded:
+    def read(self, frame: pd.DataFrame) -> Table:
         """Read another frame into the same columns and codes; one that it lacks, or has of another kind, is null.
 
         Levels that are new go behind those known. Plain numbers are read at once: a hundred columns take half a
@@ -51,22 +51,22 @@ class Coded:
         values[plain] = frame[[there[at].name for at in plain]].to_numpy("float64").T
         for at in there.keys() - plain:
             values[at] = _read(frame[there[at].name], there[at], levels)
-        return Coded(self.schema, values, levels, came)
+        return Table(self.schema, values, levels, came)
 
-    def with_more(self, rows: Coded) -> Coded:
+    def with_more(self, rows: Table) -> Table:
         """Append rows that were read by `read`; what was sorted is merged, which takes a tenth of sorting it again."""
-        whole = Coded(self.schema, np.hstack([self.values, rows.values]), rows.levels, self.came)
+        whole = Table(self.schema, np.hstack([self.values, rows.values]), rows.levels, self.came)
         if "ordered" in self.__dict__:
-            whole.__dict__["ordered"] = self._sorted(np.hstack([self.ordered, rows.ordered]), "stable")
+            whole.__dict__["ordered"] = np.sort(np.hstack([self.ordered, rows.ordered]), axis=1, kind="stable")
         if "hashes" in self.__dict__:
             whole.__dict__["hashes"] = np.concatenate([self.hashes, rows.hashes])
         return whole
 
-    def rolled(self, limit: int, seed: int = 0) -> Coded:
+    def rolled(self, limit: int, seed: int = 0) -> Table:
         """Return at most so many rows: the latest for half of them, a sample of the others."""
         return self if len(self) <= limit else self._take(rolled(len(self), limit, seed))
 
-    def sampled(self, limit: int, seed: int = 0) -> Coded:
+    def sampled(self, limit: int, seed: int = 0) -> Table:
         """Return at most so many rows, drawn by the seed."""
         return self if len(self) <= limit else self._take(drawn(len(self), limit, seed))
 
@@ -84,8 +84,8 @@ class Coded:
 
     @cached_property
     def ordered(self) -> Floats:
-        """Each column of numbers sorted by itself, its nulls last; the others as they came."""
-        return self._sorted(self.values)
+        """Each column sorted by itself, its nulls last."""
+        return np.sort(self.values, axis=1)
 
     @cached_property
     def hashes(self) -> Hashes:
@@ -99,13 +99,10 @@ class Coded:
             return self.hashes
         return _hashes(self.values[[at for at, name in enumerate(names) if name in wanted]])
 
-    def _sorted(self, values: Floats, kind: Literal["quicksort", "stable"] = "quicksort") -> Floats:
-        at, made = [at for at, column in enumerate(self.schema.columns) if column.kind == "number"], values.copy()
-        made[at] = np.sort(values[at], axis=1, kind=kind)
-        return made
-
-    def _take(self, rows: np.ndarray) -> Coded:
-        return Coded(self.schema, self.values[:, rows], self.levels, self.came)
+    def _take(self, rows: np.ndarray) -> Table:
+        taken = Table(self.schema, self.values[:, rows], self.levels, self.came)
+        taken.__dict__["hashes"] = self.hashes[rows]
+        return taken
 
 
 def rolled(rows: int, limit: int, seed: int = 0) -> np.ndarray:
@@ -134,7 +131,7 @@ def _plain(column: Column, dtype: Any) -> bool:
     return column.kind in ("number", "boolean") and isinstance(dtype, np.dtype) and dtype.kind in "biuf"
 
 
-def _read(values: pd.Series, column: Column, levels: dict[str, pd.Index]) -> Floats:
+def _read(values: pd.Series, column: Column, levels: dict[str, Mapping[str, int]]) -> Floats:
     """Return a column as floats; levels that are new go behind those of the column that are known."""
     if column.kind == "timestamp":
         times = pd.to_datetime(values).to_numpy("datetime64[us]")
@@ -142,10 +139,9 @@ def _read(values: pd.Series, column: Column, levels: dict[str, pd.Index]) -> Flo
     if column.kind != "string":
         return numbers(values)
     at, came = pd.factorize(values)
-    words, known = pd.Index(came).astype(str), levels.get(column.name, pd.Index([], dtype="str"))
-    codes = known.get_indexer(words)
-    if (codes < 0).any():
-        known = known.append(words[codes < 0].unique())
-        codes = known.get_indexer(words)
+    known, words = levels.get(column.name, {}), [str(level) for level in came]
+    new = dict.fromkeys(word for word in words if word not in known)
+    if new:
+        known = {**known, **{word: len(known) + at for at, word in enumerate(new)}}
     levels[column.name] = known
-    return np.where(at < 0, np.nan, np.append(codes, -1)[at])
+    return np.array([*(known[word] for word in words), np.nan])[at]
