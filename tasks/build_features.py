@@ -82,10 +82,11 @@ def labelled_rows(spec: ModelSpec, snapshot: Snapshot, form: str = "") -> pd.Dat
 
 
 def _of_use(spec: ModelSpec, frame: pd.DataFrame) -> pd.DataFrame:
-    """Leave out what a service was asked if it came in otherwise too, or lacks the weight or the group of a row."""
+    """Leave out what a service was asked if it came in otherwise too, or lacks weight, group or what is personal."""
     if ID not in frame:
         return frame
-    needed = [name for name in (spec.data.weight, spec.data.group) if name in frame]
+    data = spec.data
+    needed = [name for name in (data.weight, data.group, *data.personal) if name in frame and name not in data.ids]
     whole = frame[ID].isna() | frame[needed].notna().all(axis="columns")
     return frame[whole & labels.first_words(frame, spec.data)].drop(columns=ID)
 

@@ -19,6 +19,7 @@ class Live(Source):
     """The answers of a closed period, in the types of the model's data; columns that nobody sends are not there.
 
     Each row keeps the id of its answer, by which its label may come. One without a time happened when it was asked.
+    Personal columns are not there either: their values are gone, or hashes, which are no values of the model's data.
     """
 
     def __init__(self, predictions: State, period: str, known: pa.Schema, data: Data) -> None:
@@ -39,10 +40,11 @@ class Live(Source):
 
     def _rows(self) -> pa.Table:
         held = self._predictions.dataset([self._period]).to_table()
+        hidden = {BATCH, ROW, ID, self._data.target, *self._data.personal}
         columns = {ID: held[PREDICTION_ID]}
         for field in self._known:
             name = kept_as(field.name)
-            if field.name not in (BATCH, ROW, ID, self._data.target) and name in held.column_names:
+            if field.name not in hidden and name in held.column_names:
                 columns[field.name] = _as(held[name], field.type)
         time = self._data.time
         if time in columns and columns[time].type == MOMENT:

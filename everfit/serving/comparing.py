@@ -13,7 +13,7 @@ import pandas as pd
 from everfit import evaluation, registry
 from everfit.lake import Lake, labels
 from everfit.monitor.means import rise
-from everfit.reserved import PREDICTION_ID, VERSION
+from everfit.reserved import ID, PREDICTION_ID, VERSION
 from everfit.serving.rollout import Losses, Stage
 from everfit.spec import ModelSpec
 
@@ -86,10 +86,10 @@ def shadow_beside(
 
 
 def labelled(lake: Lake, spec: ModelSpec, given: pd.DataFrame) -> pd.DataFrame:
-    """Return the answers whose label is known by now, with it."""
+    """Return the answers whose label is known by now, with it: by their own ids, or by those of their rows."""
     if given.empty:
         return given.assign(**{spec.data.target: []})
-    known = labels.complete(given, lake.labels(spec.name), spec.data)
+    known = labels.complete(given.rename(columns={PREDICTION_ID: ID}), lake.labels(spec.name), spec.data)
     return known.dropna(subset=[spec.data.target]) if spec.data.target in known else known.iloc[:0]
 
 
