@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 
 from everfit import documents, errors
 from everfit.settings import Settings
-from everfit.spec import Search, parse_spec
+from everfit.spec import ModelSpec, Search, Serve, parse_spec
 from everfit.validation import load_suite
 from flows.cli import app
 
@@ -42,6 +42,14 @@ def test_the_model_file_of_the_readme_is_right(tmp_path):
 def test_the_search_of_the_readme_is_right():
     (text,) = [text for kind, text in BLOCKS if kind == "yaml" and text.startswith("search:")]
     assert Search.model_validate(YAML(typ="safe").load(text)["search"]).max_latency_ms == 10
+
+
+@pytest.mark.parametrize("key", ["serve", "rollout", "predict"])
+def test_what_the_readme_says_of_serving_is_right(key):
+    (text,) = [text for kind, text in BLOCKS if kind == "yaml" and text.startswith(f"{key}:")]
+    said = YAML(typ="safe").load(text)[key]
+    spec = ModelSpec.model_validate({"name": "bike", "data": {"source": "x", "target": "y"}, key: said})
+    assert (spec.serve == Serve()) == (key != "serve" or "# the defaults" in text)
 
 
 def test_the_suite_of_the_readme_is_right(tmp_path):
