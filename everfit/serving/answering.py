@@ -7,18 +7,16 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from time import perf_counter
 from typing import Any, ParamSpec, TypeVar
 from uuid import uuid4
-
-import numpy as np
 
 from everfit import evaluation
 from everfit.errors import EverfitError, first_line
 from everfit.ledger import Ledger
 from everfit.personal import Personal
-from everfit.serving.abstaining import Reason, without
+from everfit.serving.abstaining import without
+from everfit.serving.answers import Doubts, answers_of, entries, must_be_numbers
 from everfit.serving.drain import drain
 from everfit.serving.following import Follower, Live
 from everfit.serving.journal import Journal
@@ -32,7 +30,6 @@ from everfit.serving.watching import Watch, log_lag
 from everfit.spec import ModelSpec
 
 LOG = logging.getLogger("everfit")
-Doubts = Mapping[int, Sequence[Reason]]
 Said = tuple[dict[str, list[Any]], evaluation.Predicted, Doubts]
 LOOKS = 1.0  # seconds between two looks at who is champion
 DRAINS = 30.0  # seconds between two hand-overs to the lake
@@ -239,46 +236,3 @@ async def ask(served: Served, asked: Asked) -> Said:
     columns = await aside(rows, served.contract.columns, asked)
     predicted = await aside(rows, served.predict, columns)
     return columns, predicted, await aside(rows, served.doubts, columns, predicted)
-
-
-def must_be_numbers(predicted: evaluation.Predicted) -> None:
-    """Raise ValueError for answers that JSON cannot hold."""
-    numbers = predicted.values if predicted.proba is None else predicted.proba
-    if not np.isfinite(np.asarray(numbers, dtype="float64")).all():
-        raise ValueError("its answers are no numbers")
-
-
-def answers_of(predicted: evaluation.Predicted, ids: Sequence[str]) -> list[dict[str, Any]]:
-    """Return an answer for each row, with an id by which its label may come later; null where it is no number."""
-    values = finite(np.asarray(predicted.values))
-    if predicted.proba is None or predicted.classes is None:
-        return [{"id": own, "prediction": value} for own, value in zip(ids, values, strict=True)]
-    names = [str(label) for label in predicted.classes.tolist()]
-    return [
-        {"id": own, "prediction": value, "probabilities": dict(zip(names, row, strict=True))}
-        for own, value, row in zip(ids, values, finite(predicted.proba), strict=True)
-    ]
-
-
-def finite(numbers: np.ndarray) -> list[Any]:
-    """Return values as lists, with null for what JSON has no number for."""
-    if numbers.dtype.kind == "f" and not (fine := np.isfinite(numbers)).all():
-        numbers = numbers.astype(object)
-        numbers[~fine] = None
-    return list(numbers.tolist())
-
-
-def entries(
-    served: Served, columns: Mapping[str, list[Any]], answers: Sequence[dict[str, Any]], doubts: Doubts,
-    about: Mapping[str, Any], personal: Personal,
-) -> list[dict[str, Any]]:  # fmt: skip
-    """Return what is kept of each answer, with a prediction that was held back, and nothing personal in clear."""
-    shared = {"at": datetime.now(UTC).isoformat(), "version": served.version, **about}
-    names = personal.names(columns)
-    kept = [[personal.kept(name, value) for value in columns[name]] for name in names]
-    rows = zip(*kept, strict=True) if kept else [()] * len(answers)
-    return [
-        {**answer, **shared, "abstained": "; ".join(map(str, doubts.get(at, ()))),
-         "fields": dict(zip(names, row, strict=True))}
-        for at, (answer, row) in enumerate(zip(answers, rows, strict=True))
-    ]  # fmt: skip

@@ -21,7 +21,7 @@ from everfit.serving.answering import Service, aside
 from everfit.serving.arrow import from_arrow, to_arrow
 from everfit.serving.contract import BadRecords
 from everfit.serving.description import described
-from everfit.serving.explaining import Aside, explain
+from everfit.serving.explaining import Explaining, explain
 from everfit.serving.invocations import from_csv, from_mlflow
 from everfit.serving.page import PAGE
 from everfit.serving.reading import ARROW, CSV, HEADERS, JSON, Parse, Refused, records
@@ -34,7 +34,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 def make_app(service: Service) -> FastAPI:
     """Return the application around a service that knows its champion, its tokens and its limits."""
-    explaining = Aside()
+    explaining = Explaining()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

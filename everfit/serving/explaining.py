@@ -24,10 +24,12 @@ TOP = 10
 WAITING = 4  # explanations under way; more would take the places of predictions
 NICE = 10  # predictions come first
 
+Handler = Callable[[Request], Awaitable[Response]]
+
 _known: dict[int, Explainer] = {}  # in the process that explains: the version that it knows
 
 
-class Aside:
+class Explaining:
     """A process of its own that explains: in the same interpreter, predictions would wait for explanations.
 
     It is started for the first explanation, which takes seconds, and keeps a copy of one version. One that dies is
@@ -58,7 +60,9 @@ class Aside:
             pool.shutdown(cancel_futures=True)
 
 
-def explain(service: Service, aside: Aside, parsers: Mapping[str, Parse]) -> Callable[[Request], Awaitable[Response]]:
+def explain(
+    service: Service, process: Explaining, parsers: Mapping[str, Parse]
+) -> Callable[[Request], Awaitable[Response]]:
     """Explain one record, or a list of them; one request after the other.
 
     Nothing is kept of an explanation: it is no answer, and has no id by which a label could come.
@@ -75,7 +79,7 @@ def explain(service: Service, aside: Aside, parsers: Mapping[str, Parse]) -> Cal
         served = service.live().main
         columns = served.contract.columns(asked)
         async with waiting:
-            told = await aside.explain(served, columns, top)
+            told = await process.explain(served, columns, top)
         return JSONResponse({"model": service.spec.name, "version": served.version, "tolerance": TOLERANCE,
                              "explanations": told})  # fmt: skip
 
