@@ -86,12 +86,12 @@ def test_a_promotion_is_followed_and_what_is_unfit_never_serves(service, http, s
     other = crown(settings, ledger, frame, expected=1, run_key="run-2")
     service.follower.look()
     assert http.post("/predict", json=RECORD).json()["version"] == other
-    third = crown(settings, ledger, frame, expected=other, run_key="run-3")
     broken = SimpleNamespace(
         predict=lambda frame: np.full(len(frame), np.nan), steps=load(settings, "bike", 1).pipeline.steps
     )
     real = versions.registry.load
     monkeypatch.setattr(versions.registry, "load", lambda *which: _with(real(*which), broken))
+    third = crown(settings, ledger, frame, expected=other, run_key="run-3")
     assert not service.follower.look()
     assert not service.follower.look()
     assert http.post("/predict", json=RECORD).json()["version"] == other
