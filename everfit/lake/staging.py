@@ -22,8 +22,8 @@ from everfit.lake.records import Batch
 from everfit.reserved import ID, ROW
 from everfit.schema import Schema
 from everfit.sources import Source, Widened
-from everfit.sources.base import no_rows
-from everfit.sources.types import DOUBLE, INT, NULL, STRING
+from everfit.sources.base import Untyped, no_rows
+from everfit.sources.types import DOUBLE, INT, MOMENT, NULL, STRING
 
 PASSES = 4
 STALE = 24 * 3600.0
@@ -62,8 +62,8 @@ def stage(model: str, source: Source, folder: Path, known: pa.Schema | None, *, 
     """Stream a source to `folder/<digest>.parquet`, or a file `apart`, which appears whole or not at all.
 
     `known` are the columns of the model's table. A column without any value takes their type, and so does one
-    of integers that the table knows as text, when it comes from text, where `12` may be either. Neither changes the
-    digest. Raise SourceError when there are no rows.
+    of integers that the table knows as text, when it comes from text, where `12` may be either; dates that the table
+    knows as text stay as they are written. None of it changes the digest. Raise SourceError when there are no rows.
     """
     mine = uuid.uuid4().hex
     half = folder / f".{mine}.part"
@@ -96,13 +96,13 @@ class _Written:
         self.infinite: dict[str, int] = {}
         self._digest = Digest(reader.schema)
 
-    def take(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Count and hash some rows as they came, and return them numbered."""
+    def take(self, batch: pa.RecordBatch, stored: pa.RecordBatch | None = None) -> pa.RecordBatch:
+        """Count and hash some rows as they came, and return them numbered, or what is stored in their place."""
         self._digest.update(batch)
         self._count_infinite(batch)
         positions = pa.array(np.arange(self.rows, self.rows + batch.num_rows), INT)
         self.rows += batch.num_rows
-        return batch.append_column(pa.field(ROW, INT), positions)
+        return (batch if stored is None else stored).append_column(pa.field(ROW, INT), positions)
 
     def _count_infinite(self, batch: pa.RecordBatch) -> None:
         for column, values in zip(batch.schema, batch.columns, strict=True):
@@ -126,14 +126,23 @@ def _write(source: Source, half: Path, known: pa.Schema | None) -> _Written:
 
 def _one_pass(source: Source, half: Path, known: pa.Schema | None) -> _Written:
     reader = source.reader()
-    written = _Written(reader, _adopted(reader.schema, known, source.typed))
+    stored = _stored(source, reader.schema, known)
+    adopted = _adopted(stored.schema if stored else reader.schema, known, source.typed)
+    written = _Written(reader, adopted)
     with half.open("wb") as out:
-        write_rows(out, written.schema, map(written.take, reader))
+        write_rows(out, written.schema, map(written.take, reader, *([stored] if stored else [])))
         out.flush()
         os.fsync(out.fileno())
     if not written.rows:
         raise no_rows(source.origin)
     return written
+
+
+def _stored(source: Source, came: pa.Schema, known: pa.Schema | None) -> pa.RecordBatchReader | None:
+    """Return the same rows with dates as they are written, where the table knows them as text; None without any."""
+    text = {column.name for column in known or () if column.type == STRING}
+    dates = [column.name for column in came if column.type == MOMENT and column.name in text]
+    return source.as_text(dates, came) if dates and isinstance(source, Untyped) else None
 
 
 def _adopted(came: pa.Schema, known: pa.Schema | None, typed: bool) -> pa.Schema:

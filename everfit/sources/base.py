@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import ClassVar
 
@@ -98,8 +98,15 @@ class Untyped(Source):
 
     @override
     def reader(self) -> pa.RecordBatchReader:
+        return self._stream(self._types)
+
+    def as_text(self, names: Collection[str], came: pa.Schema) -> pa.RecordBatchReader:
+        """Stream the same rows, these columns as they are written, and the others in the types in which they came."""
+        return self._stream({column.name: STRING if column.name in names else column.type for column in came})
+
+    def _stream(self, types: Mapping[str, DataType]) -> pa.RecordBatchReader:
         blocks = self.blocks()
-        typing = Typing(self.guesses, self._types)
+        typing = Typing(self.guesses, types)
         try:
             first = typing.fit(next(blocks, {}))
         except BaseException:

@@ -340,6 +340,16 @@ def test_codes_that_all_look_like_numbers_stay_text_where_the_table_has_text(lak
     assert lake.known(MODEL, stage(lake, tmp_path, pd.DataFrame({"code": ["12", "13"]}), "e.csv").digest)
 
 
+@pytest.mark.parametrize("later", [["2024-05-01", "2023-01-31"], ["2024-05-01 10:00", "2023-01-31 11:30"]])
+def test_dates_stay_as_they_are_written_where_the_table_has_text(lake, tmp_path, later):
+    written = pd.DataFrame({"day": later, "x": [1.5, 2.5]})
+    digest = stage(lake, tmp_path, written, "e.csv").digest
+    lake.land(stage(lake, tmp_path, pd.DataFrame({"day": ["2024-01-01", "soon"], "x": [0.5, 1.5]})), {})
+    dates = stage(lake, tmp_path, written, "e.csv")
+    assert (dates.schema.to_dict(), dates.digest) == ({"day": "string", "x": "number"}, digest)
+    assert lake.read(dates)["day"].tolist() == later
+
+
 def test_what_the_table_has_become_does_not_change_what_a_batch_is(lake, tmp_path):
     numbers = pd.DataFrame({"code": ["12", "13"], "e": [None, None]})
     first = stage(lake, tmp_path, numbers, "d.csv")
