@@ -9,10 +9,11 @@ changes.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
+from itertools import accumulate
 from uuid import uuid4
 
 import numpy as np
@@ -29,7 +30,7 @@ from everfit.sources.types import INT, MOMENT
 OPEN, CLOSED = "asked-", "live-"  # before the names of batches
 WRITER = "writer "  # before the name of a writer, the mark that holds how many of its parts are in
 MANY, SMALL = 64, 100_000  # open batches, before those of fewer rows than this are put together
-MOST = 1_000_000  # rows of a period, which are in memory when it is closed
+MOST = 1_000_000  # rows that are put together, in memory, and so those of a period
 NONE = pa.schema([])
 SAID = {PREDICTION_ID, ASKED_AT, LATENCY, SOURCE, "prediction", "role", "abstained", "reasons"}
 
@@ -60,8 +61,9 @@ def tidy(table: Table) -> bool:
     """Put small open batches together once there are many; whether that was done."""
 
     def decide(state: State) -> Change | None:
-        small = [name for name, rows in _open(state).items() if rows < SMALL]
-        return _together(state, _new_name(), small) if len(small) > MANY else None
+        small = {name: rows for name, rows in _open(state).items() if rows < SMALL}
+        oldest = _at_once(small)
+        return _together(state, oldest[0], oldest) if len(small) > MANY else None
 
     return table.commit(NONE, decide)[1] if table.state() else False
 
@@ -74,10 +76,11 @@ def close(table: Table, *, fewest: int, before: datetime) -> bool:
 
     def decide(state: State) -> Change | None:
         there = _open(state)
-        if not there or (sum(there.values()) < fewest and _first(state, there) >= before):
+        oldest = _at_once(there)
+        if not there or (sum(there.values()) < fewest and _first(state, oldest) >= before):
             return None
         number = state.mark(CLOSED) + 1
-        return _together(state, f"{CLOSED}{number:08}", there, marks={CLOSED: number})
+        return _together(state, f"{CLOSED}{number:08}", oldest, marks={CLOSED: number})
 
     return table.commit(NONE, decide)[1] if table.state() else False
 
@@ -98,13 +101,14 @@ def periods(state: State | None) -> list[str]:
 
 
 def _open(state: State) -> dict[str, int]:
-    """Return how many rows the open batches have, the oldest first, until there are enough for a period."""
-    found, total = dict[str, int](), 0
-    for name, rows in sorted(state.counts.items()):
-        if name.startswith(OPEN) and total < MOST:
-            found[name] = rows
-            total += rows
-    return found
+    """Return how many rows each open batch has, the oldest first."""
+    return {name: rows for name, rows in sorted(state.counts.items()) if name.startswith(OPEN)}
+
+
+def _at_once(batches: Mapping[str, int]) -> list[str]:
+    """Return the first batches, as many as fit into memory together, and one at least."""
+    totals = zip(batches.items(), accumulate(batches.values()), strict=True)
+    return [name for (name, rows), total in totals if total <= MOST or total == rows]
 
 
 def _new_name() -> str:

@@ -113,6 +113,20 @@ def test_many_appends_become_few_files_and_a_period_that_is_closed_stays(here, m
     assert kept(here)["prediction"].tolist() == [5.0, 6.0, 7.0, 8.0, 9.0, 20.0], "as they were asked"
 
 
+def test_however_long_nobody_looks_files_stay_few_and_a_period_fits_into_memory(here, monkeypatch):
+    for name, rows in (("MANY", 3), ("SMALL", 5), ("MOST", 6)):
+        monkeypatch.setattr(answers, name, rows)
+    lake, table = Lake(here), Lake(here)._table("bike", "predictions")
+    for number in range(16):
+        parts = [answers.Part("w", number, rows_of([answer(2 * number), answer(2 * number + 1)], KNOWN))]
+        lake.record_answers("bike", parts)
+    assert len(table.state().counts) <= 16 * 2 // 6 + 3
+    while lake.close_period("bike", fewest=1, before=pd.Timestamp("2026-01-01")):
+        pass
+    assert max(table.state().counts.values()) == 6
+    assert kept(here)["prediction"].tolist() == list(map(float, range(32))), "as they were asked"
+
+
 def test_fields_have_the_types_of_the_data_and_odd_values_spoil_nothing():
     fields = {"count": 3.0, "amount": 10**30, "weekend": 1.0, "when": "2026-01-03T07:00Z", "colour": "\ud800"}
     odd = {"count": 2.5, "amount": None, "weekend": "x", "when": "soon", "colour": None, "Source": 1}
