@@ -42,13 +42,12 @@ KEEP = {
     "delta.deletedFileRetentionDuration": "interval 36500 days",
     "delta.enableExpiredLogCleanup": "false",
 }
-# Of a table that is read as it is now, what was before goes after a while; of both, the rows that are in it stay.
+# Of a table that is read as it is now, what was before goes once no reader is at it; the rows that are in it stay.
 GO = {
     "delta.logRetentionDuration": "interval 7 days",
-    "delta.deletedFileRetentionDuration": "interval 30 days",  # for so long they are known to be swept
+    "delta.deletedFileRetentionDuration": "interval 1 days",
     "delta.enableExpiredLogCleanup": "true",
 }
-A_DAY = 24  # hours for which a reader may still be at it
 
 
 class Table:
@@ -87,9 +86,12 @@ class Table:
         raise Unavailable(f"{self.uri} is being written by others all the time.", do="Run the same command again.")
 
     def sweep(self) -> None:
-        """Remove the files that no version of the last day names; only of a table that is read as it is now."""
+        """Remove the files that no version of the last day names, those of killed writers too.
+
+        How long it keeps them is the table's own property: of one whose versions stay readable, nothing ever goes.
+        """
         with self._door("written"):
-            DeltaTable(self.uri).vacuum(A_DAY, dry_run=False, enforce_retention_duration=False)
+            DeltaTable(self.uri).vacuum(dry_run=False, full=True)
 
     def _open(self, schema: pa.Schema) -> DeltaTable:
         try:
@@ -102,7 +104,10 @@ class Table:
             return DeltaTable(self.uri)  # another process has just made it
 
     def _apply(self, table: DeltaTable, change: Change) -> bool:
-        """Make the change; False when the table had to grow first, after which one has to look again."""
+        """Make the change; False when the table had to be altered first, after which one has to look again."""
+        if not self._retention.items() <= table.metadata().configuration.items():
+            table.alter.set_table_properties(self._retention)
+            return False
         state = State(table)
         merged = merge(state.schema, change.schema)
         rewrite = any(column.type != merged.field(column.name).type for column in state.schema)

@@ -1,6 +1,7 @@
 """Answers come into the lake once, whatever dies, is away, or cannot be read."""
 
 import asyncio
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from everfit.errors import InputError
 from everfit.lake import Lake, answers
+from everfit.lake.table import Table
 from everfit.ledger import Ledger
 from everfit.serving import drain as draining
 from everfit.serving.drain import drain, rows_of
@@ -125,6 +127,33 @@ def test_however_long_nobody_looks_files_stay_few_and_a_period_fits_into_memory(
         pass
     assert max(table.state().counts.values()) == 6
     assert kept(here)["prediction"].tolist() == list(map(float, range(32))), "as they were asked"
+
+
+@pytest.mark.parametrize("name", ["predictions", "batches"])
+def test_only_of_a_table_that_is_read_as_it_is_now_files_are_swept_and_not_under_a_reader(here, monkeypatch, name):
+    monkeypatch.setattr(answers, "MANY", 1)
+    table, swept = Lake(here)._table("bike", name), name == "predictions"
+    top, parts = Path(table.uri), [answers.Part("w", n, rows_of([answer(n)], KNOWN)) for n in range(4)]
+    answers.record(Table(table.uri), parts[:1])  # a table of before, of which nothing ever went
+    answers.record(table, parts[1:2])
+    read = table.state()
+    killed = top / "_batch=asked-x/killed.parquet"
+    killed.parent.mkdir()
+    for path in (killed, *(top / file.path for file in read.files)):
+        path.touch()
+        os.utime(path, (0, 0))
+    answers.tidy(table)
+    table.sweep()
+    assert killed.exists() != swept
+    assert read.dataset().to_table()["prediction"].to_pylist() == [0.0, 1.0]
+    with monkeypatch.context() as long_ago:
+        long_ago.setattr("everfit.lake.table._now", lambda: 0)
+        answers.record(table, parts[2:3])
+        long = table.state()
+        answers.tidy(table)
+    table.sweep()
+    assert [(top / file.path).exists() for file in long.files] == [not swept] * 2
+    assert table.state().dataset().to_table()["prediction"].to_pylist() == [0.0, 1.0, 2.0]
 
 
 def test_fields_have_the_types_of_the_data_and_odd_values_spoil_nothing():
