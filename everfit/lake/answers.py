@@ -52,7 +52,7 @@ def record(table: Table, parts: Sequence[Part]) -> bool:
         new = [part for part in parts if part.number >= state.mark(WRITER + part.writer)]
         marks = {WRITER + part.writer: part.number + 1 for part in sorted(new, key=lambda part: part.number)}
         rows = _joined((part.rows for part in new), schema)
-        return Change(_new_name(), schema, rows.to_batches, marks=marks) if new else None
+        return Change(_new_name(), schema, rows.to_batches, marks=marks, fades=True) if new else None
 
     return table.commit(schema, decide)[1]
 

@@ -88,7 +88,8 @@ class LandedBatch:
 class Change:
     """What one commit does: drop some batches, add one, and remember it under app transaction ids.
 
-    `ready` is a Parquet file of exactly these rows, which is copied when its columns are those of the table.
+    Its marks stay for ever, but where it `fades` only until long after they were last made. `ready` is a Parquet file
+    of exactly these rows, which is copied when its columns are those of the table.
     """
 
     batch: str
@@ -98,6 +99,7 @@ class Change:
     drop: frozenset[str] = frozenset()
     marks: Mapping[str, int] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
+    fades: bool = False
 
 
 def digest_of(counts: Mapping[str, int]) -> str:

@@ -47,6 +47,7 @@ GO = {
     "delta.logRetentionDuration": "interval 7 days",
     "delta.deletedFileRetentionDuration": "interval 1 days",
     "delta.enableExpiredLogCleanup": "true",
+    "delta.setTransactionRetentionDuration": "interval 365 days",  # of marks that fade
 }
 
 
@@ -141,6 +142,7 @@ class Table:
         self, table: DeltaTable, schema: pa.Schema, adds: list[AddAction], change: Change, rewrite: bool
     ) -> None:
         """Make one commit, and only when nobody else made one since `table` was opened."""
+        heard = _now() if change.fades else None
         removes = [] if rewrite else [_remove(file) for file in State(table).files if file.batch in change.drop]
         table.create_write_transaction(
             [*removes, *adds],
@@ -150,7 +152,7 @@ class Table:
             commit_properties=CommitProperties(
                 custom_metadata={"facts": json.dumps(dict(change.facts))},
                 max_commit_retries=0,
-                app_transactions=[Transaction(name, number) for name, number in change.marks.items()],
+                app_transactions=[Transaction(*mark, heard) for mark in change.marks.items()],
             ),
         )
 

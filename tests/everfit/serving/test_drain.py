@@ -156,6 +156,15 @@ def test_only_of_a_table_that_is_read_as_it_is_now_files_are_swept_and_not_under
     assert table.state().dataset().to_table()["prediction"].to_pylist() == [0.0, 1.0, 2.0]
 
 
+def test_the_mark_of_a_writer_fades_and_no_other(here, monkeypatch):
+    monkeypatch.setattr("everfit.lake.table._now", lambda: 1)
+    lake, table = Lake(here), Lake(here)._table("bike", "predictions")
+    lake.record_answers("bike", [answers.Part("w", 0, rows_of([answer(1)], KNOWN))])
+    lake.close_period("bike", fewest=1, before=pd.Timestamp("2026-01-01"))
+    lake.record_predictions("bike", pd.DataFrame({"prediction": [1.0]}), version=1, batch_digest="d")
+    assert [table.state().mark(name) for name in (f"{answers.WRITER}w", answers.CLOSED, "d/v1")] == [0, 1, 1]
+
+
 def test_fields_have_the_types_of_the_data_and_odd_values_spoil_nothing():
     fields = {"count": 3.0, "amount": 10**30, "weekend": 1.0, "when": "2026-01-03T07:00Z", "colour": "\ud800"}
     odd = {"count": 2.5, "amount": None, "weekend": "x", "when": "soon", "colour": None, "Source": 1}
