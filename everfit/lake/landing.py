@@ -58,7 +58,7 @@ class Landing:
         digest = self.batch.digest
         if is_live(state, digest):
             return None
-        before = live_from(state, self.batch.origin)
+        before = live_before(state, self.batch)
         old = before if self.replace_origin else frozenset[str]()
         facts = {
             "batch": digest,
@@ -142,7 +142,7 @@ def hand_over(batches: Table, batch: Batch, own: Collection[str]) -> None:
     """
 
     def decide(state: State) -> Change | None:
-        digest, before = batch.digest, live_from(state, batch.origin)
+        digest, before = batch.digest, live_before(state, batch)
         if not is_live(state, digest) or before == {digest} or state.origin_of(digest) in own:
             return None
         old = before - {digest}
@@ -170,6 +170,12 @@ def outcome(batch: Batch, batches: State | None, quarantine: State | None, *, ne
 def is_live(state: State, digest: str) -> bool:
     """Whether a batch is part of the table, with rows or without."""
     return state.mark(digest) % 2 == 1
+
+
+def live_before(state: State, batch: Batch) -> frozenset[str]:
+    """Return the live batches of a batch's place, and of places in it where the batch is all that it holds."""
+    inside = state.from_inside(batch.origin) if batch.whole else ()
+    return live_from(state, batch.origin).union(digest for digest in inside if is_live(state, digest))
 
 
 def live_from(state: State, origin: str) -> frozenset[str]:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from everfit.errors import DataError, InputError
 from everfit.lake.columns import to_frame
-from everfit.lake.landing import is_live, live_from
+from everfit.lake.landing import is_live, live_before
 from everfit.lake.records import Batch, Landed, Snapshot, digest_of
 from everfit.lake.state import State
 from everfit.lake.table import Table
@@ -71,7 +71,7 @@ def former(table: Table, batch: Batch) -> pd.DataFrame:
         state = table.state(landing["version"] - 1)
         before = {*landing["replaced"], *landing["of_origin"]} - {batch.digest}
     else:
-        before = set(live_from(state, batch.origin)) if state else set()
+        before = set(live_before(state, batch)) if state else set()
     return to_frame(state.dataset(before).to_table()) if state and before else pd.DataFrame()
 
 

@@ -32,6 +32,8 @@ class Batch:
     """Whether it comes from the model's own source, whose next content at the same place replaces it."""
     typed: bool = field(default=True, compare=False)
     """Whether its place said what a column is; the types of text are those that all of its values can be read as."""
+    whole: bool = field(default=False, compare=False)
+    """Whether its place is a folder, of which this is all that counts."""
 
     @property
     def live(self) -> bool:

@@ -77,7 +77,8 @@ def stage(model: str, source: Source, folder: Path, known: pa.Schema | None, *, 
         finally:
             half.unlink(missing_ok=True)
     kinds = Schema.of(pa.schema([c for c in written.schema if c.type != NULL])).without([ROW, ID])
-    return Batch(model, path, written.digest, written.rows, source.origin, kinds, written.infinite, typed=source.typed)
+    told = {"typed": source.typed, "whole": source.whole}
+    return Batch(model, path, written.digest, written.rows, source.origin, kinds, written.infinite, **told)
 
 
 def discard(path: Path) -> None:

@@ -100,6 +100,11 @@ class State:
         told = [entry for entry in self._told() if digest in (entry.get("batch"), entry.get("handed_over"))]
         return str(told[-1]["origin"]) if told else ""
 
+    def from_inside(self, folder: str) -> set[str]:
+        """Return the batches that last came from a place in a folder."""
+        last = {str(e.get("batch") or e.get("handed_over")): str(e["origin"]) for e in self._told() if "origin" in e}
+        return {digest for digest, origin in last.items() if origin.startswith(f"{folder.rstrip('/')}/")}
+
     def landing(self, digest: str) -> dict[str, Any]:
         """Return the facts of the commit that brought a batch last."""
         return next(entry for entry in reversed(self.history()) if entry["batch"] == digest)

@@ -38,10 +38,11 @@ class Source(ABC):
     """Where one batch comes from.
 
     `origin` names it without any secret. `typed` sources say themselves what a column is (Parquet); the others
-    are read for it. Memory does not grow with the number of rows.
+    are read for it. Memory does not grow with the number of rows. One that is `whole` is all that lies in a folder.
     """
 
     typed: ClassVar[bool] = True
+    whole: ClassVar[bool] = False
 
     def __init__(self, origin: str) -> None:
         self.origin = origin

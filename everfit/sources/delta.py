@@ -22,6 +22,8 @@ ROWS = 65_536
 class Delta(Typed):
     """One Delta table, by its folder or its URI; its rows are one batch, whatever files they are in."""
 
+    whole = True
+
     def __init__(self, place: Place, address: str) -> None:
         super().__init__(place.origin)
         self._place, self._address = place, address

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from deltalake import DeltaTable
+from deltalake import DeltaTable, write_deltalake
 
 from everfit import sources
 from everfit.errors import DataError, EverfitError, InputError, SourceError, Unavailable
@@ -241,6 +241,20 @@ def test_a_correction_replaces_what_came_from_the_same_place(lake, tmp_path):
     assert after.version == landed.version == before.version + 1
     pd.testing.assert_frame_equal(lake.read(before), seen)
     assert [batch.live for batch in lake.batches(MODEL)] == [True, False, True]
+
+
+def test_a_folder_that_is_one_table_replaces_what_came_from_its_files(lake, tmp_path):
+    for start in (0, 100):
+        write_deltalake(tmp_path / "table", rows(start), mode="append")
+    for source in sources.open_source("table/*.parquet", base=tmp_path):
+        lake.land(lake.stage(MODEL, source), {}, replace_origin=True)
+    lake.land(stage(lake, tmp_path, rows(200), "table.parquet"), {}, replace_origin=True)
+    [table] = sources.open_source("table", base=tmp_path)
+    batch = lake.stage(MODEL, table)
+    former = lake.former(batch)
+    lake.land(batch, {}, replace_origin=True)
+    assert sorted(lake.former(batch)["n"]) == sorted(former["n"]) == [*range(5), *range(100, 105)]
+    assert sorted(lake.read(lake.snapshot(MODEL))["n"]) == [*range(5), *range(100, 105), *range(200, 205)]
 
 
 def test_a_correction_may_be_taken_back(lake, tmp_path):
