@@ -4,7 +4,7 @@ A refit learns from all labelled rows, so that none is left that could judge it 
 twin that did not learn from the newest rows, or the record of earlier refits; see `everfit.upkeep.gate`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -84,7 +84,13 @@ def refit(spec: ModelSpec, snapshot: Snapshot, asked: Asked, decision: str = "")
         say(line)
     publish_report(spec.name, "promotion-verdict", f"{spec.name}: promotion", to_markdown(spec.name, verdict))
     left = refused(wanted, before, asked.windows, spec.refit)
-    return Refitted(asked, snapshot, lineage, made, state, rows, Judged(verdict, number, left))
+    learnt = older if _only_doubted(wanted, passed) else rows
+    return Refitted(asked, snapshot, lineage, made, state, learnt, Judged(verdict, number, left))
+
+
+def _only_doubted(state: State, passed: Collection[str]) -> bool:
+    """Say whether all fresh models are of windows in doubt, so that none has learnt from the newest rows."""
+    return bool(passed) and all(in_doubt(state.track(name)) for name in passed)
 
 
 def _models(lineage: Lineage, state: State) -> dict[str, Any]:

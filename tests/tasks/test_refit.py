@@ -1,5 +1,6 @@
 """What becomes of windows whose fits passed the gate, or did not."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from everfit.upkeep.proof import Proof
 from everfit.upkeep.taken import done
 from tasks.fitting import Fitting
 from tasks.lineage import Lineage
-from tasks.refit import _newest, _verdict
+from tasks.refit import _newest, _only_doubted, _verdict
 
 SPEC = ModelSpec.model_validate({"name": "m", "data": {"source": "x", "target": "y"}})
 ROWS = pd.DataFrame({"x": np.random.default_rng(0).normal(0, 3, 600)}).assign(y=lambda rows: rows["x"] > 1)
@@ -53,3 +54,11 @@ def test_a_window_of_one_class_learns_nothing_and_keeps_no_other_from_it(fitting
     )  # fmt: skip
     assert not _verdict(fitting.lineage, newest, made, {"recent": proofs["recent"]}, "").promote
     assert _verdict(fitting.lineage, newest, made, proofs, "worse").blockers == ("worse",)
+
+
+def test_the_newest_rows_count_as_learnt_only_where_a_model_has_learnt_from_them():
+    known = begin(SPEC.refit, "binary")
+    doubt = {"gain": -0.1, "gains": 1.0, "z": -2.0, "squares": 1.0}
+    state = replace(known, tracks=tuple(replace(t, **doubt) if t.window == "recent" else t for t in known.tracks))
+    told = [_only_doubted(state, passed) for passed in ({"recent"}, {"recent", "all"}, {"all"}, ())]
+    assert told == [True, False, False, False]
