@@ -87,13 +87,18 @@ def _proof(newest: Newest, mix: Mix, track: Track, model: Any, twin: Fit) -> Pro
     doubted = in_doubt(track)
     if not doubted and not needs_twin(track, share):
         proof = prove(track, fresh, champion)
-        return proof if track.gains or not proof.ok else Proof(True, f"its share of {share:.0%}, which labels gave it")
+        return proof if track.gains or not proof.ok else Proof(True, f"its share of {share:.0%}, {_spared(track)}")
     if not newest.fresh:
         return Proof(False, NOTHING_NEW)
     other = model if doubted else twin(track.window)
     if other is None:
         return Proof(False, ONE_CLASS)
     return prove(track, fresh, champion, fresh if doubted else newest.losses(mix, {track.window: other}))
+
+
+def _spared(track: Track) -> str:
+    """Say why the share of a window whose refits no labels have judged needs no twin."""
+    return "which labels gave it" if track.before else "which can do little harm until labels judge it"
 
 
 def _classes(model: Any) -> np.ndarray | None:

@@ -2,9 +2,10 @@
 
 Where the first labels after earlier refits of a window said that they helped, that is a record, and the next refit is
 the same recipe. So is the share of a window whose model is a refit already: labels gave it before it answered. The
-first refit of the model that a search made is proven by a twin that did not learn from the newest batch. A window whose
-refits did harm is not given another fit to prove the next one: what it learns leaves out the newest batch, which judges
-it. Every refit is judged once more by the first labels after it, and undone if it did harm (`advance`).
+first refit of the model that a search made is proven by a twin that did not learn from the newest batch, unless the
+window's share of the answers is too `SMALL` to do much harm until labels have judged it. A window whose refits did harm
+is not given another fit to prove the next one: what it learns leaves out the newest batch, which judges it. Every refit
+is judged once more by the first labels after it, and undone if it did harm (`advance`).
 """
 
 from __future__ import annotations

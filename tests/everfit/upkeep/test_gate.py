@@ -89,6 +89,13 @@ def test_the_share_that_labels_gave_to_a_refit_is_a_record_of_its_window():
     assert got.reason == "its share of 50%, which labels gave it"
 
 
+def test_the_small_share_that_came_with_a_search_needs_no_twin_and_is_no_record():
+    small = replace(BOTH, served=Mix({ALL: 0.95, RECENT: 0.05}))
+    got = proof(fitted(LinearRegression()), state=small, window=RECENT, twin=None)
+    assert got.ok
+    assert got.reason == "its share of 5%, which can do little harm until labels judge it"
+
+
 def test_after_refits_that_did_harm_the_model_itself_must_do_without_the_newest_batch():
     tracks = tuple(replace(track, gain=-0.1, gains=1.0, z=-2.0, squares=1.0) for track in STATE.tracks)
     doubted = replace(STATE, tracks=tracks)
