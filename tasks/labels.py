@@ -81,7 +81,7 @@ def keep_labels(spec: ModelSpec, source: str = "") -> Kept:
 def _joined(spec: ModelSpec, lake: Lake, ledger: Ledger, fresh: pd.DataFrame) -> tuple[np.ndarray, int]:
     """Return the positions of labels whose rows are known, and how many are about answers of earlier champions only."""
     names = [name for name in (*spec.data.ids, spec.data.time, ID) if name]
-    said = lake.answers(spec.name, spec.data)
+    said = lake.answers(spec.name, spec.data, known=fresh)
     landed, asked = (labels.matches(rows, fresh, spec.data) for rows in (lake.known_rows(spec.name, names), said))
     now = asked[(said[VERSION] == ledger.champion(spec.name)).to_numpy()] if len(said) else asked
     return np.concatenate([landed, asked]), len(set(asked[asked >= 0]).difference(now))

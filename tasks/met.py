@@ -61,7 +61,8 @@ def meet(
     if len(rows):
         joined = labels.matches(rows, had, spec.data) >= 0
         rows = rows[~(joined & rows[BATCH].isin(learnt.batches))]
-    asked, fresh = _asked(spec, lake, loaded, frame), known[known[ORDER] > after].reset_index(drop=True)
+    told = None if spec.data.label_delay else known  # without a label they count where it may be overdue
+    asked, fresh = _asked(spec, lake, loaded, frame, told), known[known[ORDER] > after].reset_index(drop=True)
     landed, asked = (
         labels.complete(part, known, spec.data).assign(**{NEW: labels.matches(part, fresh, spec.data) >= 0})
         for part in (rows, asked)
@@ -69,9 +70,15 @@ def meet(
     return Met(unseen(in_time(spec, landed, form), loaded) if len(landed) else landed, asked)
 
 
-def _asked(spec: ModelSpec, lake: Lake, loaded: registry.Loaded, frame: pd.DataFrame | None) -> pd.DataFrame:
-    """Return what the champion said about rows that never landed, the latest word on each."""
-    said = lake.answers(spec.name, spec.data, version=loaded.version)
+def _asked(
+    spec: ModelSpec,
+    lake: Lake,
+    loaded: registry.Loaded,
+    frame: pd.DataFrame | None,
+    told: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Return what the champion said about rows that never landed, the latest word on each, or that labels have told."""
+    said = lake.answers(spec.name, spec.data, version=loaded.version, known=told)
     ways = labels.key_columns(said, spec.data)
     if said.empty or not ways:
         return said.iloc[:0]

@@ -63,15 +63,32 @@ def read(
     return frame if version is None else frame[frame[VERSION] == version].reset_index(drop=True)
 
 
-def said(table: Table, names: Iterable[str | None], *, version: int | None = None) -> pd.DataFrame:
-    """Return what was said with these columns of the rows, _version, _at, and an answer's id as _prediction_id."""
+def said(
+    table: Table,
+    names: Iterable[str | None],
+    *,
+    version: int | None = None,
+    wanted: Callable[[pd.DataFrame], np.ndarray] | None = None,
+) -> pd.DataFrame:
+    """Return what was said with these columns of the rows, _version, _at, and an answer's id as _prediction_id.
+
+    `wanted` says of some rows at a time which of them are; only those are ever in memory together.
+    """
     state = table.state()
     if state is None:
         return pd.DataFrame(columns=[BATCH, VERSION, AT])
     answer = ("prediction", PREDICTION_ID, VERSION, AT)
-    wanted = [n for n in state.schema.names if n in (*names, *answer) or n.startswith("probability_")]
+    held = [n for n in state.schema.names if n in (*names, *answer) or n.startswith("probability_")]
     only = None if version is None else pads.field(VERSION) == version
-    return to_frame(state.dataset().to_table(columns=wanted, filter=only)).rename(columns={PREDICTION_ID: ID})
+    scan = state.dataset().scanner(columns=held, filter=only, batch_readahead=1, fragment_readahead=1)
+    if wanted is None:
+        return _answers(scan.to_table())
+    parts = [part.filter(pa.array(wanted(_answers(pa.Table.from_batches([part]))))) for part in scan.to_batches()]
+    return _answers(pa.Table.from_batches(parts, scan.projected_schema))
+
+
+def _answers(rows: pa.Table) -> pd.DataFrame:
+    return to_frame(rows).rename(columns={PREDICTION_ID: ID})
 
 
 def to_table(frame: pd.DataFrame) -> pa.Table:

@@ -242,9 +242,16 @@ class Lake:
         state, known = self._table(model, "predictions").state(), self.types(model)
         return [Live(state, name, known, data) for name in answers.periods(state)] if state else []
 
-    def answers(self, model: str, data: Data, *, version: int | None = None) -> pd.DataFrame:
-        """Return what was said, by rows' ids, times and the ids of answers, less the fields that were asked with."""
-        return predictions.said(self._table(model, "predictions"), [*data.ids, data.time], version=version)
+    def answers(
+        self, model: str, data: Data, *, version: int | None = None, known: pd.DataFrame | None = None
+    ) -> pd.DataFrame:
+        """Return what was said, by rows' ids, times and the ids of answers, less the fields that were asked with.
+
+        With `known` labels it is what they are about, however much else was said.
+        """
+        wanted = None if known is None else lambda rows: labels.matches(rows, known, data) >= 0
+        names = [*data.ids, data.time]
+        return predictions.said(self._table(model, "predictions"), names, version=version, wanted=wanted)
 
     def record_labels(self, model: str, said: pd.DataFrame, origin: str) -> int:
         """Keep what `labels.read` found at one place; return how many labels that changes. The later word wins."""

@@ -95,6 +95,7 @@ def test_answers_are_met_as_they_were_given_until_their_rows_land(lake):
     asked = _asked(SPEC, lake, champion, None)
     known = labels.complete(asked, lake.labels("m"), SPEC.data)
     assert (len(asked), known["y"].dropna().tolist(), known["prediction"].eq(1).all()) == (20, [2.0], True)
+    assert _asked(SPEC, lake, champion, None, lake.labels("m"))["_prediction_id"].tolist() == ["p3"]
     answer(lake, 20, 20)
     bring(lake)
     assert _asked(SPEC, lake, champion, None).empty
