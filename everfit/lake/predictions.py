@@ -33,20 +33,14 @@ def record_rows(
 
     `rows` is called again whenever somebody else was faster.
     """
-    now = datetime.now(UTC).replace(tzinfo=None)
-    ours = {VERSION: (version, INT), AT: (now, MOMENT)}
-    whole, mark = (
-        pa.schema([*schema, *((name, kind) for name, (_, kind) in ours.items())]),
-        f"{batch_digest}/v{version}",
-    )
+    ours = {VERSION: (version, INT), AT: (datetime.now(UTC).replace(tzinfo=None), MOMENT)}
+    whole = pa.schema([*schema, *((name, kind) for name, (_, kind) in ours.items())])
+    mark = f"{batch_digest}/v{version}"
 
     def decide(state: State) -> Change | None:
-        done = state.mark(mark) == 1
-        return (
-            None
-            if done
-            else Change(batch_digest, whole, lambda: (_with(each, ours) for each in rows()), marks={mark: 1})
-        )
+        if state.mark(mark) == 1:
+            return None
+        return Change(batch_digest, whole, lambda: (_with(each, ours) for each in rows()), marks={mark: 1})
 
     return table.commit(whole, decide)[1]
 
