@@ -171,16 +171,18 @@ def test_one_class_is_one_clear_error_before_there_is_a_champion(here, ended):
     assert (trained.code, "holds only one class, 'a'" in trained.err) == (2, True)
 
 
-def test_a_monitor_on_schedule_waits_for_the_first_champion_and_one_by_hand_is_told_how_to_get_it(ended, monkeypatch):
+def test_what_is_on_schedule_waits_for_the_first_champion_and_one_by_hand_is_told_how_to_get_it(ended, monkeypatch):
     from flows.monitor import monitor
+    from flows.predict import predict
 
     text = Path("deployments/models/bike.yaml").read_text().replace("bike", "young", 1)
     Path("deployments/models/young.yaml").write_text(text)
     asked = ended("monitor", "young")
     assert (asked.code, "everfit train young" in asked.err) == (2, True)
     monkeypatch.setenv("PREFECT__RUNTIME__DEPLOYMENT__ID", "monitor/young")
-    state = monitor("young", return_state=True)
-    assert (state.type.value, state.name, "everfit train young" in state.message) == ("COMPLETED", "Skipped", True)
+    for flow in (monitor, predict):
+        state = flow("young", return_state=True)
+        assert (state.type.value, state.name, "everfit train young" in state.message) == ("COMPLETED", "Skipped", True)
 
 
 def drops(column: str) -> Callable[[], None]:
