@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-import pandas as pd
+import pyarrow as pa
 
 from everfit.errors import InputError
 from everfit.settings import Settings
@@ -60,17 +60,13 @@ class Personal:
         said = f"{name}\x1f{_text(value)}".encode()
         return hmac.new(self.key, said, hashlib.sha256).hexdigest()[:DIGITS]
 
-    def frame(self, rows: pd.DataFrame) -> pd.DataFrame:
+    def table(self, rows: pa.Table) -> pa.Table:
         """Return rows as they are kept: personal columns hashed, or gone."""
-        kept = rows[self.names(map(str, rows.columns))]
-        return kept.assign(**{
-            name: pd.Series([self.kept(name, value) for value in _plain(rows[name])], rows.index, dtype=object)
-            for name in kept.columns if name in self.columns
-        })  # fmt: skip
-
-
-def _plain(values: pd.Series) -> list[Any]:
-    return [None if missing else value for value, missing in zip(values, values.isna(), strict=True)]
+        kept = rows.select(self.names(rows.column_names))
+        for name in self.columns.intersection(kept.column_names):
+            hashed = [self.kept(name, value) for value in kept[name].to_pylist()]
+            kept = kept.set_column(kept.column_names.index(name), name, pa.array(hashed, pa.string()))
+        return kept
 
 
 def _text(value: Any) -> str:

@@ -17,6 +17,7 @@ from everfit import registry
 from everfit.errors import InputError, ValidationStopped
 from everfit.lake import Batch, Lake
 from everfit.lake.columns import conform, merge
+from everfit.personal import Personal
 from everfit.reserved import BATCH, ROW
 from everfit.scoring.answers import PREDICTION, WHY, fields_of
 from everfit.scoring.crew import work_off
@@ -24,6 +25,7 @@ from everfit.scoring.job import Job
 from everfit.scoring.outputs import DeltaTable, File
 from everfit.scoring.pieces import Piece, pieces_of
 from everfit.settings import Settings
+from everfit.sources.types import STRING
 from everfit.spec import ModelSpec
 
 SHOWN = 10
@@ -56,6 +58,7 @@ class Run:
 
     def __init__(self, spec: ModelSpec, settings: Settings, loaded: registry.Loaded, batches: Sequence[Batch]) -> None:
         self._spec, self._settings, self._loaded = spec, settings, loaded
+        self._personal = Personal.of(spec, settings)
         self.batches, self.pieces, self.fields = batches, pieces_of(batches), fields_of(loaded)
         self.rows = sum(batch.rows for batch in batches)
         self.unread, self._examples = 0, list[str]()
@@ -150,13 +153,16 @@ class Run:
         return tuple(self._examples)
 
     def _keep(self, job: Job) -> None:
-        """Keep what was said in the lake, once for each batch, by what a label will find it by."""
+        """Keep what was said in the lake, once for each batch, by what a label will find it by; people as hashes."""
         lake = Lake(self._settings)
         for batch in self.batches:
             schema = pq.read_schema(batch.path)
-            found = [n for n in dict.fromkeys((*self._spec.data.ids, self._spec.data.time)) if n in schema.names]
+            known = dict.fromkeys((*self._spec.data.ids, self._spec.data.time))
+            found = self._personal.names([name for name in known if name and name in schema.names])
+            hashed = self._personal.columns
+            types = [(name, STRING if name in hashed else schema.field(name).type) for name in (*found, ROW)]
             said = [column for column in self.fields if column.name != WHY]
-            kept = pa.schema([*(schema.field(name) for name in found), *said, (ROW, schema.field(ROW).type)])
+            kept = pa.schema([*types[:-1], *said, types[-1]])
             rows = partial(self._said, batch, job, kept)
             lake.record_rows(self._spec.name, kept, rows, version=self._loaded.version, digest=batch.digest)
 
@@ -164,7 +170,7 @@ class Run:
         for piece in self.pieces:
             if piece.path != batch.path:
                 continue
-            answers, rows = pq.read_table(job.part(piece)), piece.read(kept.names)
+            answers, rows = pq.read_table(job.part(piece)), self._personal.table(piece.read(kept.names))
             both = {name: answers[name] if name in self.fields.names else rows[name] for name in kept.names}
             table = pa.table(list(both.values()), schema=kept)
             yield _batch(table.filter(pc.is_valid(table[PREDICTION])))

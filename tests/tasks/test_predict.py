@@ -24,6 +24,7 @@ from everfit import registry
 from everfit.errors import EverfitError, InputError, Unavailable, ValidationStopped
 from everfit.lake import Lake, columns
 from everfit.ledger import Ledger
+from everfit.personal import Personal
 from everfit.scoring import outputs
 from everfit.search.processes import children
 from everfit.serving.contract import BadRecords
@@ -251,3 +252,16 @@ def test_what_the_model_file_says_is_done_once_for_the_same_rows_and_champion(sh
     assert not told.done_before
     with pytest.raises(EverfitError, match="nothing says which rows are to be scored"):
         step.wanted(SPEC, "", "", DUE, False, 0)
+
+
+def test_people_are_kept_as_hashes_or_not_at_all(shop, monkeypatch):
+    monkeypatch.setenv("EVERFIT_HASH_KEY", "k" * 32)
+    data = SPEC.data.model_copy(update={"personal": ("ride",)})
+    for at, how in enumerate(("drop", "hash")):
+        spec = ModelSpec(**SPEC.model_dump() | {"data": data.model_dump(), "serve": {"personal": how}})
+        shop.rides.head(5).assign(count=20 + at).to_parquet("people.parquet")
+        run("people.parquet", f"{how}.parquet", spec)
+        kept = shop.lake.predictions("bike").groupby("_batch").get_group(_digest(shop))["ride"]
+        hashed = [Personal.of(spec, Settings()).kept("ride", ride) for ride in range(5)]
+        assert kept.tolist() == hashed if how == "hash" else kept.isna().all()
+        assert pd.read_parquet(f"{how}.parquet")["ride"].tolist() == list(range(5)), "the output is the user's"

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import get_args
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import ValidationError
@@ -161,17 +162,16 @@ def test_nothing_shows_or_keeps_a_personal_value(loaded, tmp_path, how):
         assert len(kept["amount"]) == len(kept["colour"]) == 32
 
 
-def test_a_hash_is_of_the_value_however_it_is_written_and_needs_a_key(frame, tmp_path):
+def test_a_hash_is_of_the_value_however_it_is_written_and_needs_a_key(tmp_path):
     spec = ModelSpec(
         name="bike", data=Data(source="x", target="y", personal=("id", "name")), serve={"personal": "hash"}
     )
     ids = Personal.of(spec, Settings(workspace=tmp_path, hash_key=KEY))
     assert len({ids.kept("id", value) for value in (5, 5.0, "5", np.int64(5))}) == 1
     assert len({ids.kept("id", "5"), ids.kept("name", "5"), Personal(ids.columns, b"z" * 32).kept("id", "5")}) == 3
-    labels = ids.frame(frame.head(2).assign(id=[5, 6]))
-    assert labels["id"].tolist() == [ids.kept("id", 5), ids.kept("id", 6)]
-    assert labels["cost"].equals(frame["cost"].head(2))
-    assert "id" not in Personal(ids.columns).frame(frame.assign(id=1))
+    rows = pa.table({"id": [5, None], "cost": [0.1, 0.2]})
+    assert ids.table(rows).to_pydict() == {"id": [ids.kept("id", 5), None], "cost": [0.1, 0.2]}
+    assert Personal(ids.columns).table(rows).column_names == ["cost"]
     with pytest.raises(InputError, match="EVERFIT_HASH_KEY is not set"):
         Personal.of(spec, Settings(workspace=tmp_path))
     with pytest.raises(ValidationError, match=r"serve\.personal: hash"):
