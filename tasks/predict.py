@@ -93,7 +93,7 @@ def predict(spec: ModelSpec, wanted: Wanted) -> Scored:
     ValidationStopped when the columns changed in a way that the model file blocks, or too many rows cannot be read.
     """
     settings = Settings()
-    output, ledger = _free(settings, wanted), Ledger.of(settings)
+    output, ledger = _free(spec, settings, wanted), Ledger.of(settings)
     champion = load_champion(spec, settings, registry.require_champion(ledger, spec.name))
     with staged(spec, wanted.source) as batches:
         subject = "" if wanted.again else _subject(wanted.output, champion.version, batches)
@@ -137,16 +137,17 @@ def _told(scored: Scored) -> Scored:
     return scored
 
 
-def _free(settings: Settings, wanted: Wanted) -> scoring.File | scoring.DeltaTable:
+def _free(spec: ModelSpec, settings: Settings, wanted: Wanted) -> scoring.File | scoring.DeltaTable:
     """Open the output; raise InputError when it is part of the input, is there already, or cannot be written."""
     output = scoring.open_output(wanted.output, settings.workspace, wanted.due)
-    source, path = wanted.source, output.path
-    if path and isinstance(source, str) and covers(source, settings.workspace, path):
-        raise InputError(
-            f"The output {output.shown} lies in the input {source}.",
-            why="The next run would take predictions for rows to score.",
-            do="Name an output elsewhere.",
-        )
+    read = {"data.source": (spec.data.source, "to learn from"), "the input": (wanted.source, "to score")}
+    for what, (source, use) in read.items():
+        if isinstance(source, str) and covers(source, settings.workspace, output.address):
+            raise InputError(
+                f"The output {output.shown} lies in {what} {source}.",
+                why=f"The next run would take predictions for rows {use}.",
+                do="Name an output elsewhere.",
+            )
     output.prove()
     if not wanted.overwrite and output.is_there():
         raise InputError(f"{output.shown} is there already.", do="Name another output, or say --overwrite.")

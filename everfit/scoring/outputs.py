@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from everfit.errors import InputError
 from everfit.files import replacing, writing
 from everfit.lake import export
-from everfit.sources.files import URI
+from everfit.sources.files import URI, address_of
 
 WRITERS: dict[str, Callable[[Any, pa.Schema], Any]] = {
     ".parquet": lambda out, schema: pq.ParquetWriter(out, schema, compression="zstd", compression_level=1),
@@ -86,16 +86,18 @@ def open_output(said: str, base: Path, due: datetime) -> File | DeltaTable:
     {date} and {time} are when the run was `due`, in UTC. Raise InputError for what is neither.
     """
     named = said.replace("{date}", f"{due:%Y-%m-%d}").replace("{time}", f"{due:%H%M}")
-    suffix = Path(named).suffix
-    if URI.match(named) and suffix not in WRITERS:
+    address, suffix = address_of(named, base), Path(named).suffix
+    remote = bool(URI.match(address))
+    if remote and suffix not in WRITERS:
         return DeltaTable(named, named)
-    if not named or URI.match(named) or (suffix and suffix not in WRITERS):
+    if not named or remote or (suffix and suffix not in WRITERS):
         raise InputError(
             f"Predictions cannot be written to '{said}'.",
             do="Name a .parquet or a .csv file, or the folder or URI of a Delta table.",
         )
-    path = (base / Path(named).expanduser()).absolute()
-    return File(path, named) if suffix else DeltaTable(str(path), named)
+    path, home = Path(address), base.resolve()
+    shown = path.relative_to(home).as_posix() if path.is_relative_to(home) else address
+    return File(path, shown) if suffix else DeltaTable(address, shown)
 
 
 def _prove(path: Path, half: Path) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import fsspec
 import pyarrow as pa
@@ -18,6 +19,7 @@ import pyarrow.fs as pafs
 from fsspec.utils import glob_translate
 
 from everfit.errors import EverfitError, NoFiles, SourceError, Unavailable, did_you_mean, first_line
+from everfit.references import resolve
 
 URI = re.compile(r"^[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 WILD = re.compile(r"[*?\[]")
@@ -118,13 +120,24 @@ def find_table(where: str, base: Path) -> Place | None:
     return Place(system, path, _shown(where, path, base)) if log.type == pafs.FileType.Directory else None
 
 
-def covers(where: str, base: Path, path: Path) -> bool:
-    """Whether a path, folder or glob of this machine would read what lies at a path, now or once it is there."""
-    if URI.match(where):
+def covers(where: str, base: Path, address: str) -> bool:
+    """Whether a path, folder, glob or URI would read the file or table of an address, now or once it is there."""
+    try:
+        given, address = address_of(resolve(where) if "://" in where else where, base), address_of(address, base)
+    except SourceError:  # what it refers to is not known here, so nothing is read from it here
         return False
-    given = (base / Path(where).expanduser()).absolute()
-    matched = WILD.search(where) and re.fullmatch(glob_translate(given.as_posix()), path.as_posix())
-    return bool(matched) or path.is_relative_to(given)
+    file = address if PurePath(address).suffix else f"{address}/part.parquet"
+    if WILD.search(given):
+        return bool(re.fullmatch(glob_translate(given), file)) and not _hidden(file.removeprefix(_split(given)[0]))
+    return given in (address, file) or (file.startswith(f"{given}/") and not _hidden(file.removeprefix(given)))
+
+
+def address_of(where: str, base: Path) -> str:
+    """Return the one name of a place, however it is written: its path without links and dots, or its URI."""
+    scheme, _, rest = where.rpartition("://")
+    if scheme and scheme.lower() != "file":
+        return _without_secrets(where).rstrip("/")
+    return Path(os.path.realpath(base / Path(unquote(rest) if scheme else where).expanduser())).as_posix()
 
 
 def _system(where: str, base: Path) -> tuple[Any, str]:

@@ -212,6 +212,12 @@ def test_a_full_disk_ends_a_run_that_kept_nothing_and_other_rows_begin_anew(shop
     [
         ("rides.parquet", "taken.csv", "taken.csv is there already"),
         ("rides.parquet", "rides.parquet", "lies in the input rides.parquet"),
+        ("rides.parquet", "folder/../rides.parquet", "lies in the input"),
+        ("link/rides.parquet", "rides.parquet", "lies in the input"),
+        ("file://{here}/rides.parquet", "rides.parquet", "lies in the input"),
+        ("rides.parquet", "file://{here}/rides.parquet", "lies in the input"),
+        ("s3://bucket/table", "s3://bucket/table/", "lies in the input"),
+        ("rides.parquet", "x/new.parquet", "lies in data.source x"),
         ("*.parquet", "new.parquet", "lies in the input"),
         (".", "new.parquet", "lies in the input"),
         ("rides.parquet", "folder", "is no Delta table"),
@@ -223,10 +229,13 @@ def test_a_full_disk_ends_a_run_that_kept_nothing_and_other_rows_begin_anew(shop
 )
 def test_what_cannot_be_done_is_said_before_anything_is_written(shop, source, output, said):
     Path("folder").mkdir(exist_ok=True)
+    if not Path("link").exists():
+        Path("link").symlink_to(".")
     for name, text in {"taken.csv": "x\n1", "empty.csv": "x\n", "cut.parquet": "PAR1", "folder/x": ""}.items():
         Path(name).write_text(text)
+    here = Path.cwd()
     with pytest.raises(InputError, match=said):
-        run(source, output)
+        run(source.replace("{here}", str(here)), output.replace("{here}", str(here)), overwrite="in" in said)
     assert not Path("new.parquet").exists()
     assert Path("taken.csv").read_text() == "x\n1"
 
