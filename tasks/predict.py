@@ -1,8 +1,9 @@
 """Score rows with the champion, and keep what was said."""
 
 import hashlib
+import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from time import monotonic
@@ -10,7 +11,7 @@ from typing import Any
 
 from everfit import registry, scoring
 from everfit.errors import InputError, ValidationStopped
-from everfit.lake import Batch, digest_of
+from everfit.lake import Batch
 from everfit.ledger import Ledger
 from everfit.schema import Change, Schema, judge_changes
 from everfit.scoring import job as jobs
@@ -96,11 +97,11 @@ def predict(spec: ModelSpec, wanted: Wanted) -> Scored:
     output, ledger = _free(spec, settings, wanted), Ledger.of(settings)
     champion = load_champion(spec, settings, registry.require_champion(ledger, spec.name))
     with staged(spec, wanted.source) as batches:
-        subject = "" if wanted.again else _subject(wanted.output, champion.version, batches)
-        if subject and output.is_there() and ledger.entries(spec.name, kinds=["predicted"], subject=subject):
+        same = jobs.identity(champion.version, batches)
+        if not wanted.again and _is_done(settings, ledger, spec, output, same):
             rows = sum(batch.rows for batch in batches)
             return _told(Scored(spec.name, champion.version, rows, output.shown, (), done_before=True))
-        scored = _score(spec, settings, wanted, champion, batches, output, subject)
+        scored = _score(spec, settings, wanted, champion, batches, output, same)
     if (now := ledger.champion(spec.name)) != scored.version:
         told = f"v{scored.version} was champion when this began, and answered all rows; v{now} is by now"
         say(told, level=logging.WARNING)
@@ -114,19 +115,17 @@ def _score(
     champion: registry.Loaded,
     batches: Sequence[Batch],
     output: scoring.File | scoring.DeltaTable,
-    subject: str,
+    same: Mapping[str, Any],
 ) -> Scored:
     warnings = [text for batch in batches for text in _check_columns(spec, champion, batch)]
-    run, same = scoring.Run(spec, settings, champion, batches), jobs.identity(champion.version, batches)
+    run = scoring.Run(spec, settings, champion, batches)
     tell = _Teller(spec.name)
     with jobs.opened(settings, spec.name, output.address, same) as job:
-
-        def note() -> None:
-            facts = {"rows": run.rows, "version": champion.version, "output": output.shown, "unread": run.unread}
-            Ledger.of(settings).once("predicted", spec.name, subject or job.id, actor=settings.actor, facts=facts)
-
-        _resume(run, job)
-        run.write(output, job, workers=wanted.workers, tell=tell, then=note)
+        todo = _resume(run, job)
+        run.write(output, job, todo, workers=wanted.workers, tell=tell)
+        facts = {"rows": run.rows, "version": champion.version, "output": output.shown, "about": _about(output, same)}
+        facts |= {"unread": run.unread} if run.unread else {}
+        Ledger.of(settings).once("predicted", spec.name, job.id, actor=settings.actor, facts=facts)
         job.forget()
     tell.end()
     return Scored(spec.name, champion.version, run.rows, output.shown, (*warnings, *_unread(run)), run.unread)
@@ -154,18 +153,35 @@ def _free(spec: ModelSpec, settings: Settings, wanted: Wanted) -> scoring.File |
     return output
 
 
-def _subject(output: str, version: int, batches: Sequence[Batch]) -> str:
-    """Name what a run is about: these rows, this version, this place whatever the date in its name."""
-    rows = digest_of({batch.digest: batch.rows for batch in batches})
-    return hashlib.blake2b(f"{rows}/v{version}/{output}".encode(), digest_size=16).hexdigest()
+def _is_done(
+    settings: Settings,
+    ledger: Ledger,
+    spec: ModelSpec,
+    output: scoring.File | scoring.DeltaTable,
+    same: Mapping[str, Any],
+) -> bool:
+    """Whether the last run that wrote to the output wrote this, and none has begun to write to it since."""
+    if not output.is_there() or jobs.unfinished(settings, spec.name, output.address):
+        return False
+    said = [entry.facts for entry in ledger.entries(spec.name, kinds=["predicted"])]
+    about = [facts.get("about") for facts in said if facts.get("output") == output.shown]
+    return about[-1:] == [_about(output, same)]
 
 
-def _resume(run: scoring.Run, job: scoring.Job) -> None:
-    """Say what an earlier run has left."""
+def _about(output: scoring.File | scoring.DeltaTable, same: Mapping[str, Any]) -> str:
+    """Name these rows, this version and this place."""
+    said = json.dumps([output.address, same["champion"], same["input"]])
+    return hashlib.blake2b(said.encode(), digest_size=16).hexdigest()
+
+
+def _resume(run: scoring.Run, job: scoring.Job) -> list[scoring.Piece]:
+    """Say what an earlier run has left; return what is to be done."""
+    todo = job.todo(run.pieces)
     if job.begun_anew:
         say(f"an earlier run of this was ended, and cannot be gone on with: {job.begun_anew}")
-    elif done := sum(job.has(piece) for piece in run.pieces):
+    elif done := len(run.pieces) - len(todo):
         say(f"goes on where an earlier run was ended: {done} of {len(run.pieces)} parts are done")
+    return todo
 
 
 def _unread(run: scoring.Run) -> list[str]:

@@ -8,7 +8,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -23,13 +23,15 @@ from everfit.locks import locked
 from everfit.scoring.pieces import Piece
 from everfit.settings import Settings
 
+NOTE = "job.json"
 ABANDONED = 7 * 86_400.0  # seconds after which nobody will go on with what a killed run has left
 
 
 class Job:
-    """The parts that are done. `begun_anew` says why those of an earlier run were thrown away; empty if they were not.
+    """The parts that are done, in a folder that is named by all that they depend on.
 
-    `id` names the job in all runs that it takes.
+    `begun_anew` says why those of an earlier run were thrown away; empty if they were not. `id` names the job in all
+    runs that it takes.
     """
 
     def __init__(self, folder: Path, id_: str, begun_anew: str) -> None:
@@ -39,8 +41,11 @@ class Job:
         """Return where the answers to a piece are, or will be."""
         return self.folder / piece.name
 
-    def has(self, piece: Piece) -> bool:
-        """Whether a piece is done; a file that a machine has lost the end of as it went down is not."""
+    def todo(self, pieces: Sequence[Piece]) -> list[Piece]:
+        """Return the pieces that are not done; a file that a machine has lost the end of as it went down is not."""
+        return [piece for piece in pieces if not self._has(piece)]
+
+    def _has(self, piece: Piece) -> bool:
         try:
             return int(pq.read_metadata(self.part(piece)).num_rows) == piece.rows
         except (OSError, pa.ArrowInvalid):
@@ -60,40 +65,65 @@ def identity(model_version: int, batches: Sequence[Batch]) -> dict[str, Any]:
     }
 
 
+def unfinished(settings: Settings, model: str, address: str) -> bool:
+    """Whether a run began to write to an address and did not come to its end."""
+    return bool(_folders(settings.folder("scoring", model), _name(address)))
+
+
 @contextmanager
 def opened(settings: Settings, model: str, address: str, same: Mapping[str, Any]) -> Iterator[Job]:
     """Be the one who writes to an address; raise InputError when somebody else does.
 
     `same` is the `identity` that earlier parts must have.
     """
-    home = settings.folder("scoring", model)
-    folder = home / hashlib.blake2b(address.encode(), digest_size=8).hexdigest()
-    with locked(folder.with_suffix(".lock"), wait=False) as mine:
+    home, name = settings.folder("scoring", model), _name(address)
+    with ExitStack() as held:
+        with locked(home / ".lock"):  # nobody takes a lock while another one removes it
+            _sweep(home)
+            mine = held.enter_context(locked(home / f"{name}.lock", wait=False))
         if not mine:
             raise InputError(f"Another run writes to {address}.", do="Wait for it, or name another output.")
-        _sweep(home)
-        yield _resumed(folder, dict(same))
+        yield _resumed(home, name, dict(same))
 
 
-def _resumed(folder: Path, same: dict[str, Any]) -> Job:
-    note, before = folder / "job.json", dict[str, Any]()
-    if note.is_file():
-        before = json.loads(note.read_text(encoding="utf-8"))
-        changed = [f"the {name} is another one" for name in same if before[name] != same[name]]
-        if not changed:
-            return Job(folder, before["id"], "")
-        shutil.rmtree(folder)
-        before = {"why": ", ".join(changed)}
-    id_ = uuid.uuid4().hex
-    with replacing(note) as half:
-        half.write_text(json.dumps(same | {"id": id_}), encoding="utf-8")
-    return Job(folder, id_, before.get("why", ""))
+def _resumed(home: Path, name: str, same: dict[str, Any]) -> Job:
+    folder, why = home / f"{name}.{_name(json.dumps(same, sort_keys=True))}", ""
+    for other in _folders(home, name):
+        if other != folder:
+            before = _noted(other)
+            changed = [f"the {key} is another one" for key in same if before.get(key) != same[key]]
+            why = ", ".join(changed) if before else "nothing says what it was about"
+            shutil.rmtree(other)
+    if not (id_ := _noted(folder).get("id", "")):
+        id_ = uuid.uuid4().hex
+        with replacing(folder / NOTE) as half:
+            half.write_text(json.dumps(same | {"id": id_}), encoding="utf-8")
+    return Job(folder, id_, why)
+
+
+def _noted(folder: Path) -> dict[str, Any]:
+    """Read back what a job is about; nothing where a machine that went down has lost it."""
+    try:
+        return dict(json.loads((folder / NOTE).read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError):
+        return {}
 
 
 def _sweep(home: Path) -> None:
-    """Remove what runs have left that nobody went on with; whoever is at work has its lock."""
-    for note in home.glob("*/job.json"):
-        if note.stat().st_mtime < time.time() - ABANDONED:
-            with locked(note.parent.with_suffix(".lock"), wait=False) as free:
-                if free:
-                    shutil.rmtree(note.parent)
+    """Remove what runs have left that nobody went on with, and their locks; whoever is at work has its lock."""
+    for lock in home.glob("[!.]*.lock"):
+        with locked(lock, wait=False) as free:
+            if free:
+                for folder in _folders(home, lock.stem):
+                    if folder.stat().st_mtime < time.time() - ABANDONED:
+                        shutil.rmtree(folder)
+                if not _folders(home, lock.stem):
+                    lock.unlink()
+
+
+def _folders(home: Path, name: str) -> list[Path]:
+    return [path for path in home.glob(f"{name}*") if path.is_dir()]
+
+
+def _name(said: str) -> str:
+    return hashlib.blake2b(said.encode(), digest_size=8).hexdigest()

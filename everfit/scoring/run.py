@@ -79,24 +79,18 @@ class Run:
         self,
         output: File | DeltaTable,
         job: Job,
+        todo: Sequence[Piece],
         *,
         workers: int,
         tell: Callable[[Progress], None],
-        then: Callable[[], None],
     ) -> None:
-        """Score what the job has not got, write all of it, keep it, and do what comes `then`; the output appears last.
+        """Score what is `todo` of the job, write all of it, and keep it; the output appears last.
 
-        So an output that is there needs nothing more, and whoever is ended before does the same again without harm.
-        Raise ValidationStopped once too many rows cannot be read. `workers` 0 is as many as there are cores and work
-        for.
+        Whoever is ended before does the same again without harm. Raise ValidationStopped once too many rows cannot be
+        read. `workers` 0 is as many as there are cores and work for.
         """
-
-        def settle() -> None:
-            self._keep(job)
-            then()
-
-        with closing(self._made(job, workers, tell)) as made:  # processes end with whatever ends the writing
-            output.write(self._beside(made), then=settle)
+        with closing(self._made(job, todo, workers, tell)) as made:  # processes end with whatever ends the writing
+            output.write(self._beside(made), then=partial(self._keep, job))
 
     def _beside(self, made: Iterable[tuple[Piece, pa.Table]]) -> pa.RecordBatchReader:
         """Stream all rows with their answers, as these are made."""
@@ -110,10 +104,10 @@ class Run:
         return pa.RecordBatchReader.from_batches(whole, rows())
 
     def _made(
-        self, job: Job, workers: int, tell: Callable[[Progress], None]
+        self, job: Job, missing: Sequence[Piece], workers: int, tell: Callable[[Progress], None]
     ) -> Generator[tuple[Piece, pa.Table], None, None]:
-        """Yield the answers to each piece, in the order of the rows; those that are not there yet are made."""
-        todo = {piece: job.part(piece) for piece in self.pieces if not job.has(piece)}
+        """Yield the answers to each piece, in the order of the rows; those that are missing are made."""
+        todo = {piece: job.part(piece) for piece in missing}
         resumed, began, done = self.rows - sum(piece.rows for piece in todo), monotonic(), 0
         self.unread, self._examples = 0, []
         workers = min(workers or self._worthwhile(len(todo)), len(todo))

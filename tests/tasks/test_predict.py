@@ -263,6 +263,27 @@ def test_what_the_model_file_says_is_done_once_for_the_same_rows_and_champion(sh
         step.wanted(SPEC, "", "", DUE, False, 0)
 
 
+def test_what_was_done_before_is_what_the_output_holds(shop, monkeypatch):
+    spec = ModelSpec(**SPEC.model_dump() | {"predict": {"input": "now.parquet", "output": "now.said.parquet"}})
+
+    def go(count):
+        shop.rides.assign(count=count).to_parquet("now.parquet")
+        told = step.predict.fn(spec, step.wanted(spec, "", "", DUE, False, 0))
+        return told.done_before, pd.read_parquet(told.output)["count"].iloc[0]
+
+    def full(half, there, replace=Path.replace):
+        if there.name == "now.said.parquet":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return replace(half, there)
+
+    assert [go(count) for count in (3, 9, 3, 3)] == [(False, 3), (False, 9), (False, 3), (True, 3)]
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", full)
+        with pytest.raises(Unavailable, match="No space left"):
+            go(8)
+    assert [go(count) for count in (8, 8)] == [(False, 8), (True, 8)]
+
+
 def test_people_are_kept_as_hashes_or_not_at_all(shop, monkeypatch):
     monkeypatch.setenv("EVERFIT_HASH_KEY", "k" * 32)
     data = SPEC.data.model_copy(update={"personal": ("ride",)})
