@@ -64,7 +64,7 @@ def _ended(spec: ModelSpec, result: dict[str, Any], looked_at: str) -> Any:
             f"{spec.name}: {result['verdict']}.",
             details=result["reasons"],
             why=f"The batch was refused and is in quarantine, whole. Report: {result['report']}",
-            do="Repair the feed and send the batch again; nothing was learnt from it.",
+            do="Repair the feed and send the batch again, or repair what asks the service; nothing was learnt from it.",
             result=result,
         )
     told = "; ".join((*result["reasons"], *result["next_steps"]))

@@ -80,10 +80,10 @@ class Progress:
         self._sent = monotonic()
         self._last = self._beside.submit(copy_context().run, self._send, min(max(share, 0.0), 1.0), text)
 
-    def end(self, text: str) -> None:
-        """Fill the bar, once everything before has been sent."""
+    def end(self, text: str, share: float = 1.0) -> None:
+        """Say the last word, once everything before has been sent; the bar is full unless the work ended early."""
         self._beside.shutdown()
-        self._send(1.0, text)
+        self._send(share, text)
 
     def _send(self, share: float, text: str) -> None:
         if self.id is not None:

@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from time import monotonic
@@ -119,15 +120,13 @@ def _score(
 ) -> Scored:
     warnings = [text for batch in batches for text in _check_columns(spec, champion, batch)]
     run = scoring.Run(spec, settings, champion, batches)
-    tell = _Teller(spec.name)
-    with jobs.opened(settings, spec.name, output.address, same) as job:
+    with jobs.opened(settings, spec.name, output.address, same) as job, closing(_Teller(spec.name)) as tell:
         todo = _resume(run, job)
         run.write(output, job, todo, workers=wanted.workers, tell=tell)
         facts = {"rows": run.rows, "version": champion.version, "output": output.shown, "about": _about(output, same)}
         facts |= {"unread": run.unread} if run.unread else {}
         Ledger.of(settings).once("predicted", spec.name, job.id, actor=settings.actor, facts=facts)
         job.forget()
-    tell.end()
     return Scored(spec.name, champion.version, run.rows, output.shown, (*warnings, *_unread(run)), run.unread)
 
 
@@ -197,18 +196,19 @@ class _Teller:
     """Say how far the run is: all the time to the terminal and the progress bar, now and then in the log."""
 
     def __init__(self, model: str) -> None:
-        self._bar, self._spoken, self._last = Progress(model, "predict-progress"), monotonic(), ""
+        self._bar, self._spoken = Progress(model, "predict-progress"), monotonic()
+        self._last, self._share = "", 0.0
 
     def __call__(self, seen: scoring.Progress) -> None:
-        self._last = str(seen)
+        self._last, self._share = str(seen), seen.done / seen.rows
         now = monotonic() - self._spoken > PAUSE
         say(self._last, passing=not now)
-        self._bar.update(seen.done / seen.rows, self._last)
+        self._bar.update(self._share, self._last)
         self._spoken = monotonic() if now else self._spoken
 
-    def end(self) -> None:
-        """Fill the bar."""
-        self._bar.end(self._last)
+    def close(self) -> None:
+        """Say where the run ended."""
+        self._bar.end(self._last, self._share)
 
 
 def _check_columns(spec: ModelSpec, champion: registry.Loaded, batch: Batch) -> tuple[str, ...]:

@@ -84,7 +84,10 @@ SAYINGS: dict[str, tuple[str, ...]] = {
     "shadow_started": ("v{version} answers in the background, beside v{beside}",),
     "shadow_compared": ("v{version} compared with v{beside} on {answers} answers",),
     "shadow_stopped": ("v{version} does not answer in the background any more",),
-    "predicted": ("{rows} rows predicted by v{version}",),
+    "predicted": (
+        "{rows} rows predicted by v{version}, in {output}, but {unread} that cannot be read",
+        "{rows} rows predicted by v{version}, in {output}",
+    ),
 }
 
 

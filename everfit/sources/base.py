@@ -198,6 +198,4 @@ def check_names(names: Sequence[str], origin: str) -> list[str]:
 
 def no_rows(origin: str) -> SourceError:
     """Say that a source has columns and nothing in them."""
-    return SourceError(
-        f"{origin} holds no rows.", why="There is nothing to learn from or to judge.", do="Look at what wrote it."
-    )
+    return SourceError(f"{origin} holds no rows.", do="Look at what wrote it.")

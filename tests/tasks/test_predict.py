@@ -138,6 +138,8 @@ def test_a_row_that_the_service_refuses_has_its_reason_instead_of_a_prediction_u
     with caplog.at_level("INFO"):
         assert run("broken.csv", "answered.csv", patient).unread == 2
     assert "goes on where an earlier run was ended: 1 of 1 parts are done" in caplog.text
+    line = "180 rows predicted by v1, in answered.csv, but 2 that cannot be read"
+    assert shop.ledger.entries("bike", kinds=["predicted"])[-1].summary == line
     said = pd.read_csv("answered.csv")
     good = said["unanswered"].isna()
     assert said.index[~good].tolist() == said.index[said["prediction"].isna()].tolist() == [3, 160]
