@@ -129,7 +129,8 @@ def covers(where: str, base: Path, address: str) -> bool:
     file = address if PurePath(address).suffix else f"{address}/part.parquet"
     if WILD.search(given):
         return bool(re.fullmatch(glob_translate(given), file)) and not _hidden(file.removeprefix(_split(given)[0]))
-    return given in (address, file) or (file.startswith(f"{given}/") and not _hidden(file.removeprefix(given)))
+    inside = file.startswith(f"{given}/") and not Path(given).is_file()
+    return given == address or (inside and not _hidden(file.removeprefix(given)))
 
 
 def address_of(where: str, base: Path) -> str:

@@ -224,6 +224,7 @@ def test_a_full_disk_ends_a_run_that_kept_nothing_and_other_rows_begin_anew(shop
         (".", "new.parquet", "lies in the input"),
         ("rides.parquet", "folder", "is no Delta table"),
         ("rides.parquet", "taken.csv/new.parquet", "cannot be written"),
+        ("rides.parquet", "rides.parquet/new.parquet", "cannot be written"),
         ("rides.parquet", "s3://bucket/new.parquet", "Name a .parquet or a .csv file"),
         ("empty.csv", "new.parquet", "holds no rows"),
         ("cut.parquet", "new.parquet", "is not a whole Parquet file"),
