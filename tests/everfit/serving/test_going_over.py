@@ -201,14 +201,16 @@ def test_two_versions_are_compared_by_answers_and_once_labels_are_known_by_loss(
     loaded = SimpleNamespace(task="regression", version=2)
     said = given.assign(prediction=truth + random.normal(size=rows) * 0.1)
     lake.record_predictions("bike", said, version=1, batch_digest="a")
-    worse = given.assign(order=given["order"] + rows, prediction=truth + 0.5)
+    ids = [f"q{at}" for at in range(rows)]
+    worse = given.assign(prediction_id=ids, order=given["order"] + rows, prediction=truth + 0.5)
     lake.record_predictions("bike", worse, version=2, batch_digest="b")
     lake.record_shadow("bike", said[["prediction_id"]].assign(prediction=truth + 0.5), version=2, batch_digest="c")
     stage = Stage(version=2, beside=1, share=0.5, since=NOW, began=NOW, first=1, number=1)
     assert comparing.canary_losses(lake, spec, loaded, stage) is None
     unlabelled = comparing.shadow_beside(lake, spec, loaded, 1, NOW)
     assert (unlabelled.answers, unlabelled.labels, unlabelled.apart) == (rows, 0, pytest.approx(0.5, abs=0.05))
-    labels = pd.DataFrame({"_key": [str(at) for at in range(2 * rows)], "cost": [*truth, *truth]})
+    keys = [*map(str, range(rows)), *ids]  # of rows, and of answers
+    labels = pd.DataFrame({"_key": keys, "cost": [*truth, *truth]})
     lake.record_labels("bike", labels, "labels.parquet")
     losses = comparing.canary_losses(lake, spec, loaded, stage)
     assert (losses.after, losses.labels) == (pytest.approx(0.5), rows)
