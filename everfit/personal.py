@@ -24,8 +24,8 @@ class Personal:
     """The personal columns of a model. With a `key` their values are kept as hashes, without one not at all.
 
     A hash is a keyed one (HMAC-SHA-256), of a value and its column's name: without the key nobody finds a value by
-    trying, and equal values of two columns have different hashes. The same value has the same hash however it is
-    written, as 5, 5.0 or "5", so that labels find their rows by hashed ids.
+    trying, and equal values of two columns have different hashes. A number has one hash, as 5, 5.0 or "5". Hashes
+    say which answers are about the same person; labels find answers by `prediction_id`, and by no hash.
     """
 
     columns: frozenset[str] = frozenset()
@@ -43,7 +43,7 @@ class Personal:
                 f"{spec.name}: serve.personal says hash, and EVERFIT_HASH_KEY is {'too short' if key else 'not set'}.",
                 why="Whoever can guess the key finds out whom a hash stands for.",
                 do=f"Set it to {SHORTEST} random characters or more, such as from `openssl rand -hex 32`, and keep it: "
-                "labels find hashed ids only under the same key.",
+                "another key gives other hashes.",
             )
         return cls(columns, key.encode())
 

@@ -104,11 +104,6 @@ class ModelSpec(Part):
             raise ValueError("data.label_delay is a time after the row, which needs data.time")
         if self.serve.abstain.confidence is not None and data.task == "regression":
             raise ValueError("serve.abstain.confidence is about the likeliest class, and data.task says regression")
-        if data.labels and self.serve.personal == "drop" and (lost := sorted({*data.ids} & {*data.personal})):
-            raise ValueError(
-                f"data.labels finds predictions by '{lost[0]}', which is personal and would be dropped; "
-                "say serve.personal: hash"
-            )
         if self.rollout.canary and self.rollout.canary.by == data.target:
             raise ValueError(f"rollout.canary.by is '{data.target}', the target, which no request has")
         if data.target in {data.time, data.group, data.weight, *data.ids, *data.drop}:

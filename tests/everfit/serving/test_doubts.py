@@ -174,8 +174,8 @@ def test_a_hash_is_of_the_value_however_it_is_written_and_needs_a_key(tmp_path):
     assert Personal(ids.columns).table(rows).column_names == ["cost"]
     with pytest.raises(InputError, match="EVERFIT_HASH_KEY is not set"):
         Personal.of(spec, Settings(workspace=tmp_path))
-    with pytest.raises(ValidationError, match=r"serve\.personal: hash"):
-        ModelSpec(name="a", data=Data(source="x", target="y", ids=("id",), labels="l", personal=("id",)))
+    told = ModelSpec(name="a", data=Data(source="x", target="y", ids=("id",), labels="l", personal=("id",)))
+    assert told.serve.personal == "drop", "labels find what files bring by ids, and answers by theirs, hashed or not"
 
 
 def test_metrics_tell_what_the_monitor_found_and_how_late_the_log_is(loaded, tmp_path):
