@@ -85,8 +85,8 @@ def _of_use(spec: ModelSpec, frame: pd.DataFrame) -> pd.DataFrame:
     """Leave out what a service was asked if it came in otherwise too, or lacks weight, group or what is personal."""
     if ID not in frame:
         return frame
-    data = spec.data
-    needed = [name for name in (data.weight, data.group, *data.personal) if name in frame and name not in data.ids]
+    data, beside = spec.data, {*spec.data.ids, *spec.data.drop}  # which no model reads
+    needed = [name for name in (data.weight, data.group, *data.personal) if name in frame and name not in beside]
     whole = frame[ID].isna() | frame[needed].notna().all(axis="columns")
     return frame[whole & labels.first_words(frame, spec.data)].drop(columns=ID)
 

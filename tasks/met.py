@@ -35,6 +35,10 @@ class Met:
             return self
         return replace(self, landed=self.landed[evaluation.is_beyond(self.landed.drop(columns=NEW), corrected)])
 
+    def judged(self) -> "Met":
+        """Return the same with nothing that is new: its labels were judged when they came."""
+        return Met(self.landed.assign(**{NEW: False}), self.asked)
+
     def with_batch(self, loaded: registry.Loaded, frame: pd.DataFrame) -> "Met":
         """Return the same with the rows of a batch that the champion has not learnt from, the newest."""
         new = unseen(frame, loaded).assign(**{NEW: True})
@@ -53,7 +57,7 @@ def meet(
         labels_digest=made.get("labels_digest", ""),
     )
     rows, had = lake.since(learnt, target=spec.data.target, but=but), lake.labels(learnt)
-    rows = rows[labels.first_words(rows, spec.data)]
+    rows = _whole(rows[labels.first_words(rows, spec.data)], unknown_of(spec, loaded))
     gone = lake.replaced(learnt)
     gone = gone[_has_label(spec, labels.complete(gone, had, spec.data))]  # the others taught it nothing
     if len(rows) and len(gone):
@@ -70,6 +74,15 @@ def meet(
     return Met(unseen(in_time(spec, landed, form), loaded) if len(landed) else landed, asked)
 
 
+def unknown_of(spec: ModelSpec, loaded: registry.Loaded) -> set[str]:
+    """Return the inputs about people: of what a service was asked nobody knows them, and its answers stand for it."""
+    return set(loaded.card["inputs"]).intersection(spec.data.personal)
+
+
+def _whole(rows: pd.DataFrame, unknown: set[str]) -> pd.DataFrame:
+    return rows[rows[ID].isna()] if unknown and ID in rows else rows
+
+
 def _asked(
     spec: ModelSpec,
     lake: Lake,
@@ -77,15 +90,21 @@ def _asked(
     frame: pd.DataFrame | None,
     told: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
-    """Return what the champion said about rows that never landed, the latest word on each, or that labels have told."""
+    """Return what the champion said about rows that never landed and were not refused, the latest word on each.
+
+    With `told`, only of those that labels have told.
+    """
     said = lake.answers(spec.name, spec.data, version=loaded.version, known=told)
     ways = labels.key_columns(said, spec.data)
     if said.empty or not ways:
         return said.iloc[:0]
+    if ID in said:
+        said = said[~said[ID].isin(lake.quarantined(spec.name))]
     said = said.sort_values(AT, kind="stable")
     keyed, stays = np.zeros(len(said), dtype=bool), np.ones(len(said), dtype=bool)
     for names in ways[-2:] if ID in said else ways[-1:]:  # as exactly as they are named, and as they were answered
-        key, known = keys_of(said, names), [lake.known_rows(spec.name, names)] + ([] if frame is None else [frame])
+        here = _whole(lake.known_rows(spec.name, {*names, ID}), unknown_of(spec, loaded))
+        key, known = keys_of(said, names), [here] + ([] if frame is None else [frame])
         landed = [keys_of(rows, names) for rows in known if all(name in rows for name in names)]
         keyed |= key.notna().to_numpy()
         again = key.duplicated(keep="last") | key.isin(pd.concat(landed) if landed else [])

@@ -1,5 +1,6 @@
 """Look at what is new with the champion's eyes: is it broken, has it moved, is it predicted worse than before?"""
 
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,7 +31,7 @@ from tasks.champion import Champion
 from tasks.evidence import evidence
 from tasks.labels import Arrived
 from tasks.measure import measure
-from tasks.met import Met, count_labelled, labelled, losses, meet, times
+from tasks.met import Met, count_labelled, labelled, losses, meet, times, unknown_of
 from tasks.silence import arrivals
 from tasks.steps import say, step
 from tasks.validate import Checked
@@ -59,17 +60,18 @@ def watch(spec: ModelSpec, champion: Champion, checked: Checked) -> Seen:
     new = _new(batch, rows[~rows[ROW].isin(list(checked.broken))], former)
     frame = labels.complete(in_time(spec, new, loaded.format_of(spec.data.time)), lake.labels(spec.name), spec.data)
     landed = lake.known(spec.name, batch.digest)  # then its rows are known rows, and it was sound
-    met = meet(spec, loaded, frame=frame, but=batch.digest)
+    unknown = unknown_of(spec, loaded) if batch.live else set()
+    met = meet(spec, loaded, frame=None if unknown else frame, but=batch.digest)
     if batch.own and not landed and len(former):  # what it does not hold any more leaves the table when it lands
         met = met.without(former[evaluation.is_beyond(former, rows)])
-    broken = () if landed else _faults(spec, champion, met.landed, frame, batch.digest, personal)
+    broken = () if landed else _faults(spec, champion, met.landed, frame, batch.digest, personal, unknown)
     present = spec.data.target in batch.schema.names
     if any(finding.severity == "repair" for finding in broken):
         seen = evidence(spec, champion, batch=batch.digest, rows=len(frame), findings=broken, target_present=present)
         return Seen(seen)
     page = settings.reports(spec.name) / f"evidently-{batch.digest[:12]}.html"
-    whole = met.with_batch(loaded, frame)
-    view = _view(spec, champion, whole, frame, met.landed, personal)
+    whole = met if unknown else met.with_batch(loaded, frame)
+    view = _view(spec, champion, whole.judged() if batch.live else whole, frame, met.landed, personal, unknown)
     reports = _reports(loaded, view, page)
     return Seen(
         evidence(
@@ -157,15 +159,18 @@ def _view(
     frame: pd.DataFrame | None = None,
     since: pd.DataFrame | None = None,
     personal: frozenset[str] = frozenset(),
+    unknown: Collection[str] = (),
 ) -> View:
     """Gather what signals look at: what the champion has met, and the rows of a batch, which were accepted `since`.
+
+    Of a batch with `unknown` inputs only the others are looked at: what a model says of their gaps, it never said.
 
     A refit has learnt from the held-out rows of its search, so the search's own model is asked about those, and about
     what is compared with them: the answers of another model would be other answers, to the same rows.
     """
     loaded, root = champion.loaded, champion.lineage.root
     known, task, target = losses(spec, loaded, met), loaded.task, spec.data.target
-    now = loaded.reference.iloc[:0] if frame is None else _with_predictions(root, frame)
+    now = loaded.reference.iloc[:0] if frame is None else frame if unknown else _with_predictions(root, frame)
     past, which = (loaded.reference, "") if since is None else _reference(spec, champion, since)
 
     def ask(rows: pd.DataFrame) -> evaluation.Predicted:
@@ -182,12 +187,12 @@ def _view(
         policy=_policy(spec, champion, len(known)),
         task=task,
         target=target,
-        inputs=loaded.schema.only(set(loaded.card["inputs"]) - {spec.data.time}),
+        inputs=loaded.schema.only(set(loaded.card["inputs"]).difference({spec.data.time}, unknown)),
         ask=ask_root,
         reference=past,
         current=now,
         heldout=answered(held[held[HELDOUT].astype(bool) & held[LOSS].notna()], ask_root),
-        batch=answered(now),
+        batch=Answered.nothing() if unknown else answered(now),
         labelled=answered(labelled(spec, met.landed).tail(ROWS)),
         past_losses=heldout_losses(held),
         losses=known["loss"].to_numpy(),
@@ -226,13 +231,14 @@ def _faults(
     frame: pd.DataFrame,
     batch: str,
     personal: frozenset[str],
+    unknown: Collection[str],
 ) -> tuple[Finding, ...]:
     loaded, judged = champion.loaded, [entry.facts for entry in champion.lineage.judged()]
     alone = {entry.subject for entry in Ledger.of(Settings()).entries(spec.name, kinds=["labelled"])}
     return faults.find(
         faults.rolling(loaded.reference, since),
         frame,
-        schema=loaded.schema.only({*loaded.card["inputs"], spec.data.time}),
+        schema=loaded.schema.only({*loaded.card["inputs"], spec.data.time}).without(unknown),
         time=spec.data.time,
         now=datetime.now(UTC),
         on_change=spec.data.on_change,
@@ -252,7 +258,8 @@ def _reports(loaded: registry.Loaded, view: View, page: Path) -> tuple[str, str]
     from everfit.monitor import evidently_report  # takes four seconds, and most runs see nothing new
 
     beside = page.with_name(f"{page.stem}-performance.html")
-    shown, past, now = view.drift.judged and view.target not in view.personal, view.reference, view.current
+    past, now = view.reference, view.current
+    shown = view.drift.judged and view.target in now and view.target not in view.personal
     served = _with_predictions(loaded, now) if shown and view.refitted else now
     performance = evidently_report.write_performance(past, served, view.target, loaded.task, beside) if shown else ""
     report = evidently_report.write_report(past, now, view.drift, page)

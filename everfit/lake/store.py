@@ -15,7 +15,7 @@ from everfit.lake.live import Live
 from everfit.lake.records import Batch, Landed, LandedBatch, Snapshot, digest_of
 from everfit.lake.staging import discard, stage
 from everfit.lake.table import Table
-from everfit.reserved import BATCH, PREDICTION_ID, REASON, ROW
+from everfit.reserved import BATCH, ID, PREDICTION_ID, REASON, ROW
 from everfit.settings import Settings
 from everfit.sources import Source
 from everfit.spec import Data
@@ -179,6 +179,11 @@ class Lake:
         if state is None:
             return pd.DataFrame(columns=[BATCH, REASON, ROW])
         return predictions.in_order(state.dataset().head(rows))
+
+    def quarantined(self, model: str) -> pd.Series:
+        """Return the ids of the answers whose rows did not land."""
+        held = reading.columns_of(self._table(model, "quarantine").state(), [ID])
+        return held[ID].dropna() if ID in held else pd.Series(dtype="str")
 
     def record_predictions(self, model: str, frame: pd.DataFrame, *, version: int, batch_digest: str) -> bool:
         """Keep what a version said about a batch, once; whether this call did. Without _row, rows are numbered."""

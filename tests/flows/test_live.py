@@ -83,8 +83,19 @@ def story(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Iterato
     told["again"] = monitor(MODEL)
     late.head(1).assign(y=0.0).to_csv("late.csv", index=False)
     told["late"] = run.invoke(app, ["labels", MODEL, "--data", "late.csv", "--json"])
+    told["people"] = _people(settings, monitor)
     yield SimpleNamespace(settings=settings, told=told, ledger=Ledger.of(settings), lake=Lake(settings), asked=asked)
     os.chdir(before)
+
+
+def _people(settings: Settings, monitor: Any) -> list[Any]:
+    """Say that an input is about people, be asked, look, learn half of what was true, and look again."""
+    (settings.models / f"{MODEL}.yaml").write_text(SPEC.replace("drop:", "personal: [n], drop:"))
+    asked = loads(700, 120, 6)
+    ids = ask(settings, asked)
+    looks = [monitor(MODEL)]
+    pd.DataFrame({"prediction_id": ids, "y": asked["y"]}).head(60).to_csv("people.csv", index=False)
+    return [*looks, monitor(MODEL, labels="people.csv")]
 
 
 def test_what_was_asked_becomes_one_batch_once_it_is_enough(story):
@@ -98,13 +109,23 @@ def test_what_was_asked_becomes_one_batch_once_it_is_enough(story):
 
 def test_it_is_judged_like_a_file_and_a_second_look_finds_nothing_new(story):
     judged = story.ledger.entries(MODEL, kinds=["drift_judged"])
-    first, second = (entry.facts["evidence"] for entry in judged)
+    first, second, *_ = (entry.facts["evidence"] for entry in judged)
     assert (first["rows"], first["labels"]) == (300, 0)
     moved = next(finding for finding in first["findings"] if finding["signal"] == "input drift")
     assert (moved["severity"], moved["columns"]) == ("watch", ["x"])
     assert second["labels"] == 299
     assert story.told["labelled"]["action"] == "search"
     assert (story.told["again"]["batches"], story.told["again"]["labels"]) == ([], None)
+
+
+def test_an_input_about_people_is_no_fault_and_answers_are_judged_as_they_were_given(story):
+    batch, labels = story.told["people"]
+    assert batch["verdict"] == "watch"
+    assert "1 of 1 columns moved: x;" in batch["reasons"][0], batch["reasons"]
+    seen = [entry.facts["evidence"] for entry in story.ledger.entries(MODEL, kinds=["drift_judged"])][-2:]
+    assert [each["rows"] for each in seen] == [120, 60]
+    assert seen[1]["labels"] - seen[0]["labels"] == 60
+    assert labels["action"] != "repair"
 
 
 def test_each_label_has_an_outcome_that_is_told(story):

@@ -88,7 +88,7 @@ def test_a_refused_period_is_known_and_not_brought_in_again(lake):
 
 
 def test_answers_are_met_as_they_were_given_until_their_rows_land(lake):
-    champion: Any = SimpleNamespace(version=1, format_of=lambda _: "")
+    champion: Any = SimpleNamespace(version=1, card={"inputs": ["x"]}, format_of=lambda _: "")
     answer(lake, 0, 20)
     said = labels.read(pd.DataFrame({"prediction_id": ["p3"], "y": [2.0]}), SPEC.data, "number", "labels.csv")
     lake.record_labels("m", said, "labels.csv")
@@ -99,6 +99,12 @@ def test_answers_are_met_as_they_were_given_until_their_rows_land(lake):
     answer(lake, 20, 20)
     bring(lake)
     assert _asked(SPEC, lake, champion, None).empty
+    people = SPEC.model_copy(update={"data": SPEC.data.model_copy(update={"personal": ("x",)})})
+    assert len(_asked(people, lake, champion, None)) == 40, "rows with holes where people were are not asked about anew"
+    answer(lake, 40, 30)
+    (batch,) = [each for each in ingest_live.fn(SPEC, {}) if each.origin == "live traffic 2"]
+    land.fn(SPEC, [Checked(batch, refused=("it is broken",))])
+    assert _asked(SPEC, lake, champion, None).empty, "what was refused judges nobody"
 
 
 def test_a_model_that_is_served_does_without_its_source(lake):

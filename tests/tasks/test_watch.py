@@ -64,6 +64,7 @@ def test_after_a_refit_the_held_out_rows_of_its_search_are_answered_by_the_model
     rows = pd.DataFrame({"x": draw.normal(size=300)}).assign(y=lambda frame: 3 * frame["x"] + draw.normal(size=300))
     held, spec = rows[200:], ModelSpec.model_validate({"name": "m", "data": {"source": "d.csv", "target": "y"}})
     card = {"task": "regression", "positive": None, "inputs": ["x"], "schema": {"x": "number", "y": "number"}}
+    card["split"] = {}
     reads = ColumnTransformer([("x", "passthrough", ["x"])])
     searched = make_pipeline(reads, LinearRegression()).fit(rows[:200], rows["y"][:200])
     learnt = make_pipeline(reads, KNeighborsRegressor(1)).fit(rows, rows["y"])
@@ -81,3 +82,6 @@ def test_after_a_refit_the_held_out_rows_of_its_search_are_answered_by_the_model
     assert np.allclose(batch.current[PREDICTION], searched.predict(came)), "or another model would pass for drift"
     assert np.allclose(batch.batch.said.values, learnt.predict(came)), "what is served is what is judged"
     assert np.allclose(batch.likewise.said.values, searched.predict(came))
+    met = Met(rows[:0], rows[:0]).with_batch(refit, came)
+    views = [_view(spec, champion, each) for each in (met, met.judged())]  # type: ignore[arg-type]
+    assert [(view.recent, len(view.losses)) for view in views] == [(100, 100), (0, 100)]
