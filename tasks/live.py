@@ -12,6 +12,7 @@ from everfit.spec import ModelSpec
 from tasks.decide import Past, recollect
 from tasks.ingest import bring
 from tasks.steps import say, step
+from tasks.validate import Checked, quarantine
 
 PATIENCE = timedelta(days=1)  # for which answers wait until they are enough to be judged
 
@@ -33,14 +34,16 @@ def ingest_live(spec: ModelSpec, before: Past) -> tuple[Batch, ...]:
         pass
     came = ledger.entries(spec.name, kinds=["ingested", "refused_batch"])
     landed = {entry.facts.get("origin", entry.reason): entry.subject for entry in came}
-    done = _learnt(ledger, spec) | _refused(before)
+    learnt, refused = _learnt(ledger, spec), _refused(before)
     batches = []
     for source in lake.live(spec.name, spec.data):
         digest = landed.get(source.origin, "")
-        if digest in done or recollect(spec, before, digest):
+        if digest in learnt or digest in refused or recollect(spec, before, digest):
             continue
         batch = bring(spec, source, {source.origin})
-        if batch.digest in done:
+        if batch.digest in refused:  # whoever refused it died before its rows were put away
+            quarantine(spec, settings, Checked(batch, refused=(refused[batch.digest],)))
+        elif batch.digest in learnt:
             lake.discard(batch)
         else:
             batches.append(batch)
@@ -60,5 +63,7 @@ def _learnt(ledger: Ledger, spec: ModelSpec) -> set[str]:
     return set(ledger.registered(spec.name).get(champion or 0, {}).get("batches", ()))
 
 
-def _refused(before: Past) -> set[str]:
-    return {batch for (batch, _), entry in before.items() if entry.facts["decision"]["action"] == "repair"}
+def _refused(before: Past) -> dict[str, str]:
+    """Return why batches were refused, by their digests."""
+    entries = {batch: entry for (batch, _), entry in before.items()}
+    return {batch: each.reason for batch, each in entries.items() if each.facts["decision"]["action"] == "repair"}

@@ -82,7 +82,7 @@ def validate(
         for warning in checked.warnings[:SHOWN]:
             say(warning, level=logging.WARNING)
     refused = [checked for checked in checks if checked.refused]
-    first = [checked for checked in refused if _quarantine(spec, settings, checked)]
+    first = [checked for checked in refused if quarantine(spec, settings, checked)]
     passed = [checked for checked in checks if not checked.refused]
     alone = not passed and lake.empty(spec.name)
     if stop and (first or (refused and (again or alone))):
@@ -154,7 +154,7 @@ def champion_schema(ledger: Ledger, model: str) -> Schema | None:
     return None if version is None else registry.schema_of(Settings(), model, version)
 
 
-def _quarantine(spec: ModelSpec, settings: Settings, checked: Checked) -> bool:
+def quarantine(spec: ModelSpec, settings: Settings, checked: Checked) -> bool:
     """Put a refused batch into quarantine, whole; say whether this is the first time."""
     why = "; ".join(checked.refused)
     if not Lake(settings).land(checked.batch, {}, refused=why).refused:

@@ -76,13 +76,15 @@ def test_a_period_that_is_staged_anew_with_wider_types_replaces_itself(lake, mon
     assert (len(ids), ids.is_unique) == (30, True)
 
 
-def test_a_refused_period_is_known_and_not_brought_in_again(lake):
+def test_a_refused_period_is_known_and_not_brought_in_again(lake, monkeypatch):
     answer(lake, 0, 30)
     (batch,) = ingest_live.fn(SPEC, {})
-    land.fn(SPEC, [Checked(batch, refused=("it is broken",))])
     facts = {"evidence": {"batch": batch.digest, "champion": 1}, "decision": {"action": "repair"}}
     ledger = Ledger.of(Settings())
-    entry = ledger.record("drift_judged", "m", subject="d1", actor="ann", facts=facts)
+    entry = ledger.record("drift_judged", "m", subject="d1", actor="ann", reason="broken", facts=facts)
+    assert ingest_live.fn(SPEC, {(batch.digest, 1): entry}) == ()
+    assert set(lake.quarantine("m")["_reason"]) == {"broken"}, "also where a run died before it put the rows away"
+    monkeypatch.setattr(Lake, "stage", None)
     assert ingest_live.fn(SPEC, {(batch.digest, 1): entry}) == ()
     assert not list(Path(".everfit/incoming/m").glob("*.parquet"))
 
