@@ -5,7 +5,8 @@ EverfitError
 │   ├── SpecError            a model file says something that it may not
 │   ├── SuiteError           a suite file says something that it may not
 │   ├── SourceError          a source cannot be read
-│   │   └── NoFiles          a folder or glob names no file that can be read, as yet
+│   │   ├── NoFiles          a folder or glob names no file that can be read, as yet
+│   │   └── NotThere         a path does not exist
 │   └── DataError            the data were read, and no model can be learnt from them
 ├── ValidationStopped     3  the rules for the data stopped the run; nothing was learnt
 ├── PromotionRefused      4  the challenger did not take over
@@ -94,6 +95,10 @@ class SourceError(InputError):
 
 class NoFiles(SourceError):
     """A folder or glob names no file that can be read, as yet; where files come later that is no mistake."""
+
+
+class NotThere(SourceError):
+    """A path does not exist: it is mistyped, or what was there is gone."""
 
 
 class DataError(InputError, ValueError):

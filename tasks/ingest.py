@@ -9,11 +9,12 @@ from typing import cast
 from prefect.blocks.system import Secret
 
 from everfit import validation
-from everfit.errors import SourceError, first_line
+from everfit.errors import NoFiles, NotThere, SourceError, first_line
 from everfit.lake import Batch, Lake
 from everfit.ledger import Ledger
 from everfit.settings import Settings
 from everfit.sources import Source, open_source
+from everfit.sources.files import covers
 from everfit.spec import ModelSpec, SqlSource
 from tasks.steps import say, step
 
@@ -23,14 +24,14 @@ def ingest(spec: ModelSpec, data: str = "") -> tuple[Batch, ...]:
     """Stage every batch of `data`, or of the model's own source; rows stay on disk.
 
     The same content is the same batch: staging it twice changes nothing. A file that has landed is not read again
-    until it changes. A model that is served may live on what it is asked: its own source may be gone.
+    until it changes. A model that is served may live on what it is asked: its own source may be gone, if it was there.
     """
     settings = Settings()
     validation.warm_up()  # what judges the rows starts in a process of its own while they are read
     try:
         sources = open_source(data or spec.data.source, base=settings.workspace, secrets=secret)
-    except SourceError as gone:
-        if data or not Lake(settings).answered(spec.name):
+    except (NoFiles, NotThere) as gone:
+        if data or not _lived_on(spec, settings):
             raise
         say(f"only live traffic: {first_line(gone)}", level=logging.WARNING)
         return ()
@@ -58,6 +59,15 @@ def bring(spec: ModelSpec, source: Source, own: Collection[str]) -> Batch:
         lake.remember(batch, stamp)
     say(f"{batch.rows:,} rows from {batch.origin}, batch {batch.digest[:8]}{', landed before' if landed else ''}")
     return batch
+
+
+def _lived_on(spec: ModelSpec, settings: Settings) -> bool:
+    """Say whether a service answered since the model's source brought something: one that never did is mistyped."""
+    lake, where, base = Lake(settings), spec.data.source, settings.workspace
+    if isinstance(where, SqlSource) or not lake.answered(spec.name):
+        return False
+    origins = [batch.origin for batch in lake.batches(spec.name)]
+    return any(origin.startswith(where) or covers(where, base, base / origin) for origin in origins)
 
 
 def own_places(spec: ModelSpec, settings: Settings) -> set[str]:

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 from fsspec.utils import glob_translate
 
-from everfit.errors import EverfitError, NoFiles, SourceError, Unavailable, did_you_mean, first_line
+from everfit.errors import EverfitError, NoFiles, NotThere, SourceError, Unavailable, did_you_mean, first_line
 from everfit.references import resolve
 
 URI = re.compile(r"^[a-z][a-z0-9+.-]+://", re.IGNORECASE)
@@ -192,8 +192,8 @@ def _require_folder(system: Any, root: str, where: str, base: Path) -> None:
             raise _missing(_shown(where, folder.as_posix(), base), _nearby(system, folder.as_posix()))
 
 
-def _missing(shown: str, nearby: str) -> SourceError:
-    return SourceError(f"{shown} does not exist.{nearby}", do="Correct the path; it starts at the workspace.")
+def _missing(shown: str, nearby: str) -> NotThere:
+    return NotThere(f"{shown} does not exist.{nearby}", do="Correct the path; it starts at the workspace.")
 
 
 def _inside(system: Any, path: str, where: str, base: Path, endings: tuple[str, ...]) -> list[Place]:

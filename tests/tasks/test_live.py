@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from everfit.errors import SourceError
 from everfit.lake import Lake, labels
 from everfit.lake.answers import Part
 from everfit.ledger import Ledger
@@ -111,4 +112,14 @@ def test_answers_are_met_as_they_were_given_until_their_rows_land(lake):
 
 def test_a_model_that_is_served_does_without_its_source(lake):
     answer(lake, 0, 1)
-    assert ingest.fn(SPEC) == ()
+    Path("d.parquet").unlink()
+    for gone in ("d.parquet", "*.parquet"):
+        assert ingest.fn(_reading(gone)) == ()
+    for never in ("e.parquet", "memory:/d.csv", "sqlite:///d"):
+        with pytest.raises(SourceError):
+            ingest.fn(_reading(never))
+    assert ingest.fn(_reading(str(Path.cwd()))) == ()
+
+
+def _reading(source: str) -> ModelSpec:
+    return ModelSpec.model_validate({"name": "m", "data": DATA | {"source": source}})
