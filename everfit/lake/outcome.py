@@ -51,7 +51,7 @@ class Kept:
     """What became of all rows: they are new, corrected or same, or gave no label.
 
     Of the labels some are of `unknown` rows, which are kept until these come, and some are `late`: of answers that the
-    present champion did not give, which say nothing about it, and are learnt from all the same.
+    present champion did not give. It is judged by its own on such rows, if they came in since it was made.
     """
 
     rows: int = 0
@@ -79,7 +79,7 @@ class Kept:
         beside = [
             (self.disputed, "id(s) had several labels in one file"),
             (self.unknown, "label(s) are of rows that have not come yet, and are kept until they do"),
-            (self.late, "label(s) are of answers of earlier champions: they are learnt from, and judge nobody"),
+            (self.late, "label(s) are of answers that earlier champions gave"),
         ]
         return [
             f"{self.rows:,} rows read",
