@@ -172,7 +172,8 @@ def key_columns(frame: pd.DataFrame, data: Data) -> list[Sequence[str]]:
 def first_words(frame: pd.DataFrame, data: Data) -> np.ndarray:
     """Say which rows stay: of rows that a service was asked about none that came in otherwise, or is asked about again.
 
-    Such are the same row twice, and with its label would be learnt from twice.
+    Such are the same row twice, and with its label would be learnt from twice. Where rows have a time, those of another
+    time are other rows; one that was asked without is of the time when it was asked, whatever time a file will give it.
     """
     asked = frame[ID].notna() if ID in frame else pd.Series(False, index=frame.index)
     columns = [names for names in key_columns(frame, data) if names != [ID]]
