@@ -9,6 +9,8 @@ from prefect.states import Completed
 
 from everfit.errors import Unavailable, ValidationStopped
 from everfit.lake import Batch, Lake
+from everfit.lake.records import LIVE
+from everfit.ledger import Ledger
 from everfit.settings import Settings
 from everfit.spec import ModelSpec, load_spec
 from flows.retrain import start_wanted
@@ -64,11 +66,19 @@ def _ended(spec: ModelSpec, result: dict[str, Any], looked_at: str) -> Any:
             f"{spec.name}: {result['verdict']}.",
             details=result["reasons"],
             why=f"The batch was refused and is in quarantine, whole. Report: {result['report']}",
-            do="Repair the feed and send the batch again, or repair what asks the service; nothing was learnt from it.",
+            do=_advice(spec, result["batch"]),
             result=result,
         )
     told = "; ".join((*result["reasons"], *result["next_steps"]))
     return Completed(name=in_short[0].upper() + in_short[1:], message=told[:1000], data=result)
+
+
+def _advice(spec: ModelSpec, batch: str) -> str:
+    """Say what to do about a batch that was refused: nobody can send again what a service was asked."""
+    refused = Ledger.of(Settings()).entries(spec.name, kinds=["refused_batch"], subject=batch)
+    if any(entry.facts.get("origin", "").startswith(LIVE) for entry in refused):
+        return "Repair what asks the service. This period is not looked at again, and nothing was learnt from it."
+    return "Repair the feed and send the batch again; nothing was learnt from it."
 
 
 def _batches(spec: ModelSpec, data: str, before: Past) -> tuple[Batch, ...]:

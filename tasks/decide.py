@@ -178,6 +178,7 @@ def summary(
     decision = gravest.decision
     return {
         **shared,
+        "batch": gravest.batch,
         "verdict": decision.verdict,
         "in_short": in_short(decision),
         "diagnosis": decision.diagnosis.told if decision.diagnosis else "",

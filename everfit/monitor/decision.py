@@ -178,7 +178,7 @@ def _why(wanted: Action, action: Action, after: State | None, plan: Plan) -> tup
 def _next_steps(model: str, decision: Decision, promotion: Promotion) -> Iterator[str]:
     """Tell an operator what follows, and what may be done by hand."""
     if decision.action == "repair":
-        yield "The batch is refused and kept in quarantine. Repair the feed and send the batch again."
+        yield "The batch is refused and kept in quarantine. Repair what feeds it: what comes anew is judged anew."
     elif decision.action == "recalibrate":
         yield "The champion's answers are moved by what recent labels say; its models stay."
     elif decision.action == "refit":

@@ -18,7 +18,7 @@ from everfit.ledger import Ledger
 from everfit.serving.app import make_app
 from everfit.serving.running import service_of
 from everfit.settings import Settings
-from everfit.spec import load_spec
+from everfit.spec import ModelSpec, load_spec
 from tasks.build_features import labelled_rows
 
 MODEL = "loads"
@@ -134,6 +134,17 @@ def test_each_label_has_an_outcome_that_is_told(story):
     told = ("303 rows read", "280 are new", "20 correct", "1 repeat", "1 name no row", "1 have no label yet")
     for line in (*told, "1 label(s) are of rows"):
         assert line in right, right
+
+
+@pytest.mark.parametrize(("origin", "told"), [("live traffic 3", "This period is not looked at"), ("a.csv", "again;")])
+def test_nobody_is_told_to_send_again_what_a_service_was_asked(tmp_path, monkeypatch, origin, told):
+    from flows.monitor import _advice
+
+    monkeypatch.chdir(tmp_path)
+    spec = ModelSpec(name=MODEL, data={"source": "d.csv", "target": "y"})
+    facts = {"origin": origin, "rows": 3}
+    Ledger.of(Settings()).record("refused_batch", MODEL, subject="b1", actor="ann", reason="broken", facts=facts)
+    assert told in _advice(spec, "b1")
 
 
 def test_a_label_for_an_earlier_champion_is_late(story):
