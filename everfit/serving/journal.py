@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,7 +38,8 @@ class Journal:
 
     All writes that wait at the same time share one sync (group commit). Files are named by their writer and a number
     that grows, so that what was handed over needs one number for each writer. `lost` are answers that were given and
-    could not be kept, and `failure` is why the last write failed; empty when it did not.
+    could not be kept, and `failure` is why the last write failed; empty when it did not. They are written in a thread
+    of their own: in one that others use too, an answer would wait for whatever hangs there.
     """
 
     folder: Path
@@ -48,6 +50,7 @@ class Journal:
     _number: int = field(default=0, init=False)
     _file: BinaryIO | None = field(default=None, init=False)
     _lock: Lock = field(default_factory=Lock, init=False)  # the file may be let go while a thread writes to it
+    _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "journal"), init=False)
     _waiting: list[_Write] = field(default_factory=list, init=False)
     _task: asyncio.Task[None] | None = field(default=None, init=False)
 
@@ -78,7 +81,8 @@ class Journal:
             batch, self._waiting = self._waiting, []
             failure: Exception | None = None
             try:
-                await asyncio.to_thread(self._append, b"".join(write.lines for write in batch))
+                lines = b"".join(write.lines for write in batch)
+                await asyncio.get_running_loop().run_in_executor(self._thread, self._append, lines)
             except Exception as cause:  # noqa: BLE001 - whatever it is, those who wait must hear of it
                 failure = cause
             self.failure = first_line(failure) if failure else ""

@@ -7,6 +7,8 @@ import resource
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import pytest
 
@@ -51,18 +53,22 @@ def test_a_killed_process_loses_no_answer_that_it_gave(tmp_path):
     assert len(kept) == len(set(kept))
 
 
-def test_those_that_wait_share_one_sync_and_whoever_waits_no_more_harms_nobody(tmp_path, monkeypatch):
-    syncs = []
+def test_those_that_wait_share_one_sync_and_nobody_waits_for_whoever_is_gone_or_hangs(tmp_path, monkeypatch):
+    syncs, over = [], Event()
     real = os.fdatasync
     monkeypatch.setattr(os, "fdatasync", lambda handle: (syncs.append(handle), real(handle)))
 
     async def many():
         journal = Journal(tmp_path)
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+        hangs = asyncio.create_task(asyncio.to_thread(over.wait, 30))  # as a ledger that does not answer does
         writes = [asyncio.create_task(journal.write([entry(at)])) for at in range(100)]
         await asyncio.sleep(0)
         writes[7].cancel()  # its client has gone
         told = await asyncio.gather(*writes, return_exceptions=True)
         assert [at for at, each in enumerate(told) if each is not None] == [7]
+        assert not hangs.done()
+        over.set()
         await journal.settle()
         assert journal.waiting == 0
 
