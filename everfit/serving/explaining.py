@@ -39,18 +39,23 @@ class Explaining:
     def __init__(self) -> None:
         self._pool: ProcessPoolExecutor | None = None
         self._told: int | None = None
+        self._one = asyncio.Lock()
 
     async def explain(self, served: Served, columns: Mapping[str, Sequence[Any]], top: int) -> list[dict[str, Any]]:
         """Return the explanation of each record, with the largest contributions one by one; Refused if it dies."""
+        async with self._one:  # what the process was told of the version holds for whoever comes next
+            return await self._explain(served, columns, top)
+
+    async def _explain(self, served: Served, columns: Mapping[str, Sequence[Any]], top: int) -> list[dict[str, Any]]:
         pool = self._pool = self._pool or _pool()
         new = None if self._told == served.version else await asyncio.to_thread(lambda: served.explainer)
-        try:
-            told = await asyncio.wrap_future(pool.submit(_explained, served.version, new, columns, top))
+        try:  # in a thread: `submit` starts the process, and waits until it has imported what it needs
+            begun = await asyncio.to_thread(pool.submit, _explained, served.version, new, columns, top)
+            told = await asyncio.wrap_future(begun)
         except BrokenProcessPool as cause:
-            if self._pool is pool:
-                self.close()
+            self.close()
             raise Refused(503, "explainer", "the process that explains has ended; come again") from cause
-        self._told = served.version if self._pool is pool else None
+        self._told = served.version
         return told
 
     def close(self) -> None:

@@ -1,10 +1,12 @@
 """What a version says beside its answers: why, that it had rather not, nothing personal, and how it fares."""
 
+import asyncio
 import json
 import multiprocessing
 import os
 from dataclasses import replace
 from datetime import UTC, datetime
+from time import monotonic
 from typing import get_args
 
 import numpy as np
@@ -65,11 +67,24 @@ def service_of(loaded, folder, people=(), **serve):
     return Service(spec, follower, journal, Metrics("bike"), {}, Personal.of(spec, settings))
 
 
+async def longest_gap(over):
+    """Return for how long at most nothing else was done, until it is over."""
+    longest, last = 0.0, monotonic()
+    while not over:
+        await asyncio.sleep(0.002)
+        longest, last = max(longest, monotonic() - last), monotonic()
+    return longest
+
+
 def test_an_explanation_sums_to_the_answer_and_says_what_it_leaves_out(classifier, tmp_path, frame):
     with TestClient(make_app(service_of(classifier, tmp_path, max_explained=3))) as http:
         records = plain(frame.drop(columns="cost").head(3))
         said = http.post("/predict", json=records).json()["predictions"]
+        began, over = monotonic(), []
+        stood_still = http.portal.start_task_soon(longest_gap, over)
         told = http.post("/explain?top=2", json=records).json()
+        over.append(monotonic() - began)
+        assert stood_still.result() < 0.5 * over[0], "others are answered while the process that explains is started"
         for answer, why in zip(said, told["explanations"], strict=True):
             assert (why["prediction"], why["scale"]) == (answer["prediction"], "probability of yes")
             assert why["value"] == pytest.approx(answer["probabilities"]["yes"], abs=told["tolerance"])
