@@ -115,9 +115,9 @@ async def _answered(
     service: Service, request: Request, parsers: dict[str, Parse], source: str
 ) -> tuple[Served, list[dict[str, Any]]]:
     """Take a request in, however slowly it comes, then take a place and answer it."""
-    asked = await service.intake.asked(request, parsers)
-    with service.place():
-        served, answers = await service.answer(asked, source=source)
+    async with service.intake.asked(request, parsers) as asked:
+        with service.place():
+            served, answers = await service.answer(asked, source=source)
     request.scope[FACTS].update(rows=len(answers), version=served.version)
     return served, answers
 

@@ -76,15 +76,15 @@ def explain(
 
     async def handle(request: Request) -> Response:
         top = _top(request.query_params.get("top", str(TOP)))
-        asked = await service.intake.asked(request, parsers)
-        if (rows := rows_in(asked)) > (most := service.spec.serve.max_explained):
-            raise Refused(413, "too many", f"{rows:,} records came, and {most:,} may be explained at once")
-        if waiting.locked():
-            raise Refused(503, "busy", f"{WAITING} explanations are under way; come again")
-        served = service.live().main
-        columns = served.contract.columns(asked)
-        async with waiting:
-            told = await process.explain(served, columns, top)
+        async with service.intake.asked(request, parsers) as asked:
+            if (rows := rows_in(asked)) > (most := service.spec.serve.max_explained):
+                raise Refused(413, "too many", f"{rows:,} records came, and {most:,} may be explained at once")
+            if waiting.locked():
+                raise Refused(503, "busy", f"{WAITING} explanations are under way; come again")
+            served = service.live().main
+            columns = served.contract.columns(asked)
+            async with waiting:
+                told = await process.explain(served, columns, top)
         return JSONResponse({"model": service.spec.name, "version": served.version, "tolerance": TOLERANCE,
                              "explanations": told})  # fmt: skip
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,7 +27,7 @@ HEADERS = {
     503: {"Retry-After": "1"},
 }
 LARGE = 2**16  # bytes, beyond which a body is read in a thread, so that other requests go on
-AT_ONCE = 16  # of the largest bodies that may be held while they come in
+AT_ONCE = 16  # of the largest bodies that may be held, from their first byte to their answer
 MOST_PARTS = 1_000_000  # objects and lists of a body, each of which takes much more memory than text
 LONGEST = 80  # characters that are shown of what a client wrote
 LONGEST_WHOLE = 308  # digits of a whole number that a double surely holds
@@ -55,16 +56,22 @@ class Intake:
     limits: Serve
     held: int = field(default=0, init=False)
 
-    async def asked(self, request: Request, parsers: Mapping[str, Parse]) -> Asked:
-        """Return what a request asks, read by the parser of its media type; raise Refused."""
+    @asynccontextmanager
+    async def asked(self, request: Request, parsers: Mapping[str, Parse]) -> AsyncIterator[Asked]:
+        """Give what a request asks, read by the parser of its media type; raise Refused.
+
+        Its bytes are held until it is answered, as what is read from them takes several times their memory.
+        """
         parse = parsers[media_type(request, tuple(parsers))]
         body = await self.body(request)
-        if len(body) <= LARGE:
-            return parse(body, self.limits)
-        return await asyncio.to_thread(parse, body, self.limits)
+        size = len(body)
+        try:
+            yield await asyncio.to_thread(parse, body, self.limits) if size > LARGE else parse(body, self.limits)
+        finally:
+            self.held -= size
 
     async def body(self, request: Request) -> bytes:
-        """Return the bytes of a request; raise Refused when they are too many or too slow."""
+        """Return the bytes of a request, which are held from now on; raise Refused when too many or too slow."""
         most = int(self.limits.max_body_mb * 2**20)
         said = request.headers.get("content-length", "")
         if said.isdecimal() and int(said[:20]) > most:
@@ -72,22 +79,26 @@ class Intake:
         read = bytearray()
         try:
             async with asyncio.timeout(self.limits.body_seconds):
-                async for part in request.stream():
-                    self._hold(len(part), most)
-                    read += part
-                    if len(read) > most:
-                        raise self._too_large()
-        except TimeoutError as cause:
-            raise Refused(408, "slow", f"a request must arrive within {self.limits.body_seconds:g} s") from cause
-        except ClientDisconnect as cause:
-            raise Refused(400, "gone", "the client went away") from cause
-        finally:
+                await self._take(request, read, most)
+        except BaseException as cause:
             self.held -= len(read)
+            if isinstance(cause, TimeoutError):
+                raise Refused(408, "slow", f"a request must arrive within {self.limits.body_seconds:g} s") from cause
+            if isinstance(cause, ClientDisconnect):
+                raise Refused(400, "gone", "the client went away") from cause
+            raise
         return bytes(read)
+
+    async def _take(self, request: Request, read: bytearray, most: int) -> None:
+        async for part in request.stream():
+            self._hold(len(part), most)
+            read += part
+            if len(read) > most:
+                raise self._too_large()
 
     def _hold(self, size: int, most: int) -> None:
         if self.held + size > AT_ONCE * most:
-            raise Refused(503, "busy", "too many large requests are coming in; come again")
+            raise Refused(503, "busy", "too many large requests are under way; come again")
         self.held += size
 
     def _too_large(self) -> Refused:

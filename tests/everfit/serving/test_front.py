@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from starlette.requests import Request
 
-from everfit.serving.reading import ARROW, CSV, JSON, Intake, Refused
+from everfit.serving.reading import ARROW, CSV, JSON, Intake, Refused, records
 from everfit.spec import Serve
 from tests.everfit.serving.conftest import RECORD, stream
 
@@ -171,7 +171,7 @@ def test_the_bytes_that_come_are_counted_whatever_was_said_of_them(web, front):
     answer = web.post("/predict", content=iter([b" " * 10_000] * 10))
     assert (answer.status_code, answer.headers["connection"]) == (413, "close")
     assert web.post("/predict", json=RECORD, headers={"Content-Length": "1"}).status_code == 200
-    assert front.intake.held == 0
+    assert front.intake.held == 0, "nothing is held of who has an answer"
     front.intake.held = 2**30
     answer = web.post("/predict", json=RECORD)
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
@@ -191,6 +191,21 @@ def test_who_is_slow_or_goes_away_holds_nothing(then, status):
     with pytest.raises(Refused) as told:
         asyncio.run(intake.body(Request({"type": "http", "method": "POST", "headers": []}, receive)))
     assert (told.value.status, intake.held) == (status, 0)
+
+
+def test_what_has_come_in_is_held_until_it_is_answered():
+    async def ask(intake, body, during):
+        messages = [{"type": "http.request", "body": body}]
+        request = Request({"type": "http", "method": "POST", "headers": []}, lambda: asyncio.sleep(0, messages.pop()))
+        async with intake.asked(request, {JSON: records}) as asked:
+            during()
+            return len(asked)
+
+    intake, seen = Intake(Serve()), []
+    assert asyncio.run(ask(intake, b"[{}, {}]", lambda: seen.append(intake.held))) == 2
+    with pytest.raises(Refused, match="come at once"):
+        asyncio.run(ask(intake, b"[" + b"{}," * 30_000 + b"{}]", lambda: None))
+    assert (seen, intake.held) == ([8], 0)
 
 
 def test_every_request_has_an_id_and_a_line_without_a_value(web, caplog):
