@@ -20,6 +20,7 @@ from everfit.serving.contract import Columns
 from everfit.spec import Serve
 
 JSON, CSV, ARROW = "application/json", "text/csv", "application/vnd.apache.arrow.stream"
+CURLS = "application/x-www-form-urlencoded"  # not taken for JSON: any web page may make a browser send that
 HEADERS = {
     401: {"WWW-Authenticate": "Bearer"},
     408: {"Connection": "close"},
@@ -113,7 +114,8 @@ def media_type(request: Request, known: tuple[str, ...]) -> str:
     if kind.strip() in known and charset in ("utf-8", "utf8") and coding == "identity":
         return kind.strip()
     given = ", ".join(part[:LONGEST] for part in (kind.strip(), f"charset {charset}", f"encoding {coding}"))
-    raise Refused(415, "media type", f"{given}: send {' or '.join(known)}, in UTF-8 and not compressed")
+    how = f" (curl -d says {CURLS} unless -H 'Content-Type: {JSON}' is given)" if kind.strip() == CURLS else ""
+    raise Refused(415, "media type", f"{given}: send {' or '.join(known)}, in UTF-8 and not compressed{how}")
 
 
 def json_of(body: bytes) -> Any:

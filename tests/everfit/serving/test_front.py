@@ -165,6 +165,8 @@ def test_whatever_is_read_gets_an_answer_in_strict_json_the_same_in_a_crowd(web,
 def test_only_known_media_types_of_a_known_size_are_read(web, headers, status):
     answer = web.post("/predict", content=json.dumps(RECORD), headers=headers)
     assert answer.status_code == status, answer.text
+    if "urlencoded" in str(headers):
+        assert "-H 'Content-Type: application/json'" in answer.json()["error"]
 
 
 def test_the_bytes_that_come_are_counted_whatever_was_said_of_them(web, front):
