@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
-from time import perf_counter
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from threading import Thread
+from time import monotonic, perf_counter, sleep
 from typing import Any
 from uuid import uuid4
 
@@ -17,6 +22,9 @@ ID = "X-Request-ID"
 FACTS = "everfit"  # the key of a request's scope under which handlers note facts for its line
 PROPER = re.compile(r"[A-Za-z0-9._:+/=-]{1,128}")
 LONGEST = 200
+MOST_LINES = 10_000  # that wait for somebody who reads them
+WRITES = 0.05  # seconds between two writes of lines
+PATIENCE = 1.0  # seconds in which the last lines are to be written
 LOG = logging.getLogger("everfit.serving")
 
 
@@ -59,3 +67,39 @@ def line_of(scope: Scope, facts: dict[str, Any], took: float) -> str:
     """Return a line of JSON: id, method, path, status and milliseconds, and what the handler noted."""
     said = {"method": scope["method"], "path": scope["path"][:LONGEST], "ms": round(took, 2), **facts}
     return json.dumps(said)
+
+
+class Lines(logging.Handler):
+    """Writes lines to a file in a thread of its own: whoever does not read them keeps no request waiting.
+
+    Those that are too many are dropped, each of which is told.
+    """
+
+    def __init__(self, file: int, dropped: Callable[[], None]) -> None:
+        super().__init__()
+        self._file, self._dropped = file, dropped
+        self._lines: deque[bytes] = deque()
+        Thread(target=self._write, name="lines", daemon=True).start()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Let a line wait until it is written, or drop it."""
+        if len(self._lines) < MOST_LINES:
+            self._lines.append(f"{self.format(record)}\n".encode())
+        else:
+            self._dropped()
+
+    def flush(self) -> None:
+        """Wait a moment for what is still to be written; logging does so at the end."""
+        until = monotonic() + PATIENCE
+        while self._lines and monotonic() < until:
+            sleep(WRITES / 5)
+
+    def _write(self) -> None:
+        while True:
+            sleep(WRITES)
+            while self._lines:
+                rest = memoryview(self._lines[0])
+                with suppress(OSError):  # nobody reads any more
+                    while rest:
+                        rest = rest[os.write(self._file, rest) :]
+                self._lines.popleft()

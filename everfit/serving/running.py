@@ -7,6 +7,7 @@ import logging
 import signal
 import sys
 from types import FrameType
+from typing import Any
 
 import uvicorn
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
@@ -14,6 +15,7 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 from everfit.ledger import Ledger
 from everfit.personal import Personal
 from everfit.registry import require_champion
+from everfit.serving.access import Lines
 from everfit.serving.answering import Service
 from everfit.serving.app import make_app
 from everfit.serving.following import Follower
@@ -23,7 +25,7 @@ from everfit.serving.tokens import read_tokens
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
 
-HEADERS = 10.0  # seconds in which a new connection must have sent the head of its first request
+HEADERS = 10.0  # seconds in which the head of a request must have come, from a connection's start or its first byte
 SWITCH = 0.0005  # seconds after which a thread with a large request lets the others go on
 
 
@@ -37,32 +39,41 @@ def service_of(spec: ModelSpec, settings: Settings) -> Service:
 
 
 class Impatient(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
-    """uvicorn's protocol, which closes connections that never ask anything; uvicorn itself waits for ever."""
+    """uvicorn's protocol, which closes connections that never ask to the end; uvicorn itself waits for ever."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:
-        """Begin to wait."""
+        """Begin to wait for the first request."""
         super().connection_made(transport)
-        self.loop.call_later(HEADERS, self._give_up)
+        self._wait()
 
-    def _give_up(self) -> None:
-        if self.cycle is None and not self.transport.is_closing():
+    def data_received(self, data: bytes) -> None:
+        """Take it, and begin to wait when it is a part of the next request's head."""
+        super().data_received(data)
+        if self.cycle is not None and self.cycle.response_complete:
+            self._wait()
+
+    def _wait(self) -> None:
+        self.loop.call_later(HEADERS, self._give_up, self.cycle)
+
+    def _give_up(self, last: Any) -> None:
+        if self.cycle is last and not self.transport.is_closing():
             self.transport.close()
 
 
 def run(spec: ModelSpec, settings: Settings, host: str, port: int) -> None:
     """Listen until SIGTERM or Ctrl-C, which is no error; requests under way are answered first.
 
-    One line of JSON for each request goes to stdout.
+    One line of JSON for each request goes to stdout, as long as somebody reads them.
     """
-    app = make_app(service_of(spec, settings))
+    service = service_of(spec, settings)
     for sign in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them again when it has ended
         signal.signal(sign, _end)
     sys.setswitchinterval(SWITCH)
     log = logging.getLogger("everfit.serving")
-    log.addHandler(logging.StreamHandler(sys.stdout))
+    log.addHandler(Lines(sys.stdout.fileno(), lambda: service.metrics.failed("stdout")))
     log.setLevel(logging.INFO)
-    uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=30,
-                http=Impatient)  # fmt: skip
+    uvicorn.run(make_app(service), host=host, port=port, log_level="warning", access_log=False,
+                timeout_graceful_shutdown=30, http=Impatient)  # fmt: skip
 
 
 def _end(_sign: int, _frame: FrameType | None) -> None:
