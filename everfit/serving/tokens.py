@@ -21,6 +21,11 @@ def read_tokens(written: str) -> dict[str, bytes]:
                 f"EVERFIT_SERVE_TOKENS: entry {at} is no token.",
                 do=f"Write name:token, of {SHORTEST} characters at least, and commas between entries.",
             )
+        if name in tokens:  # one of two would be lost without a word
+            raise InputError(
+                f"EVERFIT_SERVE_TOKENS: entry {at} has the name of another one.",
+                do="Give each token a name of its own, such as ann-2026 beside ann while a token is being replaced.",
+            )
         tokens[name] = token.encode()
     return tokens
 

@@ -67,6 +67,8 @@ def test_only_who_has_a_token_may_ask(settings, champion, monkeypatch):
     with pytest.raises(InputError, match="entry 2") as told:
         read_tokens("ci:0123456789abcdef,short:secret")
     assert "secret" not in str(told.value)
+    with pytest.raises(InputError, match="entry 2 has the name of another"):
+        read_tokens("ann:0123456789abcdef,ann:fedcba9876543210")
     tokens = read_tokens("ci:0123456789abcdef,bo:köln-0123456789ab")
     assert [holder_of(header, tokens) for header in (
         "bearer 0123456789abcdef", "Basic 0123456789abcdef", "Bearer", "Bearer 0123456789abcde", "",
