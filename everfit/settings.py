@@ -44,6 +44,7 @@ class Settings(BaseSettings):
     search_on: str = Field("", description="Where helpers run: pool:NAME or dask:ADDRESS; default: nowhere.")
     search_helpers: int = Field(1, ge=1, description="How many helpers a search asks for there.")
     serve_tokens: SecretStr = Field(SecretStr(""), description="Who may ask the service: name:token, name:token.")
+    serve_open: bool = Field(False, description="Serve beyond this machine without any tokens.")
     hash_key: SecretStr = Field(SecretStr(""), description="The key of hashes that stand for personal values.")
     actor: str = Field("", description="Who acts, for the ledger; default: the user's login name.")
 

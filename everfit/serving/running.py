@@ -21,7 +21,7 @@ from everfit.serving.app import make_app
 from everfit.serving.following import Follower
 from everfit.serving.journal import Journal
 from everfit.serving.metrics import Metrics
-from everfit.serving.tokens import read_tokens
+from everfit.serving.tokens import ensure_guarded, read_tokens
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
 
@@ -66,6 +66,7 @@ def run(spec: ModelSpec, settings: Settings, host: str, port: int) -> None:
     One line of JSON for each request goes to stdout, as long as somebody reads them.
     """
     service = service_of(spec, settings)
+    ensure_guarded(host, service.tokens, open_to_all=settings.serve_open)
     for sign in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them again when it has ended
         signal.signal(sign, _end)
     sys.setswitchinterval(SWITCH)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Mapping
 from hashlib import sha256
+from ipaddress import ip_address
 
 from everfit.errors import InputError
 
@@ -28,6 +29,23 @@ def read_tokens(written: str) -> dict[str, bytes]:
             )
         tokens[name] = token.encode()
     return tokens
+
+
+def ensure_guarded(host: str, tokens: Mapping[str, bytes], *, open_to_all: bool) -> None:
+    """Raise InputError when other machines could ask without a token, and nobody has said that they may."""
+    if tokens or open_to_all or _stays_here(host):
+        return
+    raise InputError(
+        f"{host} is reached from other machines, and everybody there could ask: there are no tokens.",
+        do="Set EVERFIT_SERVE_TOKENS, or EVERFIT_SERVE_OPEN=true where something else says who may ask.",
+    )
+
+
+def _stays_here(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def holder_of(header: str, tokens: Mapping[str, bytes]) -> str:

@@ -1,5 +1,6 @@
 """The service as a client meets it: answers, refusals, another champion, and what is kept of it all."""
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,7 +14,7 @@ from everfit.serving import versions
 from everfit.serving.app import make_app
 from everfit.serving.drain import drain
 from everfit.serving.running import service_of
-from everfit.serving.tokens import holder_of, read_tokens
+from everfit.serving.tokens import ensure_guarded, holder_of, read_tokens
 from tests.everfit.serving.conftest import RECORD, crown, plain, spec_of
 
 
@@ -74,6 +75,15 @@ def test_only_who_has_a_token_may_ask(settings, champion, monkeypatch):
         "bearer 0123456789abcdef", "Basic 0123456789abcdef", "Bearer", "Bearer 0123456789abcde", "",
         "Bearer " + "köln-0123456789ab".encode().decode("latin-1"),
     )] == ["ci", "", "", "", "", "bo"]  # fmt: skip
+
+
+@pytest.mark.parametrize(("host", "told"), [("127.0.0.1", False), ("::1", False), ("localhost", False),
+                                            ("0.0.0.0", True), ("::", True), ("", True), ("shop", True)])  # fmt: skip
+def test_without_tokens_it_is_not_open_to_other_machines_by_accident(host, told):
+    ensure_guarded(host, read_tokens("ci:0123456789abcdef"), open_to_all=False)
+    ensure_guarded(host, {}, open_to_all=True)
+    with pytest.raises(InputError, match="EVERFIT_SERVE_OPEN") if told else nullcontext():
+        ensure_guarded(host, {}, open_to_all=False)
 
 
 def test_too_many_at_once_are_told_to_come_again(service, http):
