@@ -13,6 +13,7 @@ import pandas as pd
 
 from everfit import evaluation, registry
 from everfit.explanation import Explainer
+from everfit.explanation.explainer import thinned
 from everfit.serving.abstaining import Abstention, Reason, abstention_of, numbers
 from everfit.serving.compiled import Compiled, compile_pipeline
 from everfit.serving.contract import Contract, Field, rows_of
@@ -75,7 +76,7 @@ def make_ready(spec: ModelSpec, loaded: registry.Loaded) -> Served:
     served = Served(loaded, contract, compile_pipeline(loaded.pipeline), ())
     abstention = abstention_of(spec.serve.abstain, contract, loaded.reference, loaded.card, served.predict_frame)
     served = replace(served, abstention=abstention)
-    frame = _trials(loaded.reference, contract)
+    frame = trials(loaded.reference, contract)
     ordinary = _finite(served.predict_frame(frame))
     columns = {each.name: _plain(frame[each.name]) for each in contract.fields}
     alone = [served.predict({name: [values[at]] for name, values in columns.items()}) for at in range(len(frame))]
@@ -125,10 +126,10 @@ def _plain(values: pd.Series) -> list[Any]:
     return [None if pd.isna(value) else value for value in values.astype(object).tolist()]
 
 
-def _trials(reference: pd.DataFrame, contract: Contract) -> pd.DataFrame:
-    """Return rows to try both ways on: some as they were, some with gaps, some with text that nobody has seen."""
+def trials(reference: pd.DataFrame, contract: Contract) -> pd.DataFrame:
+    """Return rows to try both ways on: some of all times, some with gaps, some with text that nobody has seen."""
     names = [each.name for each in contract.fields if each.name in reference]
-    rows = reference[names].head(CHECKED).reset_index(drop=True).astype(object)
+    rows = thinned(reference[names], CHECKED).astype(object)
     gaps, strange = rows.head(len(names) + 1).copy(), rows.head(20).copy()
     for at in range(min(len(gaps), len(names))):
         gaps.loc[at, names[at]] = None

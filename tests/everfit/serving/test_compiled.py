@@ -10,7 +10,8 @@ from everfit import features
 from everfit.models.blend import Blend
 from everfit.models.portfolio import Portfolio
 from everfit.serving.compiled import compile_pipeline
-from everfit.serving.contract import Field, rows_of
+from everfit.serving.contract import Contract, Field, rows_of
+from everfit.serving.served import trials
 from everfit.spec import Data
 
 STYLES = ("tree", "linear", "native", "network")
@@ -96,3 +97,9 @@ def test_an_offset_moves_the_compiled_answer_too():
     alone, said, _ = both_ways(Portfolio([("all", one, 1.0, None)], offset=3.0, trust=0.5), frame.tail(5))
     np.testing.assert_allclose(alone, one.predict(frame.tail(5)) + 1.5)
     np.testing.assert_allclose(alone, said)
+
+
+def test_both_ways_are_tried_on_rows_of_all_times():
+    tried = trials(pd.DataFrame({"size": np.arange(1_000.0)}), Contract((Field("size", "number", ""),)))
+    assert (tried["size"].min(), tried["size"].max()) == (0, 999)
+    assert tried["size"].isna().any()
