@@ -153,17 +153,20 @@ def _prediction(served: Served | None) -> Schema:
     if card["classes"]:
         said = {"enum": [*card["classes"], None]}
         shares = {"type": "object", "properties": {str(label): share for label in card["classes"]}}
-    reason = _object({"kind": {"type": "string"}}, {"field": {"type": "string"}, "usual": {"type": "string"}})
-    held_back = {"abstained": {"type": "boolean"}, "reasons": _list(reason)}
     return _object({"id": {"type": "string", "description": "Labels are joined by it."}, "prediction": said},
-                   {"probabilities": shares, **held_back})  # fmt: skip
+                   {"probabilities": shares, **_held_back()})  # fmt: skip
+
+
+def _held_back() -> Schema:
+    reason = _object({"kind": {"type": "string"}}, {"field": {"type": "string"}, "usual": {"type": "string"}})
+    return {"abstained": {"type": "boolean"}, "reasons": _list(reason)}
 
 
 def _explanation() -> Schema:
     text, number = {"type": "string"}, {"type": "number"}
     part = _object({"field": text, "contribution": number, "error": number})
     return _object({"prediction": {}, "scale": text, "value": number, "base": number, "contributions": _list(part),
-                    "others": number})  # fmt: skip
+                    "others": number}, _held_back())  # fmt: skip
 
 
 def _example(served: Served | None) -> Schema:

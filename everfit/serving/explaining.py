@@ -85,10 +85,25 @@ def explain(
             columns = served.contract.columns(asked)
             async with waiting:
                 told = await process.explain(served, columns, top)
+            if served.abstention is not None:
+                told = await asyncio.to_thread(_held_back, served, columns, told)
         return JSONResponse({"model": service.spec.name, "version": served.version, "tolerance": TOLERANCE,
                              "explanations": told})  # fmt: skip
 
     return handle
+
+
+def _held_back(
+    served: Served, columns: Mapping[str, list[Any]], told: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Say with each explanation whether the prediction is held back, as the answer does; the sum stays."""
+    doubts = served.doubts(columns, served.predict(columns))
+    return [
+        {**each, "prediction": None, "abstained": True, "reasons": [why.to_dict() for why in doubts[at]]}
+        if at in doubts
+        else {**each, "abstained": False}
+        for at, each in enumerate(told)
+    ]
 
 
 def _pool() -> ProcessPoolExecutor:

@@ -115,6 +115,9 @@ def test_a_prediction_is_held_back_with_its_reasons_and_kept(loaded, tmp_path):
         fine, gappy, *held = http.post("/predict", content=body).json()["predictions"]
         mlflow = http.post("/invocations", json={"inputs": [odd["unseen"]]}).json()
         text = service.measured().decode()
+        explained = http.post("/explain", json=[RECORD, odd["unseen"]]).json()["explanations"]
+    assert [(each["abstained"], each["prediction"] is None) for each in explained] == [(False, False), (True, True)]
+    assert [why["field"] for why in explained[1]["reasons"]] == ["colour"]
     assert (fine["abstained"], gappy["abstained"]) == (False, False)
     assert all(each["prediction"] is None and each["abstained"] for each in held)
     told = {
