@@ -37,7 +37,9 @@ def from_arrow(body: bytes, limits: Serve) -> Columns:
     except (pa.ArrowException, struct.error, ValueError, OSError, IndexError) as cause:
         if isinstance(cause, BadRecords):
             raise
-        raise Refused(422, "no Arrow", f"the body is no stream of Arrow's IPC format: {first_line(cause)}") from cause
+        raise Refused(
+            422, "no Arrow", f"the body cannot be read as a stream of Arrow's IPC format: {first_line(cause)}"
+        ) from cause
 
 
 def _messages(body: bytes) -> list[Any]:

@@ -135,7 +135,7 @@ class Contract:
         """
         given = asked if isinstance(asked, Mapping) else self._turned(asked)
         if strange := sorted(given.keys() - self._known)[:MOST_PROBLEMS]:
-            raise BadRecords([_unknown(0, name, self._known) for name in strange])
+            raise BadRecords([self._unknown(0, name) for name in strange])
         gap = [None] * len(next(iter(given.values()), []))
         settled, problems = {}, []
         for each in self.fields:
@@ -154,7 +154,7 @@ class Contract:
                 shown = HIDDEN if any(each.personal for each in self.fields) else _shown(record)
                 found.append(Problem(at, "", shown, "an object with a value for each field"))
             elif not record.keys() <= known:
-                found += [_unknown(at, name, known) for name in sorted(record.keys() - known)[:MOST_PROBLEMS]]
+                found += [self._unknown(at, name) for name in sorted(record.keys() - known)[:MOST_PROBLEMS]]
             if len(found) >= MOST_PROBLEMS:
                 break
         if found:
@@ -165,15 +165,17 @@ class Contract:
     def _known(self) -> frozenset[str]:
         return self.others.union(each.name for each in self.fields)
 
+    def _unknown(self, at: int, name: str) -> Problem:
+        """Return what to say of a name that nobody knows; names that are not read, such as the target, are not told."""
+        near = did_you_mean(name, [each.name for each in self.fields]) if len(name) <= LONGEST_NAME else ""
+        return Problem(at, name[:LONGEST_NAME], "", f"no field of this model.{near}")
+
     def to_json_schema(self) -> dict[str, Any]:
         """Describe a record for OpenAPI: no field is required, as each may be missing in production."""
         properties = {each.name: each.to_json_schema() for each in self.fields}
-        return {"type": "object", "title": "Record", "properties": properties, "additionalProperties": False}
-
-
-def _unknown(at: int, name: str, known: frozenset[str]) -> Problem:
-    near = did_you_mean(name, known) if len(name) <= LONGEST_NAME else ""
-    return Problem(at, name[:LONGEST_NAME], "", f"no field of this model.{near}")
+        said = "Any field may be missing. Other columns of the training data may come, and are not read."
+        return {"type": "object", "title": "Record", "description": said, "properties": properties,
+                "additionalProperties": False}  # fmt: skip
 
 
 def _shown(value: Any) -> str:

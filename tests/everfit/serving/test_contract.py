@@ -36,6 +36,7 @@ def test_a_misspelt_field_is_no_missing_value():
     ((record, field, _, expected),) = problems({"colour": "red", "sise": 3})
     assert (record, field) == (0, "sise")
     assert "Did you mean 'size'?" in expected
+    assert problems({"zzz": 1})[0][3] == "no field of this model. Known: colour, day, open, size, when.", "no target"
 
 
 def test_what_is_no_record_is_a_problem_like_any_other():
