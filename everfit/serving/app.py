@@ -51,9 +51,9 @@ def make_app(service: Service) -> FastAPI:
     app.add_api_route("/model", guarded(service, model(service)), methods=["GET"])
     app.add_api_route("/metrics", guarded(service, metrics(service)), methods=["GET"])
     app.add_api_route("/version", guarded(service, mlflow_version(service)), methods=["GET"])
-    app.add_api_route("/health", _health, methods=["GET"])
-    app.add_api_route("/ready", _ready(service), methods=["GET"])
-    app.add_api_route("/ping", _ready(service), methods=["GET"])
+    for path, open_to_all in (("/health", _health), ("/ready", _ready(service)), ("/ping", _ready(service))):
+        app.add_api_route(path, open_to_all, methods=["GET"])
+        app.add_api_route(path, open_to_all, methods=["HEAD"], include_in_schema=False)  # as load balancers ask
     app.add_api_route("/docs", _docs, methods=["GET"], include_in_schema=False)
     app.add_api_route("/openapi.json", _openapi(app, service), methods=["GET"], include_in_schema=False)
     return app
@@ -102,11 +102,15 @@ def predict(service: Service) -> Handler:
 
 
 def invocations(service: Service) -> Handler:
-    """Answer as MLflow's scoring server does, whose clients then work unchanged."""
+    """Answer as MLflow's scoring server does, whose clients then work unchanged, and tell the ids for labels."""
 
     async def handle(request: Request) -> Response:
         _, answers = await _answered(service, request, INVOCATIONS, "invocations")
-        return JSONResponse({"predictions": [answer["prediction"] for answer in answers]})
+        said = {
+            "predictions": [answer["prediction"] for answer in answers],
+            "ids": [answer["id"] for answer in answers],
+        }
+        return Response(await aside(len(answers), _json, said), media_type=JSON)
 
     return handle
 

@@ -128,7 +128,7 @@ def _schemas(service: Service, served: Served | None) -> Schema:
         "Invocation": _invocation(several),
         "Answer": _object({"model": text, "version": number, "predictions": _list(_ref("Prediction"))}),
         "Prediction": _prediction(served),
-        "Predictions": _object({"predictions": _list({})}),
+        "Predictions": _object({"predictions": _list({}), "ids": _list(text)}),
         "Explained": _object({"model": text, "version": number, "tolerance": {"type": "number"},
                               "explanations": _list(_explanation())}),
         "Refusal": _object({"error": text}, {"problems": _list(problem)}),

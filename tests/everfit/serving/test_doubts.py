@@ -136,7 +136,7 @@ def test_a_prediction_is_held_back_with_its_reasons_and_kept(loaded, tmp_path):
         [": ".join(filter(None, why)) for why in each] for each in told.values()
     ]
     assert "red" in held[2]["reasons"][0]["usual"]
-    assert mlflow == {"predictions": [None]}
+    assert mlflow["predictions"] == [None]
     assert 'everfit_abstained_total{model="bike",reason="unseen level"} 2.0' in text
     kept = Lake(service.follower.settings).predictions("bike").set_index("prediction_id")
     assert kept.loc[held[0]["id"], "abstained"] == "out of range: amount"

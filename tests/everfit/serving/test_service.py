@@ -36,7 +36,7 @@ def test_it_says_what_the_model_says_alone_and_in_a_crowd(http, settings, frame)
 ])  # fmt: skip
 def test_it_speaks_mlflows_protocol(http, form):
     one = http.post("/predict", json=RECORD).json()["predictions"][0]["prediction"]
-    assert http.post("/invocations", json=form).json() == {"predictions": [one, one]}
+    assert http.post("/invocations", json=form).json()["predictions"] == [one, one]
 
 
 @pytest.mark.parametrize(("body", "status", "told"), [
@@ -60,6 +60,7 @@ def test_only_who_has_a_token_may_ask(settings, champion, monkeypatch):
     guarded = service_of(spec_of(), type(settings)(workspace=settings.workspace))
     with TestClient(make_app(guarded)) as http:
         assert [http.get(open_).status_code for open_ in ("/health", "/ready", "/openapi.json")] == [200] * 3
+        assert [http.head(open_).status_code for open_ in ("/health", "/ready", "/ping")] == [200] * 3
         assert http.post("/predict", json=RECORD).status_code == 401
         assert http.post("/predict", json=RECORD, headers={"Authorization": "Bearer nonsense"}).status_code == 401
         for token in ("0123456789abcdef", "fedcba9876543210"):
