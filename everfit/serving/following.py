@@ -98,11 +98,11 @@ class Follower:
         plan = rollout.plan_of(standing, self.spec.rollout.canary)
         main, canary = (self.versions.get(version, standing.swap.seq) if version else None
                         for version in (plan.main, plan.canary))  # fmt: skip
-        if canary and plan.main in self.refused:  # after a restart: the old version does not load any more
-            plan, main, canary = rollout.Plan(canary.version, todo="go live"), canary, None
+        if canary and plan.main in self.refused:  # after a restart; maybe on this machine alone, so it proves nothing
+            main, canary = canary, None
         if main is None and self.live is None and standing.full:  # after a restart: it would have gone on otherwise
             main = self.versions.get(standing.full, standing.swap.seq)
-        if main := main or self.served or canary:
+        if main := main or self.served:  # a canary never stands in for what may be read a moment later
             self._exchange(standing, plan, main, canary)
         self._tell_refused(standing)
         ready = self.served is not None and self.served.version == plan.main and (canary or not plan.canary)
@@ -143,9 +143,8 @@ class Follower:
         said: dict[str, Any] = {
             "rollout": rollout.in_words(rollout.standing_of(self._entries), self.spec.rollout.canary)
         }
-        if self.live and self.live.stage:
-            said["canary"] = {"version": self.live.stage.version, "share": self.live.stage.share,
-                              **self.live.tally.to_dict()}  # fmt: skip
+        if (live := self.live) and live.stage:
+            said["canary"] = {"version": live.stage.version, "share": live.stage.share, **live.tally.to_dict()}
         if self.shadow.version is not None:
             said["shadow"] = {**self.shadow.to_dict(), "compared": self._compared()}
         return said

@@ -146,6 +146,33 @@ def test_a_canary_takes_over_by_steps_also_across_a_restart(settings, ledger, fr
     assert set(zip(kept["_version"], kept["role"], strict=True)) == {(1, "champion"), (2, "canary")}
 
 
+def test_a_service_that_cannot_read_the_old_version_ends_no_canary(settings, ledger, frame, champion, monkeypatch):
+    healthy, real = following(settings, canary={"steps": [0.01, 1.0]}).follower, registry.load
+    healthy.look(NOW)
+    second = crown(settings, ledger, frame, expected=1, run_key="run-2")
+    healthy.look(NOW)
+
+    def started(cause):
+        def load(*of):
+            if of[-1] == second:
+                return real(*of)
+            raise cause
+
+        monkeypatch.setattr(registry, "load", load)
+        other = following(settings, canary={"steps": [0.01, 1.0]}).follower
+        other.look(NOW)
+        return other.live
+
+    assert started(OSError(5, "Input/output error")) is None, "what can be read a moment later is waited for"
+    live = started(ValueError("damaged on this machine"))
+    assert (live.main.version, live.canary) == (second, None)
+    healthy.look(NOW)
+    assert (healthy.live.main.version, healthy.live.canary.version) == (1, second)
+    assert recorded(ledger, "went_live", "canary_started", "serving_refused") == [
+        "went_live", "canary_started", "serving_refused"
+    ]  # fmt: skip
+
+
 def test_a_canary_that_fails_goes_back_by_itself_and_no_client_notices(settings, ledger, frame, champion):
     service = following(settings, canary={"steps": [0.5, 1.0], "by": "colour", "min_answers": 5})
     with TestClient(make_app(service)) as http:
