@@ -70,29 +70,35 @@ class Shadow:
             return
         try:
             queue.put_nowait((list(ids[:ROWS]), first(asked, ROWS)))
-        except Full:
+        except (Full, ValueError):  # it was closed a moment ago
             self.dropped += 1
 
     def stop(self, patience: float = 5.0) -> None:
         """End the challenger; what it was asked is answered first, unless that takes too long."""
-        process, self._queue, self.version, self.beside = self._process, None, None, 0
+        process, queue = self._process, self._queue
+        self._process, self._queue, self.version, self.beside = None, None, None, 0
         if process is not None:
             self._over.set()
             process.join(patience)
             process.kill()
-            self._process = None
+            process.join()
+        if queue is not None:
+            queue.close()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON."""
         return {"version": self.version, "beside": self.beside, "dropped": self.dropped}
 
     def _start(self, version: int, beside: int) -> None:
-        queue, self._over = SPAWN.Queue(WAITING), SPAWN.Event()
+        queue: Any = SPAWN.Queue(WAITING)
+        self._over = SPAWN.Event()
         queue.cancel_join_thread()  # the service's end waits for nothing that was not read
+        queue._ignore_epipe = True  # so that its thread ends in silence with the process that it writes to
         self._process = SPAWN.Process(
             target=answer, args=(self.settings, self.spec, version, beside, queue, self._over), daemon=True
         )
         self._process.start()
+        queue._reader.close()  # the process has its own; with this one open, writing to a dead process would never end
         os.setpriority(os.PRIO_PROCESS, self._process.pid, NICE)  # from here, so that it holds for its imports too
         self._queue, self.version, self.beside = queue, version, beside
 

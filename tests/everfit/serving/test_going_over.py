@@ -267,6 +267,21 @@ def test_a_full_queue_drops_what_it_would_hold_and_a_killed_challenger_is_not_st
     assert asked_.version is None
 
 
+def test_a_challenger_that_is_ended_amid_its_work_leaves_nothing_behind(settings):
+    trying = ModelSpec(**{**spec_of().model_dump(), "rollout": {"shadow": {"share": 1.0}}})
+    before, at_work = threading.active_count(), Shadow(trying, settings)
+    at_work.follow(2, 1, ())
+    queue = at_work._queue
+    for _ in range(shadow.WAITING):
+        at_work.offer(["x"], [{**RECORD, "colour": "red" * 1000}])
+    at_work.stop(patience=0.0)
+    at_work._queue = queue  # a request that came in between
+    at_work.offer(["x"], [RECORD])
+    assert at_work.dropped == 1
+    queue._thread.join(5)
+    assert threading.active_count() == before
+
+
 def test_a_rollback_lists_what_the_bad_version_said_and_what_the_restored_one_says(
     settings, ledger, frame, champion, monkeypatch, capsys
 ):  # fmt: skip
