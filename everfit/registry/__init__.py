@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from everfit.registry.door import prepare
-    from everfit.registry.loading import load, schema_of
+    from everfit.registry.loading import card_of, load, schema_of
     from everfit.registry.promotions import (
         aliases,
         promote,
@@ -27,6 +27,7 @@ __all__ = [
     "Outcome",
     "Version",
     "aliases",
+    "card_of",
     "load",
     "prepare",
     "promote",
@@ -40,7 +41,7 @@ __all__ = [
 ]
 _ROOMS = {
     "records": ("Candidate", "Loaded", "Outcome", "Version"),
-    "loading": ("load", "schema_of"),
+    "loading": ("card_of", "load", "schema_of"),
     "promotions": (
         "aliases",
         "promote",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from everfit.registry import cache, files
 from everfit.registry.records import Loaded, Version
@@ -28,11 +29,17 @@ def verify(settings: Settings, model: str, version: int) -> None:
     files.checked(Path(known.folder), known.digests, f"{model} v{version}")
 
 
-def schema_of(settings: Settings, model: str, version: int) -> Schema:
-    """Return the columns of the data that a version learnt from, without loading it."""
+def card_of(settings: Settings, model: str, version: int) -> dict[str, Any]:
+    """Return what is written about a version, without loading it."""
     known = find(settings, model, version)
     found = files.checked(Path(known.folder), known.digests, f"{model} v{version}", [files.CARD])
-    card = json.loads(found[files.CARD])
+    card: dict[str, Any] = json.loads(found[files.CARD])
+    return card
+
+
+def schema_of(settings: Settings, model: str, version: int) -> Schema:
+    """Return the columns of the data that a version learnt from, without loading it."""
+    card = card_of(settings, model, version)
     return Schema.from_dict(card["schema"], card.get("blank", ()))
 
 

@@ -14,10 +14,12 @@ from everfit import evaluation, registry
 from everfit.errors import InputError
 from everfit.files import replacing
 from everfit.lake import Lake
+from everfit.lake.answers import kept_as
 from everfit.ledger import Ledger
 from everfit.reserved import ASKED_AT, AT, PREDICTION_ID, VERSION
 from everfit.serving.served import CLOSE
 from everfit.settings import Settings
+from everfit.spec import load_spec
 
 SHOWN = 3
 BEFORE, AFTER = "prediction", "rescored"
@@ -52,7 +54,7 @@ class Rescored:
     """What the restored champion says instead. `changed` are rows of another class, or another number.
 
     `apart` is the mean difference of numbers, after less before; None for classes. `without_fields` are rows of which
-    only the answer was kept, so that they cannot be asked again.
+    not every field was kept as it was sent, so that they cannot be asked again.
     """
 
     version: int
@@ -66,7 +68,7 @@ class Rescored:
     def sentence(self) -> str:
         """Say it in one line."""
         moved = "" if self.apart is None else f", by {self.apart:+.4g} on average"
-        rest = f"; of {self.without_fields:,} more only the answer was kept" if self.without_fields else ""
+        rest = f"; of {self.without_fields:,} more not all fields were kept" if self.without_fields else ""
         return f"v{self.version} says something else of {self.changed:,} of {self.count:,} rows{moved}{rest}"
 
     def to_dict(self) -> dict[str, Any]:
@@ -85,7 +87,7 @@ def affected(settings: Settings, model: str, version: int, file: Path | None = N
 
     Answers of the last seconds may still be on their way into the lake.
     """
-    _check(file)
+    check(file)
     given = Lake(settings).predictions(model, version=version)
     if file:
         _write(given, file)
@@ -103,12 +105,13 @@ def affected(settings: Settings, model: str, version: int, file: Path | None = N
 def rescore(settings: Settings, model: str, version: int, champion: int, file: Path) -> Rescored:
     """Ask the champion what a version was asked; write both answers, side by side, to a file of its own.
 
-    What is in the lake stays as it was given. Rows whose fields were not kept are left out and counted.
+    What is in the lake stays as it was given. Rows whose fields were not kept are left out and counted: those of files,
+    and all where the champion reads a personal field, or one that the version did not.
     """
-    _check(file)
-    given = Lake(settings).predictions(model, version=version)
-    asked = given[given[PREDICTION_ID].notna()].reset_index(drop=True) if PREDICTION_ID in given else given.iloc[:0]
-    loaded = registry.load(settings, model, champion)
+    check(file)
+    given, loaded = Lake(settings).predictions(model, version=version), registry.load(settings, model, champion)
+    whole = PREDICTION_ID in given and not _lost(settings, loaded, version)
+    asked = given[given[PREDICTION_ID].notna()].reset_index(drop=True) if whole else given.iloc[:0]
     said = np.asarray(_said(loaded, asked).values)
     both = asked.rename(columns={VERSION: "version"})
     both[AFTER], both["rescored_by"] = said, champion
@@ -120,18 +123,29 @@ def rescore(settings: Settings, model: str, version: int, champion: int, file: P
     return Rescored(champion, len(asked), int(changed.sum()), apart, len(given) - len(asked), str(file))
 
 
+def _lost(settings: Settings, loaded: registry.Loaded, version: int) -> set[str]:
+    """Return the fields that the champion reads and that nobody has kept of what a version was asked."""
+    read, asked = (_inputs(settings, loaded.model, each) for each in (loaded.version, version))
+    return read - (asked - set(load_spec(loaded.model, settings.models).data.personal))
+
+
+def _inputs(settings: Settings, model: str, version: int) -> set[str]:
+    return set(registry.card_of(settings, model, version)["inputs"])
+
+
 def _said(loaded: registry.Loaded, asked: pd.DataFrame) -> evaluation.Predicted:
-    inputs = list(loaded.card["inputs"])
     if asked.empty:
         return evaluation.Predicted(np.zeros(0))
-    return evaluation.predict(loaded.pipeline, asked.reindex(columns=inputs), loaded.task, loaded.card["positive"])
+    fields = pd.DataFrame({name: asked.get(kept_as(name)) for name in loaded.card["inputs"]}, asked.index)
+    return evaluation.predict(loaded.pipeline, fields, loaded.task, loaded.card["positive"])
 
 
 def _named(row: Mapping[Hashable, Any]) -> dict[str, Any]:
     return {str(name): value for name, value in row.items() if not pd.isna(value)}
 
 
-def _check(file: Path | None) -> None:
+def check(file: Path | None) -> None:
+    """Raise InputError for a file that predictions cannot be written to."""
     if file and file.suffix not in FORMATS:
         raise InputError(f"Predictions cannot be written to '{file}'.", do="Name a .parquet or a .csv file.")
 

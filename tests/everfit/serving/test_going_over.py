@@ -17,13 +17,13 @@ from starlette.testclient import TestClient
 
 from everfit import registry
 from everfit.lake import Lake
-from everfit.serving import answering, comparing, shadow, versions
+from everfit.serving import affected, answering, comparing, shadow, versions
 from everfit.serving.app import make_app
 from everfit.serving.compiled import Compiled
 from everfit.serving.rollout import Stage
 from everfit.serving.running import service_of
 from everfit.serving.shadow import Shadow
-from everfit.spec import Data, ModelSpec
+from everfit.spec import Data, ModelSpec, load_spec
 from flows import cli
 from tests.everfit.registry.conftest import candidate_of
 from tests.everfit.serving.conftest import RECORD, crown, spec_of
@@ -289,6 +289,8 @@ def test_a_rollback_lists_what_the_bad_version_said_and_what_the_restored_one_sa
     with TestClient(make_app(following(settings))) as http:
         given = [answer["predictions"][0] for answer in asked(http, 5)]
     Lake(settings).record_predictions("bike", pd.DataFrame({"prediction": [1.0]}), version=bad, batch_digest="file")
+    settings.models.mkdir(parents=True)
+    (settings.models / "bike.yaml").write_text("name: bike\ndata: {source: x, target: cost, time: when}\n")
     before = Lake(settings).predictions("bike")
 
     def everfit(*words):
@@ -303,7 +305,7 @@ def test_a_rollback_lists_what_the_bad_version_said_and_what_the_restored_one_sa
     assert "back to v1 from v2" in told
     assert "v2 has given 6 predictions, from 20" in told
     assert "v1 says something else of 5 of 5 rows, by -100" in told
-    assert "of 1 more only the answer was kept" in told
+    assert "of 1 more not all fields were kept" in told
     assert set(pd.read_parquet("bad.parquet")["prediction_id"].dropna()) == {each["id"] for each in given}
     both = pd.read_parquet("bad-v2-by-v1.parquet")
     assert both["prediction"].tolist() == [each["prediction"] for each in given]
@@ -313,3 +315,20 @@ def test_a_rollback_lists_what_the_bad_version_said_and_what_the_restored_one_sa
     again = json.loads(everfit("rollback", "bike", "--json")[1])
     assert (again["changed"], again["affected"]["count"], again["affected"]["version"]) == (False, 6, bad)
     assert "serving: v1 is champion; v2 answers until a service has gone over" in everfit("history", "bike")[1]
+
+
+@pytest.mark.parametrize(("personal", "said"), [
+    ([], "v1 says something else of 0 of 9 rows, by +0 on average"),
+    (["source"], "v1 says something else of 0 of 0 rows; of 9 more not all fields were kept"),
+])  # fmt: skip
+def test_the_same_model_says_the_same_again_of_whatever_was_kept_whole(settings, ledger, frame, personal, said):
+    renamed = frame.rename(columns={"colour": "source"})
+    crown(settings, ledger, renamed)
+    crown(settings, ledger, renamed, expected=1, run_key="run-2")
+    settings.models.mkdir(parents=True)
+    data = {"source": "x", "target": "cost", "time": "when", "personal": personal}
+    (settings.models / "bike.yaml").write_text(json.dumps({"name": "bike", "data": data}))
+    with TestClient(make_app(service_of(load_spec("bike", settings.models), settings))) as http:
+        for colour in ("red", "green", "blue") * 3:
+            asked(http, 1, {"amount": 1.5, "count": 3, "source": colour})
+    assert affected.rescore(settings, "bike", 2, 1, settings.home / "both.parquet").sentence == said
