@@ -45,18 +45,32 @@ def rollback(
 ) -> None:
     """Bring the previous champion back, and say what the bad version has predicted."""
     from everfit import registry
+    from everfit.errors import EverfitError
     from flows.cli import console
 
     here = settings()
     _check_name(name)
+    if out:
+        _check_out(out)
     result = registry.rollback(here, name, reason=reason).to_dict()
     if not as_json:
         console.show("rollback", result)
-    found = _affected(name, out, rescore)
+    try:
+        found = _affected(name, out, rescore)
+    except EverfitError as error:  # the champion has changed all the same
+        if as_json:
+            console.print_json({**result, "affected": {"error": str(error)}})
+        raise
     if as_json:
         console.print_json({**result, **found})
     for line in [] if as_json else _lines(found):
         console.out.print(f"  {line}", markup=False, soft_wrap=True)
+
+
+def _check_out(out: str) -> None:
+    from everfit.serving import affected
+
+    affected.check(Path(out))
 
 
 def _affected(name: str, out: str | None, rescore: bool) -> dict[str, Any]:

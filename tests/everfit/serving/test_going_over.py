@@ -300,6 +300,7 @@ def test_a_rollback_lists_what_the_bad_version_said_and_what_the_restored_one_sa
         return stop.value.code or 0, capsys.readouterr().out
 
     monkeypatch.setenv("EVERFIT_WORKSPACE", str(settings.workspace))
+    assert (everfit("rollback", "bike", "--out", "bad.txt")[0], ledger.champion("bike")) == (2, bad)
     code, told = everfit("rollback", "bike", "--out", "bad.parquet", "--rescore")
     assert (code, ledger.champion("bike")) == (0, 1)
     assert "back to v1 from v2" in told
