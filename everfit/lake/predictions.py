@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 import numpy as np
@@ -52,9 +52,10 @@ def read(
     state = table.state()
     if state is None:
         return pd.DataFrame(columns=[BATCH, ROW, VERSION, AT])
-    later = None if since is None else pads.field(AT) >= pa.scalar(since.astimezone(UTC).replace(tzinfo=None), MOMENT)
-    frame = in_order(state.dataset(None if batch_digest is None else [batch_digest]).to_table(filter=later))
-    return frame if version is None else frame[frame[VERSION] == version].reset_index(drop=True)
+    only = None if since is None else _later(since)
+    if version is not None:
+        only = pads.field(VERSION) == version if only is None else only & (pads.field(VERSION) == version)
+    return in_order(state.dataset(None if batch_digest is None else [batch_digest]).to_table(filter=only))
 
 
 def said(
@@ -71,18 +72,40 @@ def said(
     state = table.state()
     if state is None:
         return pd.DataFrame(columns=[BATCH, VERSION, AT])
-    answer = ("prediction", PREDICTION_ID, VERSION, AT)
-    held = [n for n in state.schema.names if n in (*names, *answer) or n.startswith("probability_")]
+    held = _answers(state, names)
     only = None if version is None else pads.field(VERSION) == version
     scan = state.dataset().scanner(columns=held, filter=only, batch_readahead=1, fragment_readahead=1)
     if wanted is None:
-        return _answers(scan.to_table())
-    parts = [part.filter(pa.array(wanted(_answers(pa.Table.from_batches([part]))))) for part in scan.to_batches()]
-    return _answers(pa.Table.from_batches(parts, scan.projected_schema))
+        return _named(scan.to_table())
+    parts = [part.filter(pa.array(wanted(_named(pa.Table.from_batches([part]))))) for part in scan.to_batches()]
+    return _named(pa.Table.from_batches(parts, scan.projected_schema))
 
 
-def _answers(rows: pa.Table) -> pd.DataFrame:
+def _named(rows: pa.Table) -> pd.DataFrame:
     return to_frame(rows).rename(columns={PREDICTION_ID: ID})
+
+
+def in_parts(
+    table: Table, names: Iterable[str | None], *, versions: Sequence[int], since: datetime
+) -> Iterator[pd.DataFrame]:
+    """Yield, some at a time, what these versions have said since then, with the columns that `said` returns."""
+    state = table.state()
+    if state is None:
+        return
+    only = pads.field(VERSION).isin(list(versions)) & _later(since)
+    wanted = _answers(state, names)
+    for rows in state.dataset().to_batches(columns=wanted, filter=only, batch_readahead=2, fragment_readahead=1):
+        if rows.num_rows:
+            yield _named(pa.Table.from_batches([rows]))
+
+
+def _answers(state: State, names: Iterable[str | None]) -> list[str]:
+    wanted = {*names, "prediction", PREDICTION_ID, VERSION, AT}
+    return [name for name in state.schema.names if name in wanted or name.startswith("probability_")]
+
+
+def _later(since: datetime) -> pads.Expression:
+    return pads.field(AT) >= pa.scalar(since.astimezone(UTC).replace(tzinfo=None), MOMENT)
 
 
 def to_table(frame: pd.DataFrame) -> pa.Table:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 import pandas as pd
@@ -257,6 +257,13 @@ class Lake:
         wanted = None if known is None else lambda rows: labels.matches(rows, known, data) >= 0
         names = [*data.ids, data.time]
         return predictions.said(self._table(model, "predictions"), names, version=version, wanted=wanted)
+
+    def answers_in_parts(
+        self, model: str, data: Data, *, versions: Sequence[int], since: datetime
+    ) -> Iterator[pd.DataFrame]:
+        """Yield, some at a time, what `answers` returns of these versions and what was kept since then."""
+        table = self._table(model, "predictions")
+        return predictions.in_parts(table, [*data.ids, data.time], versions=versions, since=since)
 
     def record_labels(self, model: str, said: pd.DataFrame, origin: str) -> int:
         """Keep what `labels.read` found at one place; return how many labels that changes. The later word wins."""

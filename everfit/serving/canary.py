@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime
 from time import monotonic
@@ -11,6 +12,7 @@ from everfit import registry
 from everfit.lake import Lake
 from everfit.ledger import Kind, Ledger
 from everfit.serving import comparing, rollout
+from everfit.serving.losses import Losses
 from everfit.serving.served import Served
 from everfit.serving.values import FEW
 from everfit.serving.versions import yielding
@@ -18,6 +20,8 @@ from everfit.settings import Settings
 from everfit.spec import Canary, ModelSpec
 
 WEIGHS = 30.0  # seconds between two looks at the labels
+RESTS = 20  # times as long as the last one took, if that is longer
+WAITS = 3.0  # seconds that a look at who is champion waits for the losses
 
 
 @dataclass
@@ -43,6 +47,14 @@ class Tally:
         return dict(self.__dict__)
 
 
+@dataclass(frozen=True)
+class Weighed:
+    """The losses as they were read, and when they are to be read again."""
+
+    losses: Losses | None
+    again: float
+
+
 @dataclass
 class Conductor:
     """Takes a canary from step to step. Whoever is first with a row wrote it; the others read it at their next look."""
@@ -50,7 +62,10 @@ class Conductor:
     spec: ModelSpec
     settings: Settings
     ledger: Ledger
-    _losses: tuple[int, float, rollout.Losses | None] = field(default=(0, 0.0, None), init=False)
+    _beside: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "losses"), init=False)
+    _about: tuple[int, int] | None = field(default=None, init=False)
+    _weighed: Weighed | None = field(default=None, init=False)
+    _reading: Future[Weighed] | None = field(default=None, init=False)
 
     def go_on(self, standing: rollout.Standing, plan: rollout.Plan, tally: Tally, canary: Served | None,
               now: datetime) -> bool:  # fmt: skip
@@ -70,24 +85,35 @@ class Conductor:
         stage = standing.stage
         if stage is None or policy is None or canary is None:
             return False
-        losses = self._losses_of(policy, stage, canary)
+        known = policy.max_loss_increase is None or self._look_at_losses(policy, stage, canary)
+        losses = self._weighed.losses if self._weighed and policy.max_loss_increase is not None else None
         move = rollout.decide(policy, stage, rollout.Seen(**tally.to_dict(), losses=losses), now)
-        if move.kind is None:
+        if move.kind is None or not (known or move.kind == "canary_reverted"):
             return False
         share = f", {move.share}" if move.share is not None else ""
         facts = {"version": stage.version, "beside": stage.beside, "share": move.share, **tally.to_dict()}
-        known = facts | ({"losses": losses.__dict__} if losses else {})
-        self._record(move.kind, standing, share, known, now, move.reason)
+        told = facts | ({"losses": losses.__dict__} if losses else {})
+        self._record(move.kind, standing, share, told, now, move.reason)
         return True
 
-    def _losses_of(self, policy: Canary, stage: rollout.Stage, canary: Served) -> rollout.Losses | None:
-        """Return the losses since the canary began, read from the lake now and then."""
-        number, at, losses = self._losses
-        if policy.max_loss_increase is None or (number == stage.number and monotonic() - at < WEIGHS):
-            return losses
-        losses = comparing.canary_losses(Lake(self.settings), self.spec, canary.loaded, stage)
-        self._losses = (stage.number, monotonic(), losses)
-        return losses
+    def _look_at_losses(self, policy: Canary, stage: rollout.Stage, canary: Served) -> bool:
+        """Read the losses since the canary began now and then; whether those of this step and version are known.
+
+        They are read beside the looks at who is champion: a rollback must not wait until all answers are gone through.
+        """
+        if self._about != (stage.number, stage.version):
+            self._about, self._weighed, self._reading = (stage.number, stage.version), None, None
+        if self._reading is None and (self._weighed is None or monotonic() >= self._weighed.again):
+            self._reading = self._beside.submit(self._read, canary, stage, policy.min_labels)
+        if self._reading and wait([self._reading], WAITS).done:
+            done, self._reading = self._reading, None
+            self._weighed = done.result()
+        return self._weighed is not None
+
+    def _read(self, canary: Served, stage: rollout.Stage, fewest: int) -> Weighed:
+        began = monotonic()
+        found = comparing.canary_losses(Lake(self.settings), self.spec, canary.loaded, stage, fewest)
+        return Weighed(found, monotonic() + max(WEIGHS, RESTS * (monotonic() - began)))
 
     def _back(self, standing: rollout.Standing, why: str) -> None:
         """Roll back as `everfit rollback` does, to what last answered everything: others never proved themselves.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -13,11 +14,13 @@ import pandas as pd
 from everfit import evaluation, registry
 from everfit.lake import Lake, labels
 from everfit.monitor.means import rise
-from everfit.reserved import ID, PREDICTION_ID, VERSION
-from everfit.serving.rollout import Losses, Stage
+from everfit.reserved import AT, ID, ORDER, PREDICTION_ID, VERSION
+from everfit.serving.losses import Losses, looked_at
+from everfit.serving.rollout import Stage
 from everfit.spec import ModelSpec
 
-FEWEST = 10  # labelled answers of each version, without which a loss says nothing
+LOG = logging.getLogger("everfit")
+FEWEST = 10  # labelled answers, without which the loss of a challenger says nothing
 
 
 @dataclass(frozen=True)
@@ -55,42 +58,67 @@ def said_of(ids: Sequence[str], predicted: evaluation.Predicted) -> pd.DataFrame
     return said
 
 
-def canary_losses(lake: Lake, spec: ModelSpec, loaded: registry.Loaded, stage: Stage) -> Losses | None:
-    """Compare the losses of what both versions answered since the canary began; None with too few labels."""
-    given = labelled(lake, spec, lake.predictions(spec.name, since=stage.began))
-    before, after = (given[given[VERSION] == version] for version in (stage.beside, stage.version))
-    if min(len(before), len(after)) < FEWEST:
+def canary_losses(lake: Lake, spec: ModelSpec, loaded: registry.Loaded, stage: Stage, fewest: int) -> Losses | None:
+    """Compare the losses of what both versions answered since the canary began; None with too few labels.
+
+    Later labels than those that are looked at do not count: see `losses`.
+    """
+    known = lake.labels(spec.name)
+    if known.empty:
         return None
-    found = rise(*(_losses(rows, rows, spec, loaded) for rows in (before, after)))
-    return Losses(found.before, found.after, min(len(before), len(after)), found.p_value)
+    parts = lake.answers_in_parts(spec.name, spec.data, versions=(stage.beside, stage.version), since=stage.began)
+    given = _below(labelled(part, known, spec) for part in parts)
+    sides = [given[given[VERSION] == version] for version in (stage.beside, stage.version)] if len(given) else []
+    count = looked_at(min(map(len, sides), default=0), fewest)
+    if not count:
+        return None
+    last = max(side[ORDER].nsmallest(count).iloc[-1] for side in sides)
+    judged = [side[side[ORDER] <= last].sort_values(AT, kind="stable") for side in sides]
+    found = rise(*(_losses(rows, rows, spec, loaded) for rows in judged))
+    if not np.isfinite([found.before, found.after, found.p_value]).all():
+        LOG.warning("%s: the losses of v%d and v%d cannot be compared", spec.name, stage.beside, stage.version)
+        return None
+    return Losses(found.before, found.after, count, found.p_value)
 
 
 def shadow_beside(
     lake: Lake, spec: ModelSpec, loaded: registry.Loaded, beside: int, since: datetime
 ) -> Comparison | None:
     """Compare what a challenger answered in the background with what was given; None while nothing is in both."""
-    given, said = lake.predictions(spec.name, version=beside, since=since), lake.shadow(spec.name, loaded.version)
-    if given.empty or said.empty:
+    said = lake.shadow(spec.name, loaded.version)
+    if said.empty:
         return None
-    given = given[given[PREDICTION_ID].isin(said[PREDICTION_ID])].reset_index(drop=True)
+    said = said.drop_duplicates(PREDICTION_ID).set_index(PREDICTION_ID)
+    parts = lake.answers_in_parts(spec.name, spec.data, versions=(beside,), since=since)
+    given = _below(part[part[ID].isin(said.index)] for part in parts)
     if given.empty:
         return None
-    said = said.drop_duplicates(PREDICTION_ID).set_index(PREDICTION_ID).loc[given[PREDICTION_ID]].reset_index()
+    said = said.loc[given[ID]].reset_index()
     mine, theirs = said["prediction"], given["prediction"]
     apart = (mine - theirs).abs() if loaded.task == "regression" else mine != theirs
-    known = labelled(lake, spec, given)
+    known = labelled(given, lake.labels(spec.name), spec)
     if len(known) < FEWEST:
         return Comparison(len(given), float(apart.mean()))
     losses, beside_ = (_losses(rows.loc[known.index], known, spec, loaded).mean() for rows in (said, given))
     return Comparison(len(given), float(apart.mean()), len(known), float(losses), float(beside_))
 
 
-def labelled(lake: Lake, spec: ModelSpec, given: pd.DataFrame) -> pd.DataFrame:
-    """Return the answers whose label is known by now, with it: by their own ids, or by those of their rows."""
-    if given.empty:
-        return given.assign(**{spec.data.target: []})
-    known = labels.complete(given.rename(columns={PREDICTION_ID: ID}), lake.labels(spec.name), spec.data)
-    return known.dropna(subset=[spec.data.target]) if spec.data.target in known else known.iloc[:0]
+def labelled(given: pd.DataFrame, known: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame:
+    """Return the answers whose label is known by now, with it and its place among the labels.
+
+    They are found by their own ids, or by those of their rows.
+    """
+    at = labels.matches(given, known, spec.data)
+    there = at >= 0
+    truth = known[spec.data.target].to_numpy(dtype=object)[at[there]] if there.any() else []
+    found = given[there].assign(**{spec.data.target: truth, ORDER: at[there]})
+    return found.dropna(subset=[spec.data.target])
+
+
+def _below(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Put the parts that have rows below each other."""
+    some = [part for part in parts if len(part)]
+    return pd.concat(some, ignore_index=True) if some else pd.DataFrame()
 
 
 def _losses(said: pd.DataFrame, truth: pd.DataFrame, spec: ModelSpec, loaded: registry.Loaded) -> np.ndarray:

@@ -14,12 +14,12 @@ from typing import Literal
 
 from everfit.ledger import Entry, Kind
 from everfit.ledger.champions import SWAPS
+from everfit.serving.losses import Losses, level_at
 from everfit.spec import Canary
 
 CANARY: tuple[Kind, ...] = ("canary_started", "canary_advanced", "canary_finished", "canary_reverted")
 KINDS: tuple[Kind, ...] = (*SWAPS, "went_live", *CANARY, "registered")
 SLOW_SHARE = 0.05  # of the answers may take longer than they should
-LEVEL = 0.01  # of the test whether the loss has risen
 Todo = Literal["", "go live", "start", "weigh", "revert"]
 
 
@@ -62,21 +62,6 @@ class Plan:
     main: int
     canary: int | None = None
     todo: Todo = ""
-
-
-@dataclass(frozen=True)
-class Losses:
-    """Mean losses of the old version's and the canary's labelled answers; `p_value` of a rise by chance alone."""
-
-    before: float
-    after: float
-    labels: int
-    p_value: float
-
-    @property
-    def rise(self) -> float:
-        """The relative rise; from nothing to anything it has no bound."""
-        return (self.after - self.before) / self.before if self.before else float("inf") * (self.after > 0)
 
 
 @dataclass(frozen=True)
@@ -187,7 +172,7 @@ def _worse(policy: Canary, losses: Losses) -> bool:
         policy.max_loss_increase is not None
         and losses.labels >= policy.min_labels
         and losses.rise > policy.max_loss_increase
-        and losses.p_value < LEVEL
+        and losses.p_value < level_at(losses.labels, policy.min_labels)
     )
 
 

@@ -32,6 +32,7 @@ from everfit.spec import ModelSpec
 WAITING = 200  # requests that may wait for the challenger; more are dropped
 ROWS = 100  # of one request at most: those of a large one stand for all
 KEEPS = 10.0  # seconds between two hand-overs to the lake, and looks at what they say
+RESTS = 20  # times as long as the last of these looks took, if that is longer
 PAUSE = 60.0  # seconds, after which a challenger is tried again that failed for a reason that time may heal
 NICE = 19  # the lowest priority
 SPAWN = multiprocessing.get_context("spawn")  # a fork would take over locks that other threads hold
@@ -155,6 +156,7 @@ def answer(settings: Settings, spec: ModelSpec, version: int, beside: int, queue
 def _answer(settings: Settings, spec: ModelSpec, note: Note, queue: Any, over: Any) -> None:
     served = make_ready(spec, registry.load(settings, spec.name, note.version))
     since, parent, lake, ended = note.write("shadow_started").at, os.getppid(), Lake(settings), False
+    again = 0.0
     while not ended:
         held, until = [], monotonic() + KEEPS
         try:
@@ -168,8 +170,11 @@ def _answer(settings: Settings, spec: ModelSpec, note: Note, queue: Any, over: A
         finally:  # what was answered before it failed is kept all the same
             if held:
                 lake.record_shadow(spec.name, pd.concat(held), version=note.version, batch_digest=uuid4().hex)
-        if held and (found := shadow_beside(lake, spec, served.loaded, note.beside, since)):
-            tell(note, found)
+        if held and (ended or monotonic() >= again):
+            began = monotonic()
+            if found := shadow_beside(lake, spec, served.loaded, note.beside, since):
+                tell(note, found)
+            again = monotonic() + RESTS * (monotonic() - began)
 
 
 def tell(note: Note, found: Comparison) -> None:

@@ -233,14 +233,17 @@ def test_two_versions_are_compared_by_answers_and_once_labels_are_known_by_loss(
     lake.record_predictions("bike", worse, version=2, batch_digest="b")
     lake.record_shadow("bike", said[["prediction_id"]].assign(prediction=truth + 0.5), version=2, batch_digest="c")
     stage = Stage(version=2, beside=1, share=0.5, since=NOW, began=NOW, first=1, number=1)
-    assert comparing.canary_losses(lake, spec, loaded, stage) is None
+    assert comparing.canary_losses(lake, spec, loaded, stage, 20) is None
     unlabelled = comparing.shadow_beside(lake, spec, loaded, 1, NOW)
     assert (unlabelled.answers, unlabelled.labels, unlabelled.apart) == (rows, 0, pytest.approx(0.5, abs=0.05))
     keys = [*map(str, range(rows)), *ids]  # of rows, and of answers
     labels = pd.DataFrame({"_key": keys, "cost": [*truth, *truth]})
-    lake.record_labels("bike", labels, "labels.parquet")
-    losses = comparing.canary_losses(lake, spec, loaded, stage)
-    assert (losses.after, losses.labels) == (pytest.approx(0.5), rows)
+    first = labels.index % rows < 80
+    lake.record_labels("bike", labels[first], "labels.parquet")
+    losses = comparing.canary_losses(lake, spec, loaded, stage, 20)
+    assert (losses.after, losses.labels) == (pytest.approx(0.5), 80)
+    lake.record_labels("bike", labels[~first], "more.parquet")
+    assert comparing.canary_losses(lake, spec, loaded, stage, 20) == losses, "looked at again when they have doubled"
     assert (losses.p_value < 0.001, losses.rise > 3) == (True, True)
     labelled = comparing.shadow_beside(lake, spec, loaded, 1, NOW)
     assert labelled.loss == pytest.approx(0.5)

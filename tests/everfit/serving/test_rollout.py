@@ -7,7 +7,8 @@ import pytest
 
 from everfit.ledger import Entry
 from everfit.serving import rollout
-from everfit.serving.rollout import Losses, Seen, Stage
+from everfit.serving.losses import Losses
+from everfit.serving.rollout import Seen, Stage
 from everfit.spec import Canary, Rollout
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
@@ -77,6 +78,8 @@ def test_the_largest_step_that_any_service_recorded_is_the_present_one():
     (Seen(200, losses=Losses(1.0, 1.2, 80, 0.2)), 2, "canary_advanced", ""),
     (Seen(200, losses=Losses(1.0, 1.05, 80, 0.001)), 2, "canary_advanced", ""),
     (Seen(200, losses=Losses(1.0, 9.0, 20, 0.001)), 2, "canary_advanced", ""),
+    (Seen(200, losses=Losses(1.0, 1.2, 50, 0.004)), 0, "canary_reverted", "on 50 labels"),
+    (Seen(200, losses=Losses(1.0, 1.2, 100, 0.004)), 2, "canary_advanced", ""),  # it was looked at before
     (Seen(200, losses=Losses(0.0, 0.1, 80, 0.001)), 0, "canary_reverted", "inf"),
 ])  # fmt: skip
 def test_a_step_goes_on_ends_well_or_goes_back(seen, hours, kind, because):
