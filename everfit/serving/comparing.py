@@ -122,11 +122,13 @@ def _below(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
 
 
 def _losses(said: pd.DataFrame, truth: pd.DataFrame, spec: ModelSpec, loaded: registry.Loaded) -> np.ndarray:
+    """Return the loss of each answer. A class that a version does not have has no probability with it."""
     if loaded.task == "regression":
         predicted = evaluation.Predicted(said["prediction"].to_numpy(dtype="float64"))
         return evaluation.row_losses(loaded.task, truth[spec.data.target].to_numpy(dtype="float64"), predicted)
     classes = loaded.pipeline.classes_
-    proba = said[[f"probability_{label}" for label in classes]].to_numpy(dtype="float64")
+    shares = said.reindex(columns=[f"probability_{label}" for label in classes])
+    proba = shares.astype("float64").fillna(0.0).to_numpy()
     values = said["prediction"].to_numpy(dtype=classes.dtype)
     target = truth[spec.data.target].to_numpy(dtype=classes.dtype)
     return evaluation.row_losses(loaded.task, target, evaluation.Predicted(values, proba, classes))

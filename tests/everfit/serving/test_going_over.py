@@ -251,6 +251,21 @@ def test_two_versions_are_compared_by_answers_and_once_labels_are_known_by_loss(
     assert comparing.shadow_beside(lake, spec, loaded, 1, NOW + timedelta(hours=1)) is None
 
 
+def test_a_canary_with_one_more_class_is_judged_by_loss_as_well(settings):
+    spec = ModelSpec(name="bike", data=Data(source="x", target="kind"))
+    lake, classes = Lake(settings), np.array(["high", "low", "mid"], dtype=object)
+    for version, known in ((1, classes[:2]), (2, classes)):
+        said = pd.DataFrame({"prediction_id": [f"{version}-{at}" for at in range(20)], "prediction": "low"})
+        shares = {f"probability_{name}": 1 / len(known) for name in known}
+        lake.record_predictions("bike", said.assign(**shares), version=version, batch_digest=str(version))
+        labels = pd.DataFrame({"_key": said["prediction_id"], "kind": ["high", "low"] * 10})
+        lake.record_labels("bike", labels, f"{version}.parquet")
+    loaded = SimpleNamespace(task="multiclass", pipeline=SimpleNamespace(classes_=classes))
+    stage = Stage(version=2, beside=1, share=0.5, since=NOW, began=NOW, first=1, number=1)
+    losses = comparing.canary_losses(lake, spec, loaded, stage, 20)
+    assert (losses.before, losses.after) == (pytest.approx(np.log(2)), pytest.approx(np.log(3)))
+
+
 def test_a_full_queue_drops_what_it_would_hold_and_a_killed_challenger_is_not_started_again(settings, ledger):
     asked_ = Shadow(ModelSpec(**{**spec_of().model_dump(), "rollout": {"shadow": {"share": 0.5}}}), settings)
     asked_.offer(["a"], [RECORD])
