@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from everfit.lake import Lake
 from everfit.lake.answers import kept_as
 from everfit.ledger import Ledger
 from everfit.reserved import ASKED_AT, AT, PREDICTION_ID, VERSION
+from everfit.serving.closed import entry_of
+from everfit.serving.journal import ENDING
 from everfit.serving.served import CLOSE
 from everfit.settings import Settings
 from everfit.spec import load_spec
@@ -28,7 +31,10 @@ FORMATS = (".parquet", ".csv")
 
 @dataclass(frozen=True)
 class Affected:
-    """What a version answered: how many, from when to when (UTC), a few of them, and the file that has all."""
+    """What a version answered: how many, from when to when (UTC), a few of them, and the file that has all.
+
+    `waiting` are answers more that this machine has kept, and not handed over to the lake yet.
+    """
 
     version: int
     count: int
@@ -36,13 +42,15 @@ class Affected:
     last: str | None = None
     sample: tuple[dict[str, Any], ...] = ()
     file: str | None = None
+    waiting: int = 0
 
     @property
     def sentence(self) -> str:
         """Say it in one line."""
+        more = f"; {self.waiting:,} more are on their way into the lake: ask again in a minute" if self.waiting else ""
         if not self.count:
-            return f"v{self.version} has given no predictions that were kept"
-        return f"v{self.version} has given {self.count:,} predictions, from {self.first} to {self.last} UTC"
+            return f"v{self.version} has given no predictions that are in the lake{more}"
+        return f"v{self.version} has given {self.count:,} predictions, from {self.first} to {self.last} UTC{more}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON."""
@@ -85,21 +93,32 @@ def bad_version(ledger: Ledger, model: str) -> int | None:
 def affected(settings: Settings, model: str, version: int, file: Path | None = None) -> Affected:
     """Find what a version answered, over HTTP and for files, and write all of it to a file when one is named.
 
-    Answers of the last seconds may still be on their way into the lake.
+    Answers of the last minute may still be on their way into the lake; those of this machine are counted.
     """
     check(file)
+    waiting = _waiting(settings.folder("answers", model), version)
     given = Lake(settings).predictions(model, version=version)
     if file:
         _write(given, file)
     if given.empty:
-        return Affected(version, 0, file=str(file) if file else None)
+        return Affected(version, 0, file=str(file) if file else None, waiting=waiting)
     when = (given[ASKED_AT] if ASKED_AT in given else given[AT]).fillna(given[AT])
     names = [name for name in (PREDICTION_ID, BEFORE) if name in given]
     rows = given.assign(at=when.astype("str"))[["at", *names]].sort_values("at").head(SHOWN)
     return Affected(
         version, len(given), f"{when.min():%Y-%m-%d %H:%M:%S}", f"{when.max():%Y-%m-%d %H:%M:%S}",
-        tuple(_named(row) for row in rows.to_dict("records")), str(file) if file else None,
+        tuple(_named(row) for row in rows.to_dict("records")), str(file) if file else None, waiting,
     )  # fmt: skip
+
+
+def _waiting(folder: Path, version: int) -> int:
+    """Count the answers of a version in the journal, also in the file that is being written."""
+    count = 0
+    for path in folder.glob(f"*{ENDING}"):
+        with suppress(FileNotFoundError):  # it is in the lake by now
+            entries = (entry_of(line) for line in path.read_bytes().splitlines())
+            count += sum(entry is not None and entry["version"] == version for entry in entries)
+    return count
 
 
 def rescore(settings: Settings, model: str, version: int, champion: int, file: Path) -> Rescored:

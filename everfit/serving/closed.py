@@ -45,7 +45,7 @@ def closed(folder: Path) -> Iterator[Closed]:
         if lines is None:
             waiting.add(named[0])
             continue
-        read = [_entry(line) for line in lines]
+        read = [entry_of(line) for line in lines]
         broken = [line for line, entry in zip(lines, read, strict=True) if entry is None]
         yield Closed(path, *named, [entry for entry in read if entry is not None], broken)
 
@@ -60,7 +60,8 @@ def _lines(path: Path) -> list[bytes] | None:
         return file.read().split(b"\n")[:-1]
 
 
-def _entry(line: bytes) -> dict[str, Any] | None:
+def entry_of(line: bytes) -> dict[str, Any] | None:
+    """Read one line of the journal; None when it is no answer."""
     try:
         entry = json.loads(line)
     except ValueError:

@@ -99,7 +99,7 @@ def _lines(found: dict[str, Any]) -> list[str]:
         lines += [listed["sentence"], *(", ".join(f"{k} {v}" for k, v in row.items()) for row in listed["sample"])]
         lines += ["..."] if listed["count"] > len(listed["sample"]) else []
         if listed["count"]:
-            lines += [f"all of them: {listed['file']}" if listed["file"] else "--out FILE writes all of them"]
+            lines += [f"all of these: {listed['file']}" if listed["file"] else "--out FILE writes all of them"]
     if rescored := found.get("rescored"):
         lines += [rescored["sentence"], f"both answers: {rescored['file']}"]
     return lines

@@ -306,6 +306,8 @@ def test_a_rollback_lists_what_the_bad_version_said_and_what_the_restored_one_sa
     bad = crown(settings, ledger, frame.assign(cost=frame["cost"] + 100), expected=1, run_key="run-2")
     with TestClient(make_app(following(settings))) as http:
         given = [answer["predictions"][0] for answer in asked(http, 5)]
+        early = affected.affected(settings, "bike", bad)
+        assert (early.count, early.waiting, early.sentence[-20:]) == (0, 5, "ask again in a minute"[-20:])
     Lake(settings).record_predictions("bike", pd.DataFrame({"prediction": [1.0]}), version=bad, batch_digest="file")
     settings.models.mkdir(parents=True)
     (settings.models / "bike.yaml").write_text("name: bike\ndata: {source: x, target: cost, time: when}\n")
@@ -323,6 +325,7 @@ def test_a_rollback_lists_what_the_bad_version_said_and_what_the_restored_one_sa
     assert (code, ledger.champion("bike")) == (0, 1)
     assert "back to v1 from v2" in told
     assert "v2 has given 6 predictions, from 20" in told
+    assert "on their way" not in told
     assert "v1 says something else of 5 of 5 rows, by -100" in told
     assert "of 1 more not all fields were kept" in told
     assert set(pd.read_parquet("bad.parquet")["prediction_id"].dropna()) == {each["id"] for each in given}
