@@ -67,7 +67,7 @@ def _lived_on(spec: ModelSpec, settings: Settings) -> bool:
     if isinstance(where, SqlSource) or not lake.answered(spec.name):
         return False
     origins = [batch.origin for batch in lake.batches(spec.name)]
-    return any(origin.startswith(where) or covers(where, base, base / origin) for origin in origins)
+    return any(origin.startswith(where) or covers(where, base, origin) for origin in origins)
 
 
 def own_places(spec: ModelSpec, settings: Settings) -> set[str]:
