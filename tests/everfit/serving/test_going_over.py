@@ -251,6 +251,23 @@ def test_two_versions_are_compared_by_answers_and_once_labels_are_known_by_loss(
     assert comparing.shadow_beside(lake, spec, loaded, 1, NOW + timedelta(hours=1)) is None
 
 
+def test_a_canary_whose_loss_has_risen_goes_back_when_labels_come(settings, ledger, frame, champion):
+    service = following(settings, canary={"steps": [0.5, 1.0], "min_labels": 10})
+    with TestClient(make_app(service)) as http:
+        second = crown(settings, ledger, frame.assign(cost=frame["cost"] + 100), expected=1, run_key="run-2")
+        service.follower.look(NOW)
+        given = pd.DataFrame([answer["predictions"][0] for answer in asked(http, 60)])
+    right = given["prediction"].where(given["prediction"] < 50, given["prediction"] - 100)
+    labels = pd.DataFrame({"_key": given["id"], "cost": right + np.random.default_rng(0).normal(size=60) / 10})
+    Lake(settings).record_labels("bike", labels, "labels.parquet")
+    service.follower.conductor._weighed = None  # some time has passed
+    service.follower.look(NOW + timedelta(minutes=1))
+    assert (service.version, ledger.champion("bike")) == (1, 1)
+    [back] = ledger.entries("bike", kinds=["canary_reverted"])
+    assert "its loss on" in back.reason
+    assert (back.facts["version"], back.facts["losses"]["labels"] in (10, 20)) == (second, True)
+
+
 def test_a_canary_with_one_more_class_is_judged_by_loss_as_well(settings):
     spec = ModelSpec(name="bike", data=Data(source="x", target="kind"))
     lake, classes = Lake(settings), np.array(["high", "low", "mid"], dtype=object)
