@@ -15,7 +15,6 @@ from everfit.serving import comparing, rollout
 from everfit.serving.losses import Losses
 from everfit.serving.served import Served
 from everfit.serving.values import FEW
-from everfit.serving.versions import yielding
 from everfit.settings import Settings
 from everfit.spec import Canary, ModelSpec
 
@@ -121,8 +120,7 @@ class Conductor:
         Nothing happens when another champion took over meanwhile.
         """
         reason = f"its canary did badly: {why}"
-        with yielding():
-            registry.rollback(self.settings, self.spec.name, reason=reason, bad=standing.champion, to=standing.full)
+        registry.rollback(self.settings, self.spec.name, reason=reason, bad=standing.champion, to=standing.full)
 
     def _record(self, kind: Kind, standing: rollout.Standing, what: str, facts: dict[str, Any], now: datetime,
                 reason: str = "") -> None:  # fmt: skip

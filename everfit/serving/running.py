@@ -26,7 +26,7 @@ from everfit.settings import Settings
 from everfit.spec import ModelSpec
 
 HEADERS = 10.0  # seconds in which the head of a request must have come, from a connection's start or its first byte
-SWITCH = 0.0005  # seconds after which a thread with a large request lets the others go on
+SWITCH = 0.0005  # seconds after which a thread with a large request, or one that loads a model, lets the others go on
 
 
 def service_of(spec: ModelSpec, settings: Settings) -> Service:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import sys
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
@@ -19,7 +17,6 @@ from everfit.settings import Settings
 from everfit.spec import ModelSpec
 
 PAUSE = 5.0  # seconds, after which what time may heal is tried again
-SWITCH = 0.0005  # seconds; see `yielding`
 LOG = logging.getLogger("everfit")
 
 
@@ -50,8 +47,7 @@ class Versions:
         if version in self.refused and self._seen[version] == self._signs(version, swap):
             return None
         try:
-            with yielding():
-                self._ready[version] = make_ready(self.spec, registry.load(self.settings, self.spec.name, version))
+            self._ready[version] = make_ready(self.spec, registry.load(self.settings, self.spec.name, version))
         except Exception as cause:  # noqa: BLE001 - whatever a model raises, it must not end the service
             self._fail(version, swap, cause)
             return None
@@ -79,14 +75,3 @@ class Versions:
         except (EverfitError, OSError):
             files = []
         return swap, *files
-
-
-@contextmanager
-def yielding() -> Iterator[None]:
-    """Let other threads have their turn ten times as often: an answer waits for it while a model is loaded."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(SWITCH)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(before)
