@@ -145,7 +145,7 @@ class Service:
             said = await ask(canary, asked)
             must_be_numbers(said[1])
         except Exception as cause:  # noqa: BLE001 - a client must not notice what a canary raises
-            live.main.contract.columns(asked)  # what neither can read is the client's mistake
+            await aside(rows_in(asked), live.main.contract.columns, asked)  # neither reads a client's mistake
             live.tally.failed()
             LOG.warning("%s v%d failed as a canary: %s", self.spec.name, canary.version, first_line(cause))
             return None
