@@ -26,6 +26,7 @@ from everfit.serving.served import Served
 from everfit.serving.tokens import holder_of
 from everfit.serving.unkept import Unkept
 from everfit.serving.values import FEW
+from everfit.serving.versions import why_of
 from everfit.serving.watching import Watch, log_lag
 from everfit.spec import ModelSpec
 
@@ -147,7 +148,7 @@ class Service:
         except Exception as cause:  # noqa: BLE001 - a client must not notice what a canary raises
             await aside(rows_in(asked), live.main.contract.columns, asked)  # neither reads a client's mistake
             live.tally.failed()
-            LOG.warning("%s v%d failed as a canary: %s", self.spec.name, canary.version, first_line(cause))
+            LOG.warning("%s v%d failed as a canary: %s", self.spec.name, canary.version, why_of(cause, self.spec))
             return None
         live.tally.answered(rows_in(asked), 1000 * (perf_counter() - began), policy.max_latency_ms if policy else None)
         return said

@@ -20,12 +20,13 @@ from uuid import uuid4
 import pandas as pd
 
 from everfit import registry
-from everfit.errors import EverfitError, first_line
+from everfit.errors import EverfitError
 from everfit.lake import Lake
 from everfit.ledger import Entry, Kind, Ledger
 from everfit.serving.comparing import Comparison, said_of, shadow_beside
 from everfit.serving.reading import Asked, first
 from everfit.serving.served import make_ready
+from everfit.serving.versions import why_of
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
 
@@ -150,7 +151,7 @@ def answer(settings: Settings, spec: ModelSpec, version: int, beside: int, queue
     except Exception as cause:  # whatever it raises is one more reason not to promote it
         if isinstance(cause, OSError) or (isinstance(cause, EverfitError) and cause.transient):
             raise SystemExit(1) from cause
-        note.write("shadow_stopped", first_line(cause))
+        note.write("shadow_stopped", why_of(cause, spec))
 
 
 def _answer(settings: Settings, spec: ModelSpec, note: Note, queue: Any, over: Any) -> None:

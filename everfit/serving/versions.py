@@ -20,6 +20,12 @@ PAUSE = 5.0  # seconds, after which what time may heal is tried again
 LOG = logging.getLogger("everfit")
 
 
+def why_of(cause: Exception, spec: ModelSpec) -> str:
+    """Say what a version raised: only its kind where that may quote a person's value, and the ledger would keep it."""
+    quotes = spec.data.personal and not isinstance(cause, EverfitError | OSError)
+    return type(cause).__name__ if quotes else first_line(cause)
+
+
 @dataclass
 class Versions:
     """The versions that are ready. `refused` are those that did not load or did not answer, and why.
@@ -60,7 +66,7 @@ class Versions:
         self.refused = {version: why for version, why in self.refused.items() if version in versions}
 
     def _fail(self, version: int, swap: int, cause: Exception) -> None:
-        why = first_line(cause)
+        why = why_of(cause, self.spec)
         if isinstance(cause, OSError | MemoryError) or (isinstance(cause, EverfitError) and cause.transient):
             self._again[version] = monotonic() + PAUSE
             LOG.warning("%s v%d cannot be loaded now, and is tried again: %s", self.spec.name, version, why)

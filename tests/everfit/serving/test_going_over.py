@@ -251,6 +251,17 @@ def test_two_versions_are_compared_by_answers_and_once_labels_are_known_by_loss(
     assert comparing.shadow_beside(lake, spec, loaded, 1, NOW + timedelta(hours=1)) is None
 
 
+@pytest.mark.parametrize(("personal", "said"), [
+    ((), "could not convert string to float: 'Ann Smith'"),
+    (("who",), "ValueError"),
+])  # fmt: skip
+def test_what_a_version_raised_names_nobody(settings, monkeypatch, personal, said):
+    monkeypatch.setattr(registry, "load", lambda *_: float("Ann Smith"))
+    spec = ModelSpec(name="bike", data=Data(source="x", target="cost", personal=personal))
+    tried = versions.Versions(spec, settings)
+    assert (tried.get(1, 1), tried.refused) == (None, {1: said})
+
+
 def test_a_canary_whose_loss_has_risen_goes_back_when_labels_come(settings, ledger, frame, champion):
     service = following(settings, canary={"steps": [0.5, 1.0], "min_labels": 10})
     with TestClient(make_app(service)) as http:
