@@ -58,7 +58,7 @@ def advance(state: State, measured: Measured | None, refit: Refit, *, risen: boo
     after, undone = _undone(after, measured, refit)
     if not refit.auto:
         return after, Plan((), False, ("refit.auto is false",))
-    after, learns, why = due(after, loud or risen, refit)
+    after, learns, why = due(after, loud or risen, refit, jumped=loud)
     mix = mix_of(after, refit)
     far = differs(mix, state.served, after.numbers, measured.plain)
     if learns or far:

@@ -61,10 +61,13 @@ def alarm(usual: Level | None, now: Level) -> tuple[bool, Level | None]:
     return False, now if rise / error < -ALARM else usual.with_more(now, USUAL_MEMORY)
 
 
-def due(state: State, loud: bool, refit: Refit) -> tuple[State, tuple[str, ...], tuple[str, ...]]:
+def due(
+    state: State, loud: bool, refit: Refit, *, jumped: bool = False
+) -> tuple[State, tuple[str, ...], tuple[str, ...]]:
     """Return the state after windows have learnt again that do so now, which these are, and why, or why none does.
 
-    A loss that is `loud` only wakes windows that have backed off.
+    A loss that is `loud` wakes windows that have backed off; after one that `jumped`, an alert one learns as often as
+    it may.
     """
     now, tracks, names, reasons = weights(state, refit), [], [], []
     for track in state.tracks:
@@ -74,6 +77,8 @@ def due(state: State, loud: bool, refit: Refit) -> tuple[State, tuple[str, ...],
         woken = loud and track.gap > window.cap
         if woken:
             track = replace(track, gap=window.cap)
+        if jumped and window.alert:  # one batch may hold little of a new world: the next ones are learnt from as well
+            track = replace(track, gap=min(track.gap, window.fewest))
         age = state.batches - track.tried
         if age >= round(track.gap) or (woken and window.alert):
             names.append(track.window)
