@@ -58,7 +58,7 @@ def advance(state: State, measured: Measured | None, refit: Refit, *, risen: boo
     after, undone = _undone(after, measured, refit)
     if not refit.auto:
         return after, Plan((), False, ("refit.auto is false",))
-    after, learns, why = due(after, loud or risen, refit, jumped=loud)
+    after, learns, why = due(after, loud or risen, refit)
     mix = mix_of(after, refit)
     far = differs(mix, state.served, after.numbers, measured.plain)
     if learns or far:
@@ -74,10 +74,13 @@ def _measured(state: State, measured: Measured, refit: Refit, *, risen: bool) ->
     """Return whether the loss jumped, and the state that knows of this batch."""
     known = weights(state, refit)
     loud, usual = alarm(state.usual, measured.served)
+    jumped = state.usual is None  # at the batch before: an alarm begins what is usual anew
     after = replace(
         state,
         batches=state.batches + 1,
-        tracks=tuple(judged(_scored(track, measured, refit), measured, known, refit) for track in state.tracks),
+        tracks=tuple(
+            judged(_scored(track, measured, refit), measured, known, refit, jumped=jumped) for track in state.tracks
+        ),
         usual=usual,
         worth=_worth(state.worth, measured.worth),
         offsets=(*state.offsets, (measured.offset, measured.information))[-BATCHES:],

@@ -23,8 +23,11 @@ WORTH = 1.25  # standard errors beyond which refits are known to be worth it
 OLD = 16  # batches, after which a version is too old to be compared with
 
 
-def judged(track: Track, measured: Measured, known: Mapping[str, float], refit: Refit) -> Track:
-    """Let what the last refit brought, pooled with earlier ones, make the interval longer or shorter."""
+def judged(track: Track, measured: Measured, known: Mapping[str, float], refit: Refit, *, jumped: bool) -> Track:
+    """Let what the last refit brought, pooled with earlier ones, make the interval longer or shorter.
+
+    One refit alone that paid may have been lucky, and shortens it only where the loss `jumped` a batch ago.
+    """
     paid = measured.refits.get(track.window)
     if paid is None:
         return track
@@ -33,7 +36,7 @@ def judged(track: Track, measured: Measured, known: Mapping[str, float], refit: 
     window = _window(track.window, refit)
     if known[track.window] < IGNORED or z < STAY or gain < 0:
         return replace(track, gap=min(refit.slowest, track.gap * 2))
-    if z > PAID and gain > PAID_SHARE and track.gains > 1:  # one refit alone may have been lucky
+    if z > PAID and gain > PAID_SHARE and (track.gains > 1 or jumped):
         return replace(track, gap=max(window.fewest, track.gap / 2))
     return track
 
@@ -61,13 +64,10 @@ def alarm(usual: Level | None, now: Level) -> tuple[bool, Level | None]:
     return False, now if rise / error < -ALARM else usual.with_more(now, USUAL_MEMORY)
 
 
-def due(
-    state: State, loud: bool, refit: Refit, *, jumped: bool = False
-) -> tuple[State, tuple[str, ...], tuple[str, ...]]:
+def due(state: State, loud: bool, refit: Refit) -> tuple[State, tuple[str, ...], tuple[str, ...]]:
     """Return the state after windows have learnt again that do so now, which these are, and why, or why none does.
 
-    A loss that is `loud` wakes windows that have backed off; after one that `jumped`, an alert one learns as often as
-    it may.
+    A loss that is `loud` only wakes windows that have backed off.
     """
     now, tracks, names, reasons = weights(state, refit), [], [], []
     for track in state.tracks:
@@ -77,8 +77,6 @@ def due(
         woken = loud and track.gap > window.cap
         if woken:
             track = replace(track, gap=window.cap)
-        if jumped and window.alert:  # one batch may hold little of a new world: the next ones are learnt from as well
-            track = replace(track, gap=min(track.gap, window.fewest))
         age = state.batches - track.tried
         if age >= round(track.gap) or (woken and window.alert):
             names.append(track.window)

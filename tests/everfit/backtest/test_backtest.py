@@ -77,7 +77,7 @@ def test_a_policy_that_refits_beats_none_where_the_world_changed(story):
     assert this.refits >= 5
     assert never.fits == 0
     assert this.score < 0.5 * never.score
-    settled = planted.CHANGE - planted.WARM + 10
+    settled = planted.CHANGE - planted.WARM + 7
     assert max(this.scores[settled:]) < 0.05 * min(never.scores[settled:])
     assert story.result.share > 0.8
     equal, most = story.result.policy(CALENDAR), planted.DAYS - planted.WARM - 1
