@@ -51,6 +51,10 @@ class Personal:
         """Return the columns of which anything is kept."""
         return [name for name in columns if self.key or name not in self.columns]
 
+    def column(self, name: str, values: list[Any]) -> list[Any]:
+        """Return the values of a column as they are kept."""
+        return [self.kept(name, value) for value in values] if name in self.columns else values
+
     def kept(self, name: str, value: Any) -> Any:
         """Return a value as it is kept: itself, or its hash, or None where nothing is kept of its column."""
         if name not in self.columns or value is None or value != value:

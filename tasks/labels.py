@@ -1,8 +1,7 @@
 """Take in labels that came alone, and find those that no decision has seen."""
 
 import logging
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -13,6 +12,7 @@ from everfit.lake import Lake, labels
 from everfit.lake.keys import canonical
 from everfit.lake.outcome import Kept, Said, kept
 from everfit.ledger import Ledger
+from everfit.record import Record
 from everfit.reserved import ID, KEY, ORDER, ORIGIN, PREDICTION_ID, ROW, VERSION
 from everfit.schema import Kind
 from everfit.settings import Settings
@@ -23,17 +23,13 @@ from tasks.steps import say, step
 
 
 @dataclass(frozen=True)
-class Arrived:
+class Arrived(Record):
     """Labels to be judged: all that are known by now, named by their `digest`; new are those that came `after`."""
 
     digest: str
     after: int
     joined: int
     unknown: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values, ready for JSON."""
-        return asdict(self)
 
 
 @step

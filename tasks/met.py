@@ -10,7 +10,6 @@ from everfit import evaluation, registry
 from everfit.lake import Lake, labels
 from everfit.lake.keys import keys_of
 from everfit.reserved import AT, BATCH, ID, NEW, ORDER
-from everfit.scoring import as_predicted
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
 from tasks.build_features import in_time
@@ -115,7 +114,7 @@ def _asked(
 def losses(spec: ModelSpec, loaded: registry.Loaded, met: Met) -> pd.DataFrame:
     """Return `loss` and `new` of every row whose label is known: the new ones last, each part in the order of time."""
     parts = []
-    for frame, predict in ((met.landed, _asks), (met.asked, as_predicted)):
+    for frame, predict in ((met.landed, _asks), (met.asked, _said)):
         known = labelled(spec, frame)
         if len(known):
             loss = evaluation.row_losses(loaded.task, known[spec.data.target], predict(loaded, known))
@@ -124,6 +123,10 @@ def losses(spec: ModelSpec, loaded: registry.Loaded, met: Met) -> pd.DataFrame:
     if not parts:
         return pd.DataFrame({"loss": np.empty(0), "new": np.empty(0, dtype=bool)})
     return pd.concat(parts).sort_values(["new", "when"], kind="stable", ignore_index=True)[["loss", "new"]]
+
+
+def _said(loaded: registry.Loaded, kept: pd.DataFrame) -> evaluation.Predicted:
+    return evaluation.of_columns(kept, loaded.task, loaded.pipeline)
 
 
 def count_labelled(spec: ModelSpec, frame: pd.DataFrame) -> int:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from everfit.explanation.explainer import Explainer, thinned
+from everfit.record import Record
 
 PAIRS = 8  # of each row: what is unsure of one row evens out over many
 BUDGET = 20_000  # rows that the model is asked about
@@ -17,17 +17,13 @@ HALF = 1.96
 
 
 @dataclass(frozen=True)
-class Importance:
+class Importance(Record):
     """The mean size of a field's contribution, and its interval of 95 % over the rows that there could have been."""
 
     field: str
     mean: float
     low: float
     high: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values, ready for JSON."""
-        return asdict(self)
 
 
 def importances(explainer: Explainer, rows: pd.DataFrame | None = None, *, budget: int = BUDGET) -> list[Importance]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import pandas as pd
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from everfit.explanation.explainer import SAMPLE, Explainer, thinned
+from everfit.record import Record
 
 DEPTH = 3
 LEVELS = 8  # of a text field, the most frequent ones
@@ -21,7 +22,7 @@ JUDGES = 3  # each third row judges the tree, which learns from the others
 
 
 @dataclass(frozen=True)
-class Surrogate:
+class Surrogate(Record):
     """Rules, the largest first, and their fidelity on rows that they were not learnt from.
 
     `measure` says what the fidelity is: R2 of the model's numbers, or of its probabilities of the positive class; of
@@ -34,10 +35,6 @@ class Surrogate:
     measure: str
     baseline: float
     rows: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values, ready for JSON."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)

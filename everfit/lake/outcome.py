@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
 from everfit.lake.labels import keys_in
+from everfit.record import Record
 from everfit.reserved import KEY
 from everfit.spec import Data
 
@@ -47,7 +47,7 @@ class Said:
 
 
 @dataclass(frozen=True)
-class Kept:
+class Kept(Record):
     """What became of all rows: they are new, corrected or same, or gave no label.
 
     Of the labels some are of `unknown` rows, which are kept until these come, and some are `late`: of answers that the
@@ -86,10 +86,6 @@ class Kept:
             *(f"  {count:,} {what}" for count, what in told if count),
             *(f"{count:,} {what}" for count, what in beside if count),
         ]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values, ready for JSON."""
-        return asdict(self)
 
 
 def kept(said: Sequence[Said], known: pd.DataFrame, before: pd.DataFrame, *, unknown: int, late: int) -> Kept:

@@ -185,14 +185,10 @@ class Lake:
         held = reading.columns_of(self._table(model, "quarantine").state(), [ID])
         return held[ID].dropna() if ID in held else pd.Series(dtype="str")
 
-    def record_predictions(self, model: str, frame: pd.DataFrame, *, version: int, batch_digest: str) -> bool:
-        """Keep what a version said about a batch, once; whether this call did. Without _row, rows are numbered."""
-        return predictions.record(self._table(model, "predictions"), frame, version=version, batch_digest=batch_digest)
-
     def record_rows(
         self, model: str, schema: pa.Schema, rows: Callable[[], Iterable[pa.RecordBatch]], *, version: int, digest: str
     ) -> bool:
-        """Keep what a version said about a batch that need not fit into memory, as `record_predictions` does."""
+        """Keep what a version said about a batch, once; whether this call did. The rows need not fit into memory."""
         table = self._table(model, "predictions")
         return predictions.record_rows(table, schema, rows, version=version, batch_digest=digest)
 

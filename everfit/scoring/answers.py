@@ -12,36 +12,18 @@ from everfit import evaluation, registry
 from everfit.features import casts
 from everfit.sources.types import DOUBLE, STRING
 
-PREDICTION, WHY = "prediction", "unanswered"
+WHY = "unanswered"
 NOT = {"number": "no number", "boolean": "neither true nor false", "timestamp": "no date"}
 LONGEST = 80
 
 
-def as_frame(predicted: evaluation.Predicted) -> pd.DataFrame:
-    """Return `prediction`, and for classification one `probability_<class>` per class."""
-    said = pd.DataFrame({PREDICTION: predicted.values})
-    if predicted.proba is not None and predicted.classes is not None:
-        for at, label in enumerate(predicted.classes):
-            said[f"probability_{label}"] = predicted.proba[:, at]
-    return said
-
-
-def as_predicted(loaded: registry.Loaded, said: pd.DataFrame) -> evaluation.Predicted:
-    """Read back what `as_frame` wrote."""
-    if loaded.task == "regression":
-        return evaluation.Predicted(said[PREDICTION].to_numpy(dtype="float64"))
-    classes = loaded.pipeline.classes_
-    proba = said[[f"probability_{label}" for label in classes]].to_numpy(dtype="float64")
-    return evaluation.Predicted(said[PREDICTION].to_numpy(dtype=classes.dtype), proba, classes)
-
-
 def fields_of(loaded: registry.Loaded) -> pa.Schema:
-    """Return the columns of an answer, the same for every row: those of `as_frame`, and `unanswered`."""
+    """Return the columns of an answer, the same for every row: those of `as_columns`, and `unanswered`."""
     if loaded.task == "regression":
-        return pa.schema([(PREDICTION, DOUBLE), (WHY, STRING)])
+        return pa.schema([(evaluation.PREDICTION, DOUBLE), (WHY, STRING)])
     classes = np.asarray(loaded.pipeline.classes_).tolist()
-    shares = [(f"probability_{label}", DOUBLE) for label in classes]
-    return pa.schema([(PREDICTION, pa.array(classes).type), *shares, (WHY, STRING)])
+    shares = [(f"{evaluation.SHARE}{label}", DOUBLE) for label in classes]
+    return pa.schema([(evaluation.PREDICTION, pa.array(classes).type), *shares, (WHY, STRING)])
 
 
 def answers_to(loaded: registry.Loaded, frame: pd.DataFrame) -> pa.Table:
@@ -53,7 +35,7 @@ def answers_to(loaded: registry.Loaded, frame: pd.DataFrame) -> pa.Table:
     if bad.all():
         return pa.table([*(pa.nulls(len(frame), each.type) for each in fields if each.name != WHY), why], fields)
     asked = frame[~bad] if faults else frame
-    said = as_frame(evaluation.predict(loaded.pipeline, asked, loaded.task, loaded.card["positive"]))
+    said = evaluation.as_columns(evaluation.predict(loaded.pipeline, asked, loaded.task, loaded.card["positive"]))
     columns = [pa.array(said[each.name].to_numpy(), each.type) for each in fields if each.name != WHY]
     if faults:
         at = pa.array(np.cumsum(~bad) - 1, mask=bad)

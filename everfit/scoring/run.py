@@ -13,13 +13,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from everfit import registry
+from everfit import evaluation, registry
 from everfit.errors import InputError, ValidationStopped
 from everfit.lake import Batch, Lake
 from everfit.lake.columns import conform, merge
 from everfit.personal import Personal
 from everfit.reserved import BATCH, ROW
-from everfit.scoring.answers import PREDICTION, WHY, fields_of
+from everfit.scoring.answers import WHY, fields_of
 from everfit.scoring.crew import work_off
 from everfit.scoring.job import Job
 from everfit.scoring.outputs import DeltaTable, File
@@ -167,7 +167,7 @@ class Run:
             answers, rows = pq.read_table(job.part(piece)), self._personal.table(piece.read(kept.names))
             both = {name: answers[name] if name in self.fields.names else rows[name] for name in kept.names}
             table = pa.table(list(both.values()), schema=kept)
-            yield _batch(table.filter(pc.is_valid(table[PREDICTION])))
+            yield _batch(table.filter(pc.is_valid(table[evaluation.PREDICTION])))
 
 
 def _batch(table: pa.Table) -> pa.RecordBatch:

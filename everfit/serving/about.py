@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from everfit import registry
-from everfit.ledger import Ledger
 from everfit.serving.answering import Service
 from everfit.serving.served import Served
 
@@ -20,7 +19,7 @@ def about(service: Service) -> dict[str, Any]:
     model, served = service.spec.name, service.follower.served
     if served is None:
         return {"model": model, "version": None, "refused": service.refused(), **service.follower.in_words()}
-    ledger = Ledger.of(service.follower.settings)
+    ledger = service.follower.ledger
     aliases = sorted(name for name, version in registry.aliases(ledger, model).items() if version == served.version)
     entries = ledger.entries(model, kinds=["registered"])
     trained = next((entry.at.isoformat() for entry in entries if entry.facts["version"] == served.version), None)

@@ -144,12 +144,8 @@ def rescore(settings: Settings, model: str, version: int, champion: int, file: P
 
 def _lost(settings: Settings, loaded: registry.Loaded, version: int) -> set[str]:
     """Return the fields that the champion reads and that nobody has kept of what a version was asked."""
-    read, asked = (_inputs(settings, loaded.model, each) for each in (loaded.version, version))
-    return read - (asked - set(load_spec(loaded.model, settings.models).data.personal))
-
-
-def _inputs(settings: Settings, model: str, version: int) -> set[str]:
-    return set(registry.card_of(settings, model, version)["inputs"])
+    asked = set(registry.card_of(settings, loaded.model, version)["inputs"])
+    return set(loaded.card["inputs"]) - (asked - set(load_spec(loaded.model, settings.models).data.personal))
 
 
 def _said(loaded: registry.Loaded, asked: pd.DataFrame) -> evaluation.Predicted:

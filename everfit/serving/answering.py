@@ -13,7 +13,6 @@ from uuid import uuid4
 
 from everfit import evaluation
 from everfit.errors import EverfitError, first_line
-from everfit.ledger import Ledger
 from everfit.personal import Personal
 from everfit.serving.abstaining import without
 from everfit.serving.answers import Doubts, answers_of, entries, must_be_numbers
@@ -175,7 +174,7 @@ class Service:
         self.follower.look()
         served = self.follower.served
         inputs = set(served.loaded.card["inputs"]) - {self.spec.data.time} if served else ()
-        if last := self.watch.look(Ledger.of(self.follower.settings), len(inputs)):
+        if last := self.watch.look(self.follower.ledger, len(inputs)):
             self.metrics.judged(last)
 
     async def _drain(self) -> None:
@@ -193,7 +192,7 @@ class Service:
                 do()
             except (EverfitError, OSError) as cause:
                 self.metrics.failed(where)
-                logging.getLogger("everfit").warning("%s: the %s waits: %s", name, where, first_line(cause))
+                LOG.warning("%s: the %s waits: %s", name, where, first_line(cause))
 
     async def _every(self, seconds: float, do: Any) -> None:
         while True:
@@ -202,7 +201,7 @@ class Service:
                 await do()
             except Exception:  # the next time may go well, and nobody else would look again
                 self.metrics.failed("upkeep")
-                logging.getLogger("everfit").exception("%s: the service goes on without %s", self.spec.name, do)
+                LOG.exception("%s: the service goes on without %s", self.spec.name, do)
 
     def refused(self) -> dict[str, str]:
         """Say which versions could not serve, and why."""

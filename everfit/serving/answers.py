@@ -50,7 +50,7 @@ def entries(
     """Return what is kept of each answer, with a prediction that was held back, and nothing personal in clear."""
     shared = {"at": datetime.now(UTC).isoformat(), "version": served.version, **about}
     names = personal.names(columns)
-    kept = [[personal.kept(name, value) for value in columns[name]] for name in names]
+    kept = [personal.column(name, columns[name]) for name in names]
     rows = zip(*kept, strict=True) if kept else [()] * len(answers)
     return [
         {**answer, **shared, "abstained": "; ".join(map(str, doubts.get(at, ()))),

@@ -21,7 +21,7 @@ from everfit.serving.answering import Service, aside
 from everfit.serving.arrow import from_arrow, to_arrow
 from everfit.serving.contract import BadRecords
 from everfit.serving.description import described
-from everfit.serving.explaining import Explaining, explain
+from everfit.serving.explaining import Explaining, Handler, explain
 from everfit.serving.invocations import from_csv, from_mlflow
 from everfit.serving.page import PAGE
 from everfit.serving.reading import ARROW, CSV, HEADERS, JSON, Parse, Refused, records
@@ -29,7 +29,6 @@ from everfit.serving.served import Served
 
 RECORDS: dict[str, Parse] = {JSON: records, ARROW: from_arrow}
 INVOCATIONS: dict[str, Parse] = {JSON: from_mlflow, CSV: from_csv, ARROW: from_arrow}
-Handler = Callable[[Request], Awaitable[Response]]
 
 
 def make_app(service: Service) -> FastAPI:

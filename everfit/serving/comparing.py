@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +13,7 @@ import pandas as pd
 from everfit import evaluation, registry
 from everfit.lake import Lake, labels
 from everfit.monitor.means import rise
+from everfit.record import Record
 from everfit.reserved import AT, ID, ORDER, PREDICTION_ID, VERSION
 from everfit.serving.losses import Losses, looked_at
 from everfit.serving.rollout import Stage
@@ -24,7 +24,7 @@ FEWEST = 10  # labelled answers, without which the loss of a challenger says not
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Record):
     """A challenger beside the version that answered: on how many answers, and how far they are apart.
 
     `apart` is the mean absolute difference of numbers, or the share of rows whose class is another one. The mean
@@ -44,18 +44,10 @@ class Comparison:
             return f"{self.apart:.4g} apart"
         return f"{self.apart:.4g} apart; loss {self.loss:.4g} against {self.loss_beside:.4g} on {self.labels} labels"
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values, ready for JSON."""
-        return asdict(self)
-
 
 def said_of(ids: Sequence[str], predicted: evaluation.Predicted) -> pd.DataFrame:
     """Return answers as rows, as the lake keeps them."""
-    said = pd.DataFrame({PREDICTION_ID: list(ids), "prediction": np.asarray(predicted.values)})
-    if predicted.proba is not None and predicted.classes is not None:
-        for at, label in enumerate(predicted.classes):
-            said[f"probability_{label}"] = predicted.proba[:, at]
-    return said
+    return evaluation.as_columns(predicted).assign(**{PREDICTION_ID: list(ids)})
 
 
 def canary_losses(lake: Lake, spec: ModelSpec, loaded: registry.Loaded, stage: Stage, fewest: int) -> Losses | None:
@@ -123,12 +115,6 @@ def _below(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
 
 def _losses(said: pd.DataFrame, truth: pd.DataFrame, spec: ModelSpec, loaded: registry.Loaded) -> np.ndarray:
     """Return the loss of each answer. A class that a version does not have has no probability with it."""
-    if loaded.task == "regression":
-        predicted = evaluation.Predicted(said["prediction"].to_numpy(dtype="float64"))
-        return evaluation.row_losses(loaded.task, truth[spec.data.target].to_numpy(dtype="float64"), predicted)
-    classes = loaded.pipeline.classes_
-    shares = said.reindex(columns=[f"probability_{label}" for label in classes])
-    proba = shares.astype("float64").fillna(0.0).to_numpy()
-    values = said["prediction"].to_numpy(dtype=classes.dtype)
-    target = truth[spec.data.target].to_numpy(dtype=classes.dtype)
-    return evaluation.row_losses(loaded.task, target, evaluation.Predicted(values, proba, classes))
+    kind = "float64" if loaded.task == "regression" else loaded.pipeline.classes_.dtype
+    target = truth[spec.data.target].to_numpy(dtype=kind)
+    return evaluation.row_losses(loaded.task, target, evaluation.of_columns(said, loaded.task, loaded.pipeline))

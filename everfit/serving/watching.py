@@ -67,7 +67,7 @@ class Watch:
 def log_lag(folder: Path) -> float:
     """Return the age in seconds of the oldest file of answers that is not in the lake yet; 0 when there is none.
 
-    A file's age is that of its last answer, and the one in use is let go every few seconds: that much may be missing.
+    A file's age is that of its last answer, and the one in use is let go every half minute: that much may be missing.
     """
     times = []
     for path in folder.glob(f"*{ENDING}"):

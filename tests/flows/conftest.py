@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, chdir, closing
 from pathlib import Path
 
 import pytest
@@ -52,6 +52,21 @@ def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def prefect_database(prefect_api: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database whose tables are made, which takes a new server five seconds."""
     return next(tmp_path_factory.getbasetemp().glob(f"prefect*/.everfit/{EMPTY}"))
+
+
+@pytest.fixture(scope="module")
+def founded(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Iterator[Callable[[str, str], Settings]]:
+    """Be in a new folder with one model file, on the session's server, until the tests of the module are over."""
+    with ExitStack() as left:
+
+        def found(name: str, spec: str) -> Settings:
+            left.enter_context(chdir(tmp_path_factory.mktemp(name)))
+            settings = Settings()
+            settings.models.mkdir(parents=True)
+            (settings.models / f"{name}.yaml").write_text(spec)
+            return settings
+
+        yield found
 
 
 @pytest.fixture

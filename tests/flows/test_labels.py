@@ -1,7 +1,6 @@
 """Labels that come later than their rows, lived through once: joined by id, judged, learnt from, and never twice."""
 
-import os
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -40,17 +39,13 @@ def sales(first: int, count: int, slope: float) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Iterator[SimpleNamespace]:
+def story(founded: Callable[[str, str], Settings]) -> SimpleNamespace:
     """Train, predict rows whose labels come later, in two files of which the second corrects the first."""
     from flows.monitor import monitor
     from flows.predict import predict
     from flows.train import train
 
-    before = Path.cwd()
-    os.chdir(tmp_path_factory.mktemp("labels"))
-    settings = Settings()
-    settings.models.mkdir(parents=True)
-    (settings.models / f"{MODEL}.yaml").write_text(SPEC)
+    settings = founded(MODEL, SPEC)
     Path("in").mkdir()
     sales(0, 300, 3).to_parquet("in/history.parquet")
     later = sales(300, 400, 6)
@@ -66,8 +61,7 @@ def story(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Iterato
     (settings.workspace / "later.parquet").replace("in/later.parquet")  # the rows themselves, still without a label
     told["second"] = monitor(MODEL, labels="second.jsonl")
     told["again"] = [monitor(MODEL, labels=name) for name in ("second.jsonl", "first.csv")]
-    yield SimpleNamespace(settings=settings, told=told, ledger=Ledger.of(settings), lake=Lake(settings), later=later)
-    os.chdir(before)
+    return SimpleNamespace(settings=settings, told=told, ledger=Ledger.of(settings), lake=Lake(settings), later=later)
 
 
 def performance(result: dict[str, Any]) -> dict[str, Any]:

@@ -1,8 +1,7 @@
 """A model that lives on what it is asked: served, drifted, labelled, judged and learnt from, with no file in sight."""
 
 import json
-import os
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -53,17 +52,13 @@ def ask(settings: Settings, rows: pd.DataFrame) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Iterator[SimpleNamespace]:
+def story(founded: Callable[[str, str], Settings]) -> SimpleNamespace:
     """Train on a file that goes away, be asked about another world, learn what was true, look, and learn from it."""
     from flows.cli import app
     from flows.monitor import monitor
     from flows.train import train
 
-    before = Path.cwd()
-    os.chdir(tmp_path_factory.mktemp("live"))
-    settings = Settings()
-    settings.models.mkdir(parents=True)
-    (settings.models / f"{MODEL}.yaml").write_text(SPEC)
+    settings = founded(MODEL, SPEC)
     loads(0, 400, 3).to_parquet("history.parquet")
     told: dict[str, Any] = {"train": train(MODEL)}
     Path("history.parquet").rename("history.elsewhere")
@@ -84,8 +79,7 @@ def story(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Iterato
     late.head(1).assign(y=0.0).to_csv("late.csv", index=False)
     told["late"] = run.invoke(app, ["labels", MODEL, "--data", "late.csv", "--json"])
     told["people"] = _people(settings, monitor)
-    yield SimpleNamespace(settings=settings, told=told, ledger=Ledger.of(settings), lake=Lake(settings), asked=asked)
-    os.chdir(before)
+    return SimpleNamespace(settings=settings, told=told, ledger=Ledger.of(settings), lake=Lake(settings), asked=asked)
 
 
 def _people(settings: Settings, monitor: Any) -> list[Any]:

@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -48,19 +48,14 @@ def batch(number: int, slope: float) -> str:
 
 
 @pytest.fixture(scope="module")
-def here(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Iterator[SimpleNamespace]:
+def here(founded: Callable[[str, str], Settings]) -> SimpleNamespace:
     """A workspace whose champion was found among very few candidates."""
     from flows.train import train
 
-    before = Path.cwd()
-    os.chdir(tmp_path_factory.mktemp("refit"))
-    settings = Settings()
-    settings.models.mkdir(parents=True)
-    (settings.models / f"{MODEL}.yaml").write_text(SPEC)
+    settings = founded(MODEL, SPEC)
     sales(0, 400, 3).to_parquet("history.parquet")
     train(MODEL)
-    yield SimpleNamespace(settings=settings, ledger=Ledger.of(settings), lake=Lake(settings))
-    os.chdir(before)
+    return SimpleNamespace(settings=settings, ledger=Ledger.of(settings), lake=Lake(settings))
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from everfit.reserved import ORDER
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
 from tasks.labels import _arrived
+from tests.keeping import keep
 
 SPEC = ModelSpec.model_validate({"name": "m", "data": {"source": "x", "target": "y", "ids": ["sale"]}})
 
@@ -31,7 +32,7 @@ def test_after_a_rollback_all_labels_that_were_judged_of_what_was_taken_back_are
 ) -> None:
     monkeypatch.chdir(tmp_path)
     lake, ledger = Lake(Settings()), Ledger.of(Settings())
-    lake.record_predictions("m", pd.DataFrame({"sale": [1, 2, 3]}), version=1, batch_digest="p")
+    keep(lake, "m", pd.DataFrame({"sale": [1, 2, 3]}), version=1, batch_digest="p")
     for version in (1, 2):
         facts = {"version": version, "root": 1, "data": {}}
         ledger.record("registered", "m", subject=f"v{version}", actor="ann", facts=facts)

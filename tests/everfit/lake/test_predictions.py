@@ -9,6 +9,7 @@ from everfit.errors import InputError
 from everfit.lake import Lake, labels
 from everfit.settings import Settings
 from everfit.spec import Data
+from tests.keeping import keep
 
 
 @pytest.fixture
@@ -18,10 +19,10 @@ def lake(tmp_path: Path) -> Lake:
 
 def test_predictions_are_kept_once_per_batch_and_version(lake):
     said = pd.DataFrame({"prediction": ["yes", "no"], "probability": [0.9, 0.2]}, index=[7, 9])
-    assert lake.record_predictions("m", said, version=1, batch_digest="a")
-    assert not lake.record_predictions("m", said, version=1, batch_digest="a")
-    assert lake.record_predictions("m", said.assign(probability=[1, 0]), version=2, batch_digest="a")
-    assert lake.record_predictions("m", said, version=2, batch_digest="b")
+    assert keep(lake, "m", said, version=1, batch_digest="a")
+    assert not keep(lake, "m", said, version=1, batch_digest="a")
+    assert keep(lake, "m", said.assign(probability=[1, 0]), version=2, batch_digest="a")
+    assert keep(lake, "m", said, version=2, batch_digest="b")
     kept = lake.predictions("m", version=2)
     assert kept["probability"].tolist() == [1.0, 0.0, 0.9, 0.2]
     assert kept["_row"].tolist() == [0, 1, 0, 1]
@@ -30,8 +31,8 @@ def test_predictions_are_kept_once_per_batch_and_version(lake):
 
 
 def test_predictions_may_bring_their_row_numbers_and_change_their_type(lake):
-    lake.record_predictions("m", pd.DataFrame({"prediction": [1, 2], "_row": [5, 6]}), version=1, batch_digest="a")
-    lake.record_predictions("m", pd.DataFrame({"prediction": [1.5]}), version=1, batch_digest="b")
+    keep(lake, "m", pd.DataFrame({"prediction": [1, 2], "_row": [5, 6]}), version=1, batch_digest="a")
+    keep(lake, "m", pd.DataFrame({"prediction": [1.5]}), version=1, batch_digest="b")
     assert lake.predictions("m")["prediction"].tolist() == [1.0, 2.0, 1.5]
     assert lake.predictions("m")["_row"].tolist() == [5, 6, 0]
 
@@ -42,7 +43,7 @@ def test_of_all_that_was_said_only_what_labels_are_about_is_read(lake):
     first = pd.DataFrame({"id": [1, 2, 3, 4], "at": at, "prediction_id": [None, None, "p3", "p4"], "prediction": 1.5})
     second = pd.DataFrame({"id": ["4", "1", None, "0"], "at": at[0], "prediction": 2.5})
     for version, said in ((1, first), (2, second)):
-        lake.record_predictions("m", said, version=version, batch_digest=f"b{version}")
+        keep(lake, "m", said, version=version, batch_digest=f"b{version}")
     assert len(lake.answers("m", data, known=lake.labels("m"))) == 0
     for told in ({"id": [1, 2], "at": [at[0], at[3]]}, {"id": [4]}, {"prediction_id": ["p3", "p9"]}):
         lake.record_labels("m", labels.read(pd.DataFrame(told).assign(y=1.0), data, "number", "f"), "f")
@@ -56,4 +57,4 @@ def test_of_all_that_was_said_only_what_labels_are_about_is_read(lake):
 def test_what_delta_refuses_without_a_name_is_an_error_of_the_lake(lake):
     said = pd.DataFrame({"prediction": ["A"], "probability_A": [0.9], "probability_a": [0.1]})
     with pytest.raises(InputError, match=r"cannot be written: .*[Dd]uplicate field name"):
-        lake.record_predictions("m", said, version=1, batch_digest="a")
+        keep(lake, "m", said, version=1, batch_digest="a")

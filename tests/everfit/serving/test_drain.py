@@ -18,6 +18,7 @@ from everfit.serving.drain import drain, rows_of
 from everfit.serving.journal import Journal
 from everfit.settings import Settings
 from tests.everfit.serving.conftest import spec_of
+from tests.keeping import keep
 
 SPEC = spec_of()
 KNOWN = pa.schema([("count", pa.int64()), ("amount", pa.float64()), ("weekend", pa.bool_()),
@@ -161,7 +162,7 @@ def test_the_mark_of_a_writer_fades_and_no_other(here, monkeypatch):
     lake, table = Lake(here), Lake(here)._table("bike", "predictions")
     lake.record_answers("bike", [answers.Part("w", 0, rows_of([answer(1)], KNOWN))])
     lake.close_period("bike", fewest=1, before=pd.Timestamp("2026-01-01"))
-    lake.record_predictions("bike", pd.DataFrame({"prediction": [1.0]}), version=1, batch_digest="d")
+    keep(lake, "bike", pd.DataFrame({"prediction": [1.0]}), version=1, batch_digest="d")
     assert [table.state().mark(name) for name in (f"{answers.WRITER}w", answers.CLOSED, "d/v1")] == [0, 1, 1]
 
 

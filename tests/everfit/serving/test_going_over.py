@@ -27,6 +27,7 @@ from everfit.spec import Data, ModelSpec, load_spec
 from flows import cli
 from tests.everfit.registry.conftest import candidate_of
 from tests.everfit.serving.conftest import RECORD, crown, spec_of
+from tests.keeping import keep
 
 NOW = datetime.now(UTC)
 SWAPS = 20
@@ -231,12 +232,12 @@ def test_two_versions_are_compared_by_answers_and_once_labels_are_known_by_loss(
     lake, rows, random = Lake(settings), 100, np.random.default_rng(0)
     truth = random.normal(size=rows)
     given = pd.DataFrame({"prediction_id": [f"p{at}" for at in range(rows)], "order": np.arange(rows)})
-    loaded = SimpleNamespace(task="regression", version=2)
+    loaded = SimpleNamespace(task="regression", version=2, pipeline=None)
     said = given.assign(prediction=truth + random.normal(size=rows) * 0.1)
-    lake.record_predictions("bike", said, version=1, batch_digest="a")
+    keep(lake, "bike", said, version=1, batch_digest="a")
     ids = [f"q{at}" for at in range(rows)]
     worse = given.assign(prediction_id=ids, order=given["order"] + rows, prediction=truth + 0.5)
-    lake.record_predictions("bike", worse, version=2, batch_digest="b")
+    keep(lake, "bike", worse, version=2, batch_digest="b")
     lake.record_shadow("bike", said[["prediction_id"]].assign(prediction=truth + 0.5), version=2, batch_digest="c")
     stage = Stage(version=2, beside=1, share=0.5, since=NOW, began=NOW, first=1, number=1)
     assert comparing.canary_losses(lake, spec, loaded, stage, 20) is None
@@ -291,7 +292,7 @@ def test_a_canary_with_one_more_class_is_judged_by_loss_as_well(settings):
     for version, known in ((1, classes[:2]), (2, classes)):
         said = pd.DataFrame({"prediction_id": [f"{version}-{at}" for at in range(20)], "prediction": "low"})
         shares = {f"probability_{name}": 1 / len(known) for name in known}
-        lake.record_predictions("bike", said.assign(**shares), version=version, batch_digest=str(version))
+        keep(lake, "bike", said.assign(**shares), version=version, batch_digest=str(version))
         labels = pd.DataFrame({"_key": said["prediction_id"], "kind": ["high", "low"] * 10})
         lake.record_labels("bike", labels, f"{version}.parquet")
     loaded = SimpleNamespace(task="multiclass", pipeline=SimpleNamespace(classes_=classes))
@@ -342,7 +343,7 @@ def test_a_rollback_lists_what_the_bad_version_said_and_what_the_restored_one_sa
         given = [answer["predictions"][0] for answer in asked(http, 5)]
         early = affected.affected(settings, "bike", bad)
         assert (early.count, early.waiting, early.sentence[-20:]) == (0, 5, "ask again in a minute"[-20:])
-    Lake(settings).record_predictions("bike", pd.DataFrame({"prediction": [1.0]}), version=bad, batch_digest="file")
+    keep(Lake(settings), "bike", pd.DataFrame({"prediction": [1.0]}), version=bad, batch_digest="file")
     settings.models.mkdir(parents=True)
     (settings.models / "bike.yaml").write_text("name: bike\ndata: {source: x, target: cost, time: when}\n")
     before = Lake(settings).predictions("bike")

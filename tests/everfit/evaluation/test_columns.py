@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from everfit import evaluation
-from everfit.scoring import as_frame, as_predicted
 
 
 @pytest.mark.parametrize("classes", [["no", "yes"], [0, 1, 2]])
@@ -12,7 +11,7 @@ def test_what_was_predicted_reads_back_from_what_was_kept_with_the_same_losses(c
     proba = np.random.default_rng(0).dirichlet(np.ones(len(classes)), 20)
     known = np.array(classes)
     said = evaluation.Predicted(known[proba.argmax(axis=1)], proba, known)
-    back = as_predicted(SimpleNamespace(task="multiclass", pipeline=SimpleNamespace(classes_=known)), as_frame(said))
+    back = evaluation.of_columns(evaluation.as_columns(said), "multiclass", SimpleNamespace(classes_=known))
     truth = np.random.default_rng(1).choice(known, 20)
     assert back.values.tolist() == said.values.tolist()
     losses = [evaluation.row_losses("multiclass", truth, each).tolist() for each in (said, back)]
