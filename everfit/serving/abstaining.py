@@ -170,13 +170,3 @@ def _that_matter(names: Sequence[str], reference: pd.DataFrame, ask: Ask) -> set
 def numbers(predicted: evaluation.Predicted) -> np.ndarray:
     """Return what a model said as numbers, by row."""
     return np.asarray(predicted.values if predicted.proba is None else predicted.proba, dtype="float64")
-
-
-def without(answers: Sequence[dict[str, Any]], doubts: Mapping[int, Sequence[Reason]]) -> list[dict[str, Any]]:
-    """Return answers that say whether their prediction is held back, and why; what is held back is null."""
-    return [
-        {"id": answer["id"], "prediction": None, "abstained": True, "reasons": [why.to_dict() for why in doubts[at]]}
-        if at in doubts
-        else {**answer, "abstained": False}
-        for at, answer in enumerate(answers)
-    ]

@@ -18,7 +18,7 @@ from everfit.lake import Lake
 from everfit.lake.answers import kept_as
 from everfit.ledger import Ledger
 from everfit.reserved import ASKED_AT, AT, PREDICTION_ID, VERSION
-from everfit.serving.closed import entry_of
+from everfit.serving.closed import entries_of
 from everfit.serving.journal import ENDING
 from everfit.serving.served import CLOSE
 from everfit.settings import Settings
@@ -116,8 +116,8 @@ def _waiting(folder: Path, version: int) -> int:
     count = 0
     for path in folder.glob(f"*{ENDING}"):
         with suppress(FileNotFoundError):  # it is in the lake by now
-            entries = (entry_of(line) for line in path.read_bytes().splitlines())
-            count += sum(entry is not None and entry["version"] == version for entry in entries)
+            held = (entries_of(line) or [] for line in path.read_bytes().splitlines())
+            count += sum(entry["version"] == version for entries in held for entry in entries)
     return count
 
 

@@ -9,13 +9,11 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, ParamSpec, TypeVar
-from uuid import uuid4
 
 from everfit import evaluation
 from everfit.errors import EverfitError, first_line
 from everfit.personal import Personal
-from everfit.serving.abstaining import without
-from everfit.serving.answers import Doubts, answers_of, entries, must_be_numbers
+from everfit.serving.answers import Answers, Doubts, answers_of, entries, must_be_numbers, new_ids
 from everfit.serving.drain import drain
 from everfit.serving.following import Follower, Live
 from everfit.serving.journal import Journal
@@ -30,7 +28,7 @@ from everfit.serving.watching import Watch, log_lag
 from everfit.spec import ModelSpec
 
 LOG = logging.getLogger("everfit")
-Said = tuple[dict[str, list[Any]], evaluation.Predicted, Doubts]
+Said = tuple[dict[str, list[Any]], evaluation.Predicted, Doubts | None]
 LOOKS = 1.0  # seconds between two looks at who is champion
 DRAINS = 30.0  # seconds between two hand-overs to the lake
 
@@ -105,27 +103,28 @@ class Service:
             raise Refused(503, "no champion", "no champion answers yet", refused=self.refused())
         return self.follower.live
 
-    async def answer(self, asked: Asked, *, source: str) -> tuple[Served, list[dict[str, Any]]]:
+    async def answer(self, asked: Asked, *, source: str) -> tuple[Served, Answers]:
         """Answer records or columns, and keep the answers before they are given; many of them in a thread.
 
         Raise BadRecords for values that cannot be read, and Refused without a champion or when nothing can be kept.
         """
         live = self.live()
         rows, began = rows_in(asked), perf_counter()
-        ids = [uuid4().hex for _ in range(rows)]
+        ids = new_ids(rows)
         canary = live.canary_for(self._key(ids[0], asked))
         said = await self._said_by_canary(live, canary, asked) if canary else None
         served = canary if canary and said else live.main
         columns, predicted, doubts = said or await ask(served, asked)
-        answers = await aside(rows, answers_of, predicted, ids)
+        answers = await aside(rows, answers_of, ids, predicted, doubts)
         if self.spec.serve.log != "off":
             took = 1000 * (perf_counter() - began)
-            about = {"role": "champion" if served is live.main else "canary", "source": source, "ms": round(took, 3)}
-            await self._keep(await aside(rows, entries, served, columns, answers, doubts, about, self.personal))
+            role = "champion" if served is live.main else "canary"
+            about = {"version": served.version, "role": role, "source": source, "ms": round(took, 3)}
+            await self._keep(rows, await aside(rows, entries, columns, answers, about, self.personal))
         self.metrics.answered(rows, served.version)
-        self.metrics.abstained(reason.kind for reasons in doubts.values() for reason in reasons)
+        self.metrics.abstained(reason.kind for reasons in (doubts or {}).values() for reason in reasons)
         self.follower.shadow.offer(ids, asked)
-        return served, answers if served.abstention is None else without(answers, doubts)
+        return served, answers
 
     def _key(self, prediction_id: str, asked: Asked) -> str | None:
         """Return by what a canary is chosen; None for a first record without the field that the model file names."""
@@ -152,13 +151,13 @@ class Service:
         live.tally.answered(rows_in(asked), 1000 * (perf_counter() - began), policy.max_latency_ms if policy else None)
         return said
 
-    async def _keep(self, kept: Sequence[dict[str, Any]]) -> None:
+    async def _keep(self, rows: int, kept: Sequence[dict[str, Any]]) -> None:
         limits = self.spec.serve
         try:
             await self.journal.write(kept, may_lose=limits.may_lose if limits.log == "async" else 0)
         except OSError as cause:
             self.metrics.failed("log")
-            self.unkept.note(len(kept), cause, refused=limits.when_log_fails == "refuse")
+            self.unkept.note(rows, cause, refused=limits.when_log_fails == "refuse")
             if limits.when_log_fails == "refuse":
                 why = f"the answer could not be kept: {first_line(cause)}"
                 raise Refused(503, "log", why) from cause

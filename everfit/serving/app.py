@@ -18,6 +18,7 @@ from everfit.errors import Unavailable, first_line
 from everfit.serving.about import about
 from everfit.serving.access import FACTS, Watched
 from everfit.serving.answering import Service, aside
+from everfit.serving.answers import Answers
 from everfit.serving.arrow import from_arrow, to_arrow
 from everfit.serving.contract import BadRecords
 from everfit.serving.description import described
@@ -94,8 +95,7 @@ def predict(service: Service) -> Handler:
         name, rows = service.spec.name, len(answers)
         if wants_arrow(request):
             return Response(await aside(rows, to_arrow, name, served.version, answers), media_type=ARROW)
-        said = {"model": name, "version": served.version, "predictions": answers}
-        return Response(await aside(rows, _json, said), media_type=JSON)
+        return Response(await aside(rows, _told, name, served.version, answers), media_type=JSON)
 
     return handle
 
@@ -105,10 +105,7 @@ def invocations(service: Service) -> Handler:
 
     async def handle(request: Request) -> Response:
         _, answers = await _answered(service, request, INVOCATIONS, "invocations")
-        said = {
-            "predictions": [answer["prediction"] for answer in answers],
-            "ids": [answer["id"] for answer in answers],
-        }
+        said = {"predictions": answers.given().values, "ids": answers.ids}
         return Response(await aside(len(answers), _json, said), media_type=JSON)
 
     return handle
@@ -116,7 +113,7 @@ def invocations(service: Service) -> Handler:
 
 async def _answered(
     service: Service, request: Request, parsers: dict[str, Parse], source: str
-) -> tuple[Served, list[dict[str, Any]]]:
+) -> tuple[Served, Answers]:
     """Take a request in, however slowly it comes, then take a place and answer it."""
     async with service.intake.asked(request, parsers) as asked:
         with service.place():
@@ -130,6 +127,10 @@ def wants_arrow(request: Request) -> bool:
     accepted = request.headers.get("accept", "*/*")
     came = request.headers.get("content-type", "").startswith(ARROW)
     return ARROW in accepted or (came and JSON not in accepted)
+
+
+def _told(name: str, version: int, answers: Answers) -> bytes:
+    return _json({"model": name, "version": version, "predictions": answers.records()})
 
 
 def _json(said: Any) -> bytes:

@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from everfit.errors import first_line
+from everfit.evaluation.columns import SHARE
+from everfit.serving.answers import Answers
 from everfit.serving.contract import BadRecords, Columns, Problem
 from everfit.serving.reading import Refused, ensure_some
 from everfit.spec import Serve
 
 MOST_MESSAGES = 10_000
 FLAT = "numbers, true and false, text, dates or timestamps, also as a dictionary"
+REASONS = pa.list_(pa.struct({name: pa.string() for name in ("kind", "field", "usual")}))
 LENGTH, BODY, DICTIONARY, HEADER, COMPRESSION = 0, 1, 1, 2, 3  # fields of the tables in Arrow's Message.fbs
 
 
@@ -122,14 +125,14 @@ def _looked_up(column: Any, most: int) -> Iterator[Any]:
             yield value
 
 
-def to_arrow(model: str, version: int, answers: Sequence[dict[str, Any]]) -> bytes:
+def to_arrow(model: str, version: int, answers: Answers) -> bytes:
     """Return answers as a stream: a column for each part of an answer, and one for each class's probability."""
-    flat = [
-        {**answer, **{f"probability_{name}": share for name, share in answer.get("probabilities", {}).items()}}
-        for answer in answers
-    ]
-    names = [name for name in dict.fromkeys(name for answer in flat for name in answer) if name != "probabilities"]
-    table = pa.table({name: [answer.get(name) for answer in flat] for name in names})
+    given = answers.given()
+    columns: dict[str, Any] = {"id": given.ids, "prediction": given.values}
+    if given.doubts is not None:
+        columns["abstained"] = [at in given.doubts for at in range(len(given))]
+        columns["reasons"] = pa.array([given.reasons(at) for at in range(len(given))], REASONS)
+    table = pa.table(columns | {f"{SHARE}{name}": shares for name, shares in given.shares.items()})
     table = table.replace_schema_metadata({"model": model, "version": str(version)})
     sink = io.BytesIO()
     with pa.ipc.new_stream(sink, table.schema) as stream:

@@ -12,6 +12,7 @@ from typing import Any
 
 from everfit.errors import first_line
 from everfit.serving.journal import ENDING
+from everfit.serving.packed import PACKED, unpack
 
 NEEDED = {"id", "at", "version", "fields"}  # of an entry
 
@@ -45,9 +46,9 @@ def closed(folder: Path) -> Iterator[Closed]:
         if lines is None:
             waiting.add(named[0])
             continue
-        read = [entry_of(line) for line in lines]
-        broken = [line for line, entry in zip(lines, read, strict=True) if entry is None]
-        yield Closed(path, *named, [entry for entry in read if entry is not None], broken)
+        read = [entries_of(line) for line in lines]
+        broken = [line for line, held in zip(lines, read, strict=True) if held is None]
+        yield Closed(path, *named, [entry for held in read if held for entry in held], broken)
 
 
 def _lines(path: Path) -> list[bytes] | None:
@@ -60,10 +61,12 @@ def _lines(path: Path) -> list[bytes] | None:
         return file.read().split(b"\n")[:-1]
 
 
-def entry_of(line: bytes) -> dict[str, Any] | None:
-    """Read one line of the journal; None when it is no answer."""
+def entries_of(line: bytes) -> list[dict[str, Any]] | None:
+    """Read one line of the journal, which holds an answer or many; None when it holds none."""
     try:
         entry = json.loads(line)
-    except ValueError:
+        entries = unpack(entry) if isinstance(entry, dict) and PACKED in entry else [entry]
+    except (ValueError, KeyError, TypeError, OSError):
         return None
-    return entry if isinstance(entry, dict) and entry.keys() >= NEEDED else None
+    whole = bool(entries) and all(isinstance(each, dict) and each.keys() >= NEEDED for each in entries)
+    return entries if whole else None

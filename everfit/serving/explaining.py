@@ -97,7 +97,7 @@ def _held_back(
     served: Served, columns: Mapping[str, list[Any]], told: Sequence[dict[str, Any]]
 ) -> list[dict[str, Any]]:
     """Say with each explanation whether the prediction is held back, as the answer does; the sum stays."""
-    doubts = served.doubts(columns, served.predict(columns))
+    doubts = served.doubts(columns, served.predict(columns)) or {}
     return [
         {**each, "prediction": None, "abstained": True, "reasons": [why.to_dict() for why in doubts[at]]}
         if at in doubts

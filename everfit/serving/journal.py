@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 from uuid import uuid4
 
 from everfit.errors import first_line
+from everfit.serving.packed import answers_in
 from everfit.serving.values import FEW
 
 ENDING = ".jsonl"
@@ -34,12 +35,13 @@ class _Write:
 
 @dataclass
 class Journal:
-    """The answers of one process, as lines of JSON. A file is held by a lock as long as somebody writes to it.
+    """The answers of one process, as lines of JSON, each of which holds one or many.
 
-    All writes that wait at the same time share one sync (group commit). Files are named by their writer and a number
-    that grows, so that what was handed over needs one number for each writer. `lost` are answers that were given and
-    could not be kept, and `failure` is why the last write failed; empty when it did not. They are written in a thread
-    of their own: in one that others use too, an answer would wait for whatever hangs there.
+    A file is held by a lock as long as somebody writes to it. All writes that wait at the same time share one sync
+    (group commit). Files are named by their writer and a number that grows, so that what was handed over needs one
+    number for each writer. `lost` are answers that were given and could not be kept, and `failure` is why the last
+    write failed; empty when it did not. They are written in a thread of their own: in one that others use too, an
+    answer would wait for whatever hangs there.
     """
 
     folder: Path
@@ -60,11 +62,12 @@ class Journal:
         Raise OSError, for everybody who waited, when they cannot be written. After that everybody waits until it works
         again. Whoever stops waiting has its answers kept all the same.
         """
-        lines = _lines(entries) if len(entries) <= FEW else await asyncio.to_thread(_lines, entries)
-        self.waiting += len(entries)
+        answers = answers_in(entries)
+        lines = _lines(entries) if answers <= FEW else await asyncio.to_thread(_lines, entries)
+        self.waiting += answers
         waits = bool(self.failure) or self.waiting > may_lose
         done = asyncio.get_running_loop().create_future() if waits else None
-        self._waiting.append(_Write(lines, len(entries), done))
+        self._waiting.append(_Write(lines, answers, done))
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._sync())
         if done:

@@ -61,9 +61,11 @@ class Served:
         said = np.concatenate([self.compiled.said(row) for row in rows_of(columns, reads)])
         return evaluation.as_predicted(self.loaded.pipeline, said, self.loaded.card["positive"])
 
-    def doubts(self, columns: Mapping[str, list[Any]], predicted: evaluation.Predicted) -> dict[int, list[Reason]]:
-        """Return why answers are held back, by the position of their record."""
-        return self.abstention.reasons(columns, predicted) if self.abstention else {}
+    def doubts(
+        self, columns: Mapping[str, list[Any]], predicted: evaluation.Predicted
+    ) -> dict[int, list[Reason]] | None:
+        """Return why answers are held back, by the position of their record; None where the model file never asks."""
+        return self.abstention.reasons(columns, predicted) if self.abstention else None
 
     def predict_frame(self, frame: pd.DataFrame) -> evaluation.Predicted:
         """Answer the rows of a frame by the ordinary way."""
