@@ -22,7 +22,7 @@ from everfit.upkeep.gate import Newest, judge, takes_over
 from everfit.upkeep.losses import SQUARES, classes_of
 from everfit.upkeep.measuring import FEWEST
 from everfit.upkeep.proof import Proof, in_doubt
-from everfit.upkeep.state import State
+from everfit.upkeep.state import Mix, State
 from everfit.upkeep.taken import done, refused
 from tasks.artifacts import publish_report
 from tasks.asked import Asked
@@ -133,6 +133,7 @@ def _verdict(
 
 def _what(windows: tuple[str, ...], made: Portfolio) -> str:
     shares = ", ".join(f"{name} {weight:.0%}" for name, _, weight, _ in made.members)
-    moved = f", moved by {made.offset * made.trust:+.3g}" if made.offset and made.trust else ""
+    move = Mix({}, made.offset, made.trust).move
+    moved = f", moved by {move:+.3g}" if move else ""
     learnt = f"refit of {' and '.join(windows)} rows" if windows else "recalibration of the same models"
     return f"{learnt} (weights: {shares}{moved})"

@@ -11,19 +11,21 @@ from sklearn.base import BaseEstimator, clone
 from everfit.models.classes import spread
 
 Window = tuple[str, Any, float, int | None]
+Offset = float | tuple[float, ...]  # of numbers and of two classes one, of more classes one each
 
 
 class Portfolio(BaseEstimator):  # type: ignore[misc]
     """The weighted mean of pipelines that learnt from different windows of the past, moved by an offset.
 
     A member is (name of its window, fitted pipeline, weight, how many of the last rows it learns from; all if None).
-    Weights sum to one. The `offset` is what recent labels say the mean is off by: units of the target, or log-odds of
-    the second of two classes. `trust` is the share of the moved answer in what is said, between 0 and 1. The label is
-    the class whose probability, times its one of `factors`, is the largest. Without `classes` members are regressors.
+    Weights sum to one. The `offset` is what recent labels say the mean is off by: units of the target, log-odds of the
+    second of two classes, or a logarithm for each of more classes. `trust` is the share of the moved answer in what is
+    said, between 0 and 1. The label is the class whose probability, times its one of `factors`, is the largest. Without
+    `classes` members are regressors.
     """
 
     def __init__(
-        self, members: Sequence[Window], offset: float = 0.0, trust: float = 1.0, classes: Any = None,
+        self, members: Sequence[Window], offset: Offset = 0.0, trust: float = 1.0, classes: Any = None,
         factors: Any = None,
     ) -> None:  # fmt: skip
         self.members = members
@@ -78,15 +80,20 @@ def said(model: Any, X: Any, classes: Any = None) -> np.ndarray:
     return spread(np.asarray(model.predict_proba(X), dtype="float64"), np.asarray(model.classes_), classes)
 
 
-def moved(mean: np.ndarray, offset: float, trust: float = 1.0) -> np.ndarray:
+def moved(mean: np.ndarray, offset: Offset, trust: float = 1.0) -> np.ndarray:
     """Return answers moved by an offset, as far as that is trusted: numbers by units, two probabilities by log-odds.
 
-    Probabilities of more classes are not moved: nothing says which of them to move.
+    Those of more classes are moved by a logarithm each, and scaled to sum to one again (Saerens et al., Adjusting the
+    Outputs of a Classifier to New a Priori Probabilities, 2002). An offset of other classes moves nothing.
     """
-    if not offset or not trust or (mean.ndim == 2 and mean.shape[1] != 2):
+    if not np.any(offset) or not trust or np.size(offset) not in (1, mean.shape[-1]):
         return mean
     if mean.ndim == 1:
-        return mean + trust * offset
+        return np.asarray(mean + trust * np.asarray(offset))
+    if mean.shape[1] != 2:
+        shares = mean * np.exp(np.asarray(offset))
+        whole = np.maximum(shares.sum(axis=1, keepdims=True), 1e-12)
+        return np.asarray((1 - trust) * mean + trust * shares / whole)
     second = (1 - trust) * mean[:, 1] + trust * odds_to_share(share_to_odds(mean[:, 1]) + offset)
     return np.column_stack([1 - second, second])
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from everfit.models.portfolio import moved, odds_to_share, share_to_odds
+from everfit.models.portfolio import Offset, moved, odds_to_share, share_to_odds
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -58,22 +58,34 @@ def mean_loss(said: Floats, truth: Floats, squared: bool = False) -> float:
     return math.sqrt(mean) if squared and said.ndim == 1 else mean
 
 
-def offset(said: Floats, truth: Floats, squared: bool = False) -> tuple[float, float]:
+def offset(said: Floats, truth: Floats, squared: bool = False) -> tuple[Offset, Offset]:
     """Return by how much answers are off as a whole, and how much information that rests on: rows or Fisher's.
 
     The median error of numbers, or the mean one where squared errors count; of two classes the log-odds that give the
-    second its share (a logistic regression with nothing but an intercept). More classes have none.
+    second its share (a logistic regression with nothing but an intercept), and of more classes the logarithms that give
+    each its share. Labels that are no class are left out.
     """
     if said.ndim == 1:
         return float((np.mean if squared else np.median)(truth - said)), float(len(said))
     if said.shape[1] != 2:
-        return 0.0, 0.0
+        return _logarithms(said, truth)
     odds, off, second = share_to_odds(said[:, 1]), 0.0, truth == 1
     for _ in range(STEPS):
         share = odds_to_share(odds + off)
         information = float((share * (1 - share)).sum())
         off += float(np.clip((second - share).sum() / (information + 1), -1, 1))
     return off, information
+
+
+def _logarithms(said: Floats, truth: Floats) -> tuple[Offset, Offset]:
+    """Return the intercepts of a multinomial regression, by Newton's method with the diagonal of its information."""
+    said, at = said[truth < said.shape[1]], truth[truth < said.shape[1]].astype(int)
+    counts, off = np.bincount(at, minlength=said.shape[1]), np.zeros(said.shape[1])
+    for _ in range(STEPS):
+        shares = moved(said, tuple(off))
+        information = (shares * (1 - shares)).sum(axis=0)
+        off += np.clip((counts - shares.sum(axis=0)) / (information + 1), -1, 1)
+    return tuple(off.tolist()), tuple(information.tolist())
 
 
 def shape_losses(said: Floats, truth: Floats, squared: bool = False) -> Floats:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from everfit.models.portfolio import moved
+from everfit.models.portfolio import Offset, moved
 from everfit.record import Record
 from everfit.upkeep.losses import Floats, losses, mean_loss, of_a_constant, offset, shape_losses
 from everfit.upkeep.state import Level, Mix
@@ -60,8 +60,8 @@ class Measured(Record):
     losses: dict[str, float]
     plain: float
     moved: float
-    offset: float
-    information: float
+    offset: Offset
+    information: Offset
     served: Level
     refits: dict[str, Paid] = field(default_factory=dict)
     worth: float | None = None

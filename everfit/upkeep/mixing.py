@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from everfit.models.portfolio import Offset
 from everfit.spec import Refit
 from everfit.upkeep.state import Mix, State
 
@@ -34,14 +35,21 @@ def weights(state: State, refit: Refit) -> dict[str, float]:
     return {name: share / total for name, share in raw.items()}
 
 
-def offset(state: State, refit: Refit) -> float:
-    """Return what recent labels say that answers are off by, the latest batches first, pulled towards nothing."""
+def offset(state: State, refit: Refit) -> Offset:
+    """Return what recent labels say that answers are off by, the latest batches first, pulled towards nothing.
+
+    Batches that knew other classes than the latest say nothing.
+    """
     if not refit.offset or not state.offsets:
         return 0.0
-    ages = range(len(state.offsets) - 1, -1, -1)
-    shares = [float(0.5 ** (age / HALF_LIFE)) * known for age, (_, known) in zip(ages, state.offsets, strict=True)]
-    pulled = sum(shares, PRIOR_ROWS if state.numbers else PRIOR_INFORMATION)
-    return sum(share * off / pulled for share, (off, _) in zip(shares, state.offsets, strict=True))
+    latest = np.size(state.offsets[-1][0])
+    pulled, total = PRIOR_ROWS if state.numbers else PRIOR_INFORMATION, 0.0
+    for age, (off, known) in enumerate(reversed(state.offsets)):
+        if np.size(off) == latest:
+            share = 0.5 ** (age / HALF_LIFE) * np.asarray(known)
+            pulled, total = pulled + share, total + share * np.asarray(off)
+    said = np.asarray(total / pulled)
+    return tuple(said.tolist()) if said.ndim else float(said)
 
 
 def trust(state: State) -> float:
@@ -54,7 +62,7 @@ def trust(state: State) -> float:
 
 def differs(now: Mix, served: Mix, numbers: bool, loss: float) -> bool:
     """Say whether a mix answers otherwise than what is served by enough to matter."""
-    moved = abs(now.move - served.move) >= (SMALL_MOVE * loss if numbers else SMALL_ODDS)
+    moved = now.apart(served) >= (SMALL_MOVE * loss if numbers else SMALL_ODDS)
     return moved or any(
         abs(share - served.weights.get(name, 0.0)) >= SMALL_SHARE for name, share in now.weights.items()
     )

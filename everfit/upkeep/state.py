@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
+import numpy as np
+
+from everfit.models.portfolio import Offset
 from everfit.record import Record
 
 
@@ -30,13 +33,21 @@ class Mix(Record):
     """How windows answer together: the share of each, the offset, and how far that is trusted."""
 
     weights: dict[str, float]
-    offset: float = 0.0
+    offset: Offset = 0.0
     trust: float = 0.5
 
     @property
     def move(self) -> float:
-        """By how much answers are moved, about."""
-        return self.offset * self.trust
+        """By how much answers are moved, about; of many classes the one that is moved most."""
+        offsets: list[float] = np.atleast_1d(self.offset).tolist()
+        return self.trust * max(offsets, key=abs)
+
+    def apart(self, other: Mix) -> float:
+        """Return by how much two mixes move answers apart; those of other classes have nothing in common."""
+        mine, others = self.trust * np.atleast_1d(self.offset), other.trust * np.atleast_1d(other.offset)
+        if mine.size != others.size:
+            return float(np.abs([*mine, *others]).max())
+        return float(np.abs(mine - others).max())
 
     def among(self, windows: Collection[str]) -> Mix:
         """Return the same of some windows alone, whose shares sum to one if any of them has one."""
@@ -84,7 +95,7 @@ class State(Record):
     numbers: bool  # are predicted, not classes
     batches: int = 0
     fits: tuple[int, ...] = (0,)
-    offsets: tuple[tuple[float, float], ...] = ()
+    offsets: tuple[tuple[Offset, Offset], ...] = ()
     plain: float = 0.0
     moved: float = 0.0
     seen: float = 0.0

@@ -1,5 +1,6 @@
 """Models of several windows that answer as one, and the smaller copies that learn from few rows."""
 
+import math
 from copy import deepcopy
 
 import numpy as np
@@ -64,9 +65,12 @@ def test_labels_are_said_by_factors(shares):
     assert (far.predict(X) == "down").sum() > (shares.predict(X) == "down").sum()
 
 
-def test_probabilities_of_three_classes_are_not_moved():
-    three = np.full((4, 3), 1 / 3)
-    np.testing.assert_array_equal(moved(three, 1.0), three)
+def test_probabilities_of_three_classes_are_moved_by_a_logarithm_each():
+    three = np.array([[0.5, 0.25, 0.25], [1.0, 0.0, 0.0]])
+    told = moved(three, (0.0, math.log(2), 0.0))
+    np.testing.assert_allclose(told, [[0.4, 0.4, 0.2], [1, 0, 0]])
+    np.testing.assert_allclose(moved(three, (0.0, math.log(2), 0.0), trust=0.5), (three + told) / 2)
+    np.testing.assert_array_equal(moved(three, (1.0, 0.0, 0.0, 0.0)), three)  # it is of other classes
 
 
 def test_a_fit_has_every_member_learn_its_window_and_keeps_the_rest(numbers):

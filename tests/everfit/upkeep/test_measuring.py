@@ -5,6 +5,7 @@ import json
 import numpy as np
 
 from everfit.ledger.entries import write_facts
+from everfit.models.portfolio import moved
 from everfit.spec import Refit
 from everfit.upkeep.advance import advance, begin
 from everfit.upkeep.measuring import Answers, measure
@@ -56,3 +57,20 @@ def test_a_refit_is_judged_by_squared_errors_too():
     }
     assert paid[True].refits["all"].gain > 0 > paid[False].refits["all"].gain
     assert np.isclose(paid[True].plain, 3)
+
+
+def test_answers_follow_the_shares_of_many_classes_also_when_another_class_appears():
+    dice, state = np.random.default_rng(0), begin(Refit(), "multiclass")
+    usual, now = np.array([0.6, 0.3, 0.1]), np.array([0.2, 0.3, 0.5])
+    for _ in range(6):
+        truth = dice.choice(3, size=500, p=now)
+        likely = np.exp(2 * (dice.normal(size=(500, 3)) + np.eye(3)[truth])) * usual
+        said = likely / likely.sum(axis=1, keepdims=True)
+        state, _ = advance(state, measure(Answers({"all": said}), truth, state.served), Refit())
+    assert np.allclose(moved(said, offset(state, Refit())).mean(axis=0), now, atol=0.04)
+    assert state.moved < 0.9 * state.plain
+    assert state.served.trust > 0.9
+    assert State.from_dict(json.loads(write_facts(state.to_dict()))) == state
+    wider = np.column_stack([said, np.zeros(len(said))])
+    after, _ = advance(state, measure(Answers({"all": wider}), truth, state.served), Refit())
+    assert len(offset(after, Refit())) == 4
