@@ -24,7 +24,7 @@ from everfit.serving.contract import BadRecords
 from everfit.serving.description import described
 from everfit.serving.explaining import Explaining, Handler, explain
 from everfit.serving.invocations import from_csv, from_mlflow
-from everfit.serving.page import PAGE
+from everfit.serving.page import FILES, PAGE
 from everfit.serving.reading import ARROW, CSV, HEADERS, JSON, Parse, Refused, records
 from everfit.serving.served import Served
 
@@ -55,6 +55,7 @@ def make_app(service: Service) -> FastAPI:
         app.add_api_route(path, open_to_all, methods=["GET"])
         app.add_api_route(path, open_to_all, methods=["HEAD"], include_in_schema=False)  # as load balancers ask
     app.add_api_route("/docs", _docs, methods=["GET"], include_in_schema=False)
+    app.mount("/docs", FILES)
     app.add_api_route("/openapi.json", _openapi(app, service), methods=["GET"], include_in_schema=False)
     return app
 
