@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+import logging
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from time import monotonic
@@ -15,12 +16,13 @@ from everfit.serving import comparing, rollout
 from everfit.serving.losses import Losses
 from everfit.serving.served import Served
 from everfit.serving.values import FEW
+from everfit.serving.versions import why_of
 from everfit.settings import Settings
 from everfit.spec import Canary, ModelSpec
 
 WEIGHS = 30.0  # seconds between two looks at the labels
 RESTS = 20  # times as long as the last one took, if that is longer
-WAITS = 3.0  # seconds that a look at who is champion waits for the losses
+LOG = logging.getLogger("everfit")
 
 
 @dataclass
@@ -48,9 +50,10 @@ class Tally:
 
 @dataclass(frozen=True)
 class Weighed:
-    """The losses as they were read, and when they are to be read again."""
+    """The losses as they were read, and when they are to be read again; `known` is False when they could not be."""
 
     losses: Losses | None
+    known: bool
     again: float
 
 
@@ -98,21 +101,27 @@ class Conductor:
     def _look_at_losses(self, policy: Canary, stage: rollout.Stage, canary: Served) -> bool:
         """Read the losses since the canary began now and then; whether those of this step and version are known.
 
-        They are read beside the looks at who is champion: a rollback must not wait until all answers are gone through.
+        They are read beside the looks at who is champion, which find them when they are there: neither a rollback nor
+        a canary that fails waits until all answers are gone through.
         """
         if self._about != (stage.number, stage.version):
             self._about, self._weighed, self._reading = (stage.number, stage.version), None, None
         if self._reading is None and (self._weighed is None or monotonic() >= self._weighed.again):
             self._reading = self._beside.submit(self._read, canary, stage, policy.min_labels)
-        if self._reading and wait([self._reading], WAITS).done:
-            done, self._reading = self._reading, None
-            self._weighed = done.result()
-        return self._weighed is not None
+        if self._reading and self._reading.done():
+            self._weighed, self._reading = self._reading.result(), None
+        return self._weighed is not None and self._weighed.known
 
     def _read(self, canary: Served, stage: rollout.Stage, fewest: int) -> Weighed:
-        began = monotonic()
-        found = comparing.canary_losses(Lake(self.settings), self.spec, canary.loaded, stage, fewest)
-        return Weighed(found, monotonic() + max(WEIGHS, RESTS * (monotonic() - began)))
+        """Read the losses. Without them no step ends well; errors and latency are judged all the same."""
+        began, found, known = monotonic(), None, False
+        try:
+            found = comparing.canary_losses(Lake(self.settings), self.spec, canary.loaded, stage, fewest)
+            known = True
+        except Exception as cause:  # noqa: BLE001 - the lake may be away, or labels be none
+            why = why_of(cause, self.spec)
+            LOG.warning("%s: the losses of v%d cannot be read: %s", self.spec.name, stage.version, why)
+        return Weighed(found, known, monotonic() + max(WEIGHS, RESTS * (monotonic() - began)))
 
     def _back(self, standing: rollout.Standing, why: str) -> None:
         """Roll back as `everfit rollback` does, to what last answered everything: others never proved themselves.

@@ -5,6 +5,7 @@ import json
 import sys
 import threading
 import time
+from concurrent.futures import wait
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
@@ -43,6 +44,14 @@ def asked(http, count=1, record=RECORD):
 
 def recorded(ledger, *kinds):
     return [entry.kind for entry in ledger.entries("bike", kinds=kinds)]
+
+
+def look(service, now):
+    """Look, and once more when the losses are read that the first look asked for."""
+    service.follower.look(now)
+    if reading := service.follower.conductor._reading:
+        wait([reading])
+    service.follower.look(now)
 
 
 @pytest.fixture
@@ -141,9 +150,9 @@ def test_a_canary_takes_over_by_steps_also_across_a_restart(settings, ledger, fr
     with TestClient(make_app(again)) as http:
         assert (again.version, again.follower.live.canary.version, again.follower.live.stage.share) == (1, 2, 0.5)
         asked(http, 30)
-        again.follower.look(NOW + timedelta(hours=2))
+        look(again, NOW + timedelta(hours=2))
         assert {answer["version"] for answer in asked(http, 6)} == {second}
-        again.follower.look(NOW + timedelta(hours=4))
+        look(again, NOW + timedelta(hours=4))
         assert http.get("/model").json()["rollout"] == "v2 answers every request"
         assert again.version == second
     assert recorded(ledger, "went_live", "canary_started", "canary_advanced", "canary_finished") == [
@@ -181,6 +190,9 @@ def test_a_service_that_cannot_read_the_old_version_ends_no_canary(settings, led
 
 
 def test_a_canary_that_fails_goes_back_by_itself_and_no_client_notices(settings, ledger, frame, champion):
+    broken = settings.home / "lake/bike/labels/_delta_log/00000000000000000000.json"
+    broken.parent.mkdir(parents=True)
+    broken.write_text("{")  # no losses can be read
     service = following(settings, canary={"steps": [0.5, 1.0], "by": "colour", "min_answers": 5})
     with TestClient(make_app(service)) as http:
         unproven = crown(settings, ledger, frame, expected=1, run_key="run-2")
@@ -190,6 +202,8 @@ def test_a_canary_that_fails_goes_back_by_itself_and_no_client_notices(settings,
         ours = next(colour for colour in map(str, range(99)) if live.stage.takes(colour))
         assert {answer["version"] for answer in asked(http, 5, {**RECORD, "colour": ours})} == {second}
         assert {answer["version"] for answer in asked(http, 5, {"amount": 1})} == {1}
+        look(service, NOW + timedelta(hours=2))
+        assert service.follower.live.stage.share == 0.5, "no step ends well without losses"
         object.__setattr__(live.canary, "compiled", Compiled(lambda row: np.array([np.nan]), ()))
         assert asked(http, 1, {**RECORD, "colour": ours})[0]["version"] == 1
         assert http.post("/predict", json={"sise": 1, "colour": ours}).status_code == 422
@@ -279,7 +293,7 @@ def test_a_canary_whose_loss_has_risen_goes_back_when_labels_come(settings, ledg
     labels = pd.DataFrame({"_key": given["id"], "cost": right + np.random.default_rng(0).normal(size=60) / 10})
     Lake(settings).record_labels("bike", labels, "labels.parquet")
     service.follower.conductor._weighed = None  # some time has passed
-    service.follower.look(NOW + timedelta(minutes=1))
+    look(service, NOW + timedelta(minutes=1))
     assert (service.version, ledger.champion("bike")) == (1, 1)
     [back] = ledger.entries("bike", kinds=["canary_reverted"])
     assert "its loss on" in back.reason
