@@ -89,8 +89,7 @@ def standing_of(entries: Sequence[Entry]) -> Standing | None:
     if not swaps:
         return None
     swap, champion = swaps[-1], int(swaps[-1].facts["version"])
-    whole = [int(entry.facts["version"]) for entry in entries if entry.kind in ("went_live", "canary_finished")]
-    full = whole[-1] if whole else None
+    full = _full(entries)
     if full is None or full == champion:
         return Standing(champion, swap, full)
     promotions = _promotions(entries, swaps, full)
@@ -102,6 +101,22 @@ def standing_of(entries: Sequence[Entry]) -> Standing | None:
     last = max(steps, key=lambda entry: float(entry.facts["share"]))
     stage = Stage(champion, full, float(last.facts["share"]), last.at, steps[0].at, steps[0].seq, last.seq)
     return Standing(champion, swap, full, stage)
+
+
+def _full(entries: Sequence[Entry]) -> int | None:
+    """Return the version that last answered everything; None without any.
+
+    Where one service found that a canary did badly, another may have written a moment later that it did well: whoever
+    was first is right.
+    """
+    full: int | None = None
+    bad = set()
+    for entry in entries:
+        if entry.kind == "canary_reverted":
+            bad.add(entry.facts["promotion"])
+        elif entry.kind == "went_live" or (entry.kind == "canary_finished" and entry.facts["promotion"] not in bad):
+            full = int(entry.facts["version"])
+    return full
 
 
 def _promotions(entries: Sequence[Entry], swaps: Sequence[Entry], full: int) -> set[int]:

@@ -32,6 +32,9 @@ def canary(kind, share=None, **more):
     return f"canary_{kind}", {"version": 2, "beside": 1, "promotion": 3, "share": share, **more}
 
 
+LAST = canary("started", 1.0)
+
+
 @pytest.mark.parametrize(("rows", "policy", "plan"), [
     ([("promoted", {"version": 1})], POLICY, (1, None, "go live")),
     (FIRST, POLICY, (1, None, "")),
@@ -41,6 +44,8 @@ def canary(kind, share=None, **more):
     ([*SECOND, canary("started", 0.01)], None, (2, None, "go live")),
     ([*SECOND, canary("started", 0.01), canary("reverted", reason="slow")], POLICY, (1, None, "revert")),
     ([*SECOND, canary("started", 0.01), canary("finished")], POLICY, (2, None, "")),
+    ([*SECOND, LAST, canary("reverted", reason="slow"), canary("finished")], POLICY, (1, None, "revert")),
+    ([*SECOND, LAST, canary("finished"), canary("reverted", reason="slow")], POLICY, (2, None, "")),
     ([*SECOND, canary("started", 0.01), ("rolled_back", {"version": 1})], POLICY, (1, None, "")),
     ([*SECOND, ("went_live", {"version": 2}), ("rolled_back", {"version": 1})], POLICY, (1, None, "go live")),
     ([*SECOND, canary("started", 0.01), ("promoted", {"version": 3})], POLICY, (1, 3, "start")),
