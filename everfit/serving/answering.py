@@ -22,7 +22,7 @@ from everfit.serving.reading import Asked, Intake, Refused
 from everfit.serving.served import Served
 from everfit.serving.tokens import holder_of
 from everfit.serving.unkept import Unkept
-from everfit.serving.values import FEW
+from everfit.serving.values import FEW, text
 from everfit.serving.versions import why_of
 from everfit.serving.watching import Watch, log_lag
 from everfit.spec import ModelSpec
@@ -111,7 +111,9 @@ class Service:
         live = self.live()
         rows, began = rows_in(asked), perf_counter()
         ids = new_ids(rows)
-        canary = live.canary_for(self._key(ids[0], asked))
+        key = self._key(ids[0], asked)
+        canary = live.canary_for(key)
+        live.tally.keyless += key is None
         said = await self._said_by_canary(live, canary, asked) if canary else None
         served = canary if canary and said else live.main
         columns, predicted, doubts = said or await ask(served, asked)
@@ -135,7 +137,8 @@ class Service:
             value = asked[by][0] if by in asked else None
         else:
             value = asked[0].get(by) if isinstance(asked[0], Mapping) else None
-        return None if value is None else str(value)
+        key = text(value)  # 5 of one client and 5.0 of another are one customer
+        return key if isinstance(key, str) else None
 
     async def _said_by_canary(self, live: Live, canary: Served, asked: Asked) -> Said | None:
         """Ask the canary; None, and it is counted, when it fails and the main version is to answer in its place."""

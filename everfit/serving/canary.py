@@ -32,6 +32,7 @@ class Tally:
     answers: int = 0
     errors: int = 0
     slow: int = 0
+    keyless: int = 0  # requests that were not about it, as they had no value by which it is chosen
 
     def answered(self, rows: int, milliseconds: float, most: float | None) -> None:
         """Count a request that it answered."""
@@ -89,7 +90,7 @@ class Conductor:
             return False
         known = policy.max_loss_increase is None or self._look_at_losses(policy, stage, canary)
         losses = self._weighed.losses if self._weighed and policy.max_loss_increase is not None else None
-        move = rollout.decide(policy, stage, rollout.Seen(**tally.to_dict(), losses=losses), now)
+        move = rollout.decide(policy, stage, rollout.Seen(tally.answers, tally.errors, tally.slow, losses), now)
         if move.kind is None or not (known or move.kind == "canary_reverted"):
             return False
         share = f", {move.share}" if move.share is not None else ""

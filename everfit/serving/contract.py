@@ -134,7 +134,7 @@ class Contract:
         for names that nobody knows, and for values that cannot be read.
         """
         given = asked if isinstance(asked, Mapping) else self._turned(asked)
-        if strange := sorted(given.keys() - self._known)[:MOST_PROBLEMS]:
+        if strange := sorted(given.keys() - self.known)[:MOST_PROBLEMS]:
             raise BadRecords([self._unknown(0, name) for name in strange])
         gap = [None] * len(next(iter(given.values()), []))
         settled, problems = {}, []
@@ -148,7 +148,7 @@ class Contract:
 
     def _turned(self, records: Sequence[Any]) -> dict[str, list[Any]]:
         """Turn records into columns of the fields; raise BadRecords for those that cannot be turned."""
-        known, found = self._known, []
+        known, found = self.known, []
         for at, record in enumerate(records):
             if not isinstance(record, Mapping):
                 shown = HIDDEN if any(each.personal for each in self.fields) else _shown(record)
@@ -162,7 +162,8 @@ class Contract:
         return {each.name: [record.get(each.name) for record in records] for each in self.fields}
 
     @property
-    def _known(self) -> frozenset[str]:
+    def known(self) -> frozenset[str]:
+        """All names that a record may have."""
         return self.others.union(each.name for each in self.fields)
 
     def _unknown(self, at: int, name: str) -> Problem:

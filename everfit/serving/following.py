@@ -9,6 +9,7 @@ from functools import cached_property
 from threading import Lock
 from typing import Any
 
+from everfit.errors import did_you_mean
 from everfit.ledger import Entry, Ledger
 from everfit.ledger.champions import challenger_of
 from everfit.serving import rollout
@@ -100,6 +101,8 @@ class Follower:
                         for version in (plan.main, plan.canary))  # fmt: skip
         if canary and plan.main in self.refused:  # after a restart; maybe on this machine alone, so it proves nothing
             main, canary = canary, None
+        if canary and (why := self._keyless(canary)):
+            self.refused[canary.version], canary = why, None
         if main is None and self.live is None and standing.full:  # after a restart: it would have gone on otherwise
             main = self.versions.get(standing.full, standing.swap.seq)
         if main := main or self.served:  # a canary never stands in for what may be read a moment later
@@ -108,6 +111,14 @@ class Follower:
         ready = self.served is not None and self.served.version == plan.main and (canary or not plan.canary)
         tally = self.live.tally if self.live else Tally()
         return bool(ready and plan.todo) and self.conductor.go_on(standing, plan, tally, canary, now)
+
+    def _keyless(self, canary: Served) -> str:
+        """Say why a canary would be asked nothing: it is chosen by a field that no request can have."""
+        policy, known = self.spec.rollout.canary, canary.contract.known
+        by = policy.by if policy else None
+        if by is None or by in known:
+            return ""
+        return f"rollout.canary.by is '{by}', which is no column of its data.{did_you_mean(by, known)}"
 
     def standing(self) -> rollout.Standing | None:
         """Read what the ledger says that was not read yet, and say where serving is."""

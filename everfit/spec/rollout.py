@@ -32,7 +32,8 @@ class Canary(Part):
     hold: Duration = Field(timedelta(hours=1), description="How long each step lasts at least.")
     by: str | None = Field(
         None,
-        description="A field, such as a customer: the same value stays with the same version. None: by prediction id. "
+        description="A field, such as a customer: the same value stays with the same version, "
+        "and a request without one is the old version's. None: by prediction id. "
         "A request of many records is answered by one version, that of its first record.",
     )
     min_answers: int = Field(100, ge=1, description="Answers of the new version, without which no step ends.")

@@ -197,11 +197,17 @@ def test_a_canary_that_fails_goes_back_by_itself_and_no_client_notices(settings,
     with TestClient(make_app(service)) as http:
         unproven = crown(settings, ledger, frame, expected=1, run_key="run-2")
         second = crown(settings, ledger, frame, expected=unproven, run_key="run-3")
+        misspelt = following(settings, canary={"by": "color"})
+        misspelt.follower.look(NOW)
+        assert "'color', which is no column of its data. Did you mean 'colour'?" in misspelt.refused()["v3"]
+        assert (misspelt.version, misspelt.follower.live.canary) == (1, None)
         service.follower.look(NOW)
         live = service.follower.live
         ours = next(colour for colour in map(str, range(99)) if live.stage.takes(colour))
-        assert {answer["version"] for answer in asked(http, 5, {**RECORD, "colour": ours})} == {second}
+        same = [{**RECORD, "colour": colour} for colour in (ours, ours, ours, int(ours), float(ours))]
+        assert [asked(http, 1, each)[0]["version"] for each in same] == [second] * 5
         assert {answer["version"] for answer in asked(http, 5, {"amount": 1})} == {1}
+        assert http.get("/model").json()["canary"]["keyless"] == 5
         look(service, NOW + timedelta(hours=2))
         assert service.follower.live.stage.share == 0.5, "no step ends well without losses"
         object.__setattr__(live.canary, "compiled", Compiled(lambda row: np.array([np.nan]), ()))
