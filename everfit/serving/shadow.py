@@ -80,7 +80,7 @@ class Shadow:
         process, queue = self._process, self._queue
         self._process, self._queue, self.version, self.beside = None, None, None, 0
         if process is not None:
-            self._over.set()
+            self._over.close()
             process.join(patience)
             process.kill()
             process.join()
@@ -93,13 +93,14 @@ class Shadow:
 
     def _start(self, version: int, beside: int) -> None:
         queue: Any = SPAWN.Queue(WAITING)
-        self._over = SPAWN.Event()
+        over, self._over = SPAWN.Pipe(duplex=False)  # no Event: the lock of one may have died with the process
         queue.cancel_join_thread()  # the service's end waits for nothing that was not read
         queue._ignore_epipe = True  # so that its thread ends in silence with the process that it writes to
         self._process = SPAWN.Process(
-            target=answer, args=(self.settings, self.spec, version, beside, queue, self._over), daemon=True
+            target=answer, args=(self.settings, self.spec, version, beside, queue, over), daemon=True
         )
         self._process.start()
+        over.close()
         queue._reader.close()  # the process has its own; with this one open, writing to a dead process would never end
         os.setpriority(os.PRIO_PROCESS, self._process.pid, NICE)  # from here, so that it holds for its imports too
         self._queue, self.version, self.beside = queue, version, beside
@@ -140,7 +141,7 @@ def subject(version: int | None, beside: int) -> str:
 
 
 def answer(settings: Settings, spec: ModelSpec, version: int, beside: int, queue: Any, over: Any) -> None:
-    """Answer in a process of its own until `over` is set or the service is gone; a failure is recorded, and final.
+    """Answer in a process of its own until the other end of `over` is closed; a failure is recorded, and final.
 
     What time may heal is not: the process ends with another code, and the service starts it again after a pause.
     """
@@ -156,7 +157,7 @@ def answer(settings: Settings, spec: ModelSpec, version: int, beside: int, queue
 
 def _answer(settings: Settings, spec: ModelSpec, note: Note, queue: Any, over: Any) -> None:
     served = make_ready(spec, registry.load(settings, spec.name, note.version))
-    since, parent, lake, ended = note.write("shadow_started").at, os.getppid(), Lake(settings), False
+    since, lake, ended = note.write("shadow_started").at, Lake(settings), False
     again = 0.0
     while not ended:
         held, until = [], monotonic() + KEEPS
@@ -165,7 +166,7 @@ def _answer(settings: Settings, spec: ModelSpec, note: Note, queue: Any, over: A
                 try:
                     ids, records = queue.get(timeout=0.2)
                 except Empty:
-                    ended = over.is_set() or os.getppid() != parent
+                    ended = over.poll()
                 else:
                     held.append(said_of(ids, served.predict(served.contract.columns(records))))
         finally:  # what was answered before it failed is kept all the same

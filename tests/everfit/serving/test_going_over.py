@@ -329,13 +329,14 @@ def test_a_full_queue_drops_what_it_would_hold_and_a_killed_challenger_is_not_st
     for at in range(200):
         asked_.offer([str(at)], [RECORD])
     assert 60 < asked_.dropped < 140
-    asked_.version, asked_.beside, asked_._over = 2, 1, shadow.SPAWN.Event()
+    asked_.version, asked_.beside, (over, asked_._over) = 2, 1, shadow.SPAWN.Pipe(duplex=False)
     asked_._process = shadow.SPAWN.Process(target=time.sleep, args=(60,), daemon=True)
     asked_._process.start()
     asked_._process.kill()
     asked_._process.join()
     asked_.follow(2, 1, ())
     assert "signal 9" in ledger.entries("bike", kinds=["shadow_stopped"])[0].reason
+    assert over.poll(), "it is over for whoever listens, and nobody's lock was asked for"
     asked_.follow(2, 1, ("v2 beside v1",))
     assert asked_.version is None
 
