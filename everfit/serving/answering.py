@@ -148,8 +148,8 @@ class Service:
             must_be_numbers(said[1])
         except Exception as cause:  # noqa: BLE001 - a client must not notice what a canary raises
             await aside(rows_in(asked), live.main.contract.columns, asked)  # neither reads a client's mistake
-            live.tally.failed()
-            LOG.warning("%s v%d failed as a canary: %s", self.spec.name, canary.version, why_of(cause, self.spec))
+            if live.tally.failed(cause):  # a line for each request would be too many
+                LOG.warning("%s v%d failed as a canary: %s", self.spec.name, canary.version, why_of(cause, self.spec))
             return None
         live.tally.answered(rows_in(asked), 1000 * (perf_counter() - began), policy.max_latency_ms if policy else None)
         return said

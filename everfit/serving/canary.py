@@ -33,16 +33,20 @@ class Tally:
     errors: int = 0
     slow: int = 0
     keyless: int = 0  # requests that were not about it, as they had no value by which it is chosen
+    causes: list[str] = field(default_factory=list)
 
     def answered(self, rows: int, milliseconds: float, most: float | None) -> None:
         """Count a request that it answered."""
         self.answers += 1
         self.slow += most is not None and rows <= FEW and milliseconds > most
 
-    def failed(self) -> None:
-        """Count a request that it did not answer, and the old version did."""
+    def failed(self, cause: Exception) -> bool:
+        """Count a request that it did not answer, and the old version did; whether this kind of cause is a new one."""
         self.answers += 1
         self.errors += 1
+        if new := (kind := type(cause).__name__) not in self.causes:
+            self.causes.append(kind)
+        return new
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON."""

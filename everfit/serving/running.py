@@ -63,18 +63,27 @@ class Impatient(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
 def run(spec: ModelSpec, settings: Settings, host: str, port: int) -> None:
     """Listen until SIGTERM or Ctrl-C, which is no error; requests under way are answered first.
 
-    One line of JSON for each request goes to stdout, as long as somebody reads them.
+    One line of JSON for each request goes to stdout, and what went wrong to stderr, as long as somebody reads them.
     """
     service = service_of(spec, settings)
     ensure_guarded(host, service.tokens, open_to_all=settings.serve_open)
     for sign in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them again when it has ended
         signal.signal(sign, _end)
     sys.setswitchinterval(SWITCH)
-    log = logging.getLogger("everfit.serving")
-    log.addHandler(Lines(sys.stdout.fileno(), lambda: service.metrics.failed("stdout")))
-    log.setLevel(logging.INFO)
-    uvicorn.run(make_app(service), host=host, port=port, log_level="warning", access_log=False,
+    _log(service)
+    uvicorn.run(make_app(service), host=host, port=port, log_config=None, log_level="warning", access_log=False,
                 timeout_graceful_shutdown=30, http=Impatient)  # fmt: skip
+
+
+def _log(service: Service) -> None:
+    stdout = Lines(sys.stdout.fileno(), lambda: service.metrics.failed("stdout"))
+    stderr = Lines(sys.stderr.fileno(), lambda: service.metrics.failed("stderr"))
+    stderr.setLevel(logging.WARNING)
+    logging.getLogger().addHandler(stderr)
+    logging.captureWarnings(True)
+    log = logging.getLogger("everfit.serving")
+    log.addHandler(stdout)
+    log.setLevel(logging.INFO)
 
 
 def _end(_sign: int, _frame: FrameType | None) -> None:

@@ -189,7 +189,7 @@ def test_a_service_that_cannot_read_the_old_version_ends_no_canary(settings, led
     ]  # fmt: skip
 
 
-def test_a_canary_that_fails_goes_back_by_itself_and_no_client_notices(settings, ledger, frame, champion):
+def test_a_canary_that_fails_goes_back_by_itself_and_no_client_notices(settings, ledger, frame, champion, caplog):
     broken = settings.home / "lake/bike/labels/_delta_log/00000000000000000000.json"
     broken.parent.mkdir(parents=True)
     broken.write_text("{")  # no losses can be read
@@ -211,12 +211,13 @@ def test_a_canary_that_fails_goes_back_by_itself_and_no_client_notices(settings,
         look(service, NOW + timedelta(hours=2))
         assert service.follower.live.stage.share == 0.5, "no step ends well without losses"
         object.__setattr__(live.canary, "compiled", Compiled(lambda row: np.array([np.nan]), ()))
-        assert asked(http, 1, {**RECORD, "colour": ours})[0]["version"] == 1
+        assert [answer["version"] for answer in asked(http, 2, {**RECORD, "colour": ours})] == [1, 1]
+        assert caplog.text.count("v3 failed as a canary") == 1
         assert http.post("/predict", json={"sise": 1, "colour": ours}).status_code == 422
         service.follower.look(NOW)
         assert {answer["version"] for answer in asked(http, 3, {**RECORD, "colour": ours})} == {1}
     assert ledger.champion("bike") == 1
-    assert "1 of 6 answers failed" in ledger.swaps("bike")[-1].reason
+    assert "2 of 7 answers failed" in ledger.swaps("bike")[-1].reason
     assert recorded(ledger, "canary_reverted", "rolled_back")[-2:] == ["canary_reverted", "rolled_back"]
 
 

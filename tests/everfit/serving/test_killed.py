@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -41,15 +42,21 @@ def test_a_kill_under_load_loses_no_answer_that_a_client_has(settings, champion)
         except httpx.TransportError:
             return
 
-    with subprocess.Popen(command, cwd=Path.cwd()) as service, ThreadPoolExecutor(CLIENTS) as clients:
+    reads, writes = os.pipe()
+    with subprocess.Popen(command, cwd=Path.cwd(), stderr=writes) as service, ThreadPoolExecutor(CLIENTS) as clients:
         try:
             wait_for(f"{url}/ready", service)
+            fill(writes)
+            with socket.create_connection(("127.0.0.1", port), timeout=30) as strange:
+                strange.sendall(b"what uvicorn says of this goes to stderr\r\n\r\n")
+                assert strange.recv(99).startswith(b"HTTP/1.1 400")
             for client in range(CLIENTS):
                 clients.submit(ask, client)
             while len(given) < ANSWERS and service.poll() is None:
                 time.sleep(0.01)
         finally:
             os.kill(service.pid, signal.SIGKILL)
+            os.close(reads), os.close(writes)
     assert len(given) >= ANSWERS
     folder = settings.folder("answers", "bike")
     drain(settings, spec_of(), folder)
@@ -57,6 +64,15 @@ def test_a_kill_under_load_loses_no_answer_that_a_client_has(settings, champion)
     assert set(given) <= set(kept)
     assert kept.is_unique
     assert not list(folder.glob("*.jsonl"))
+
+
+def fill(pipe):
+    """Write until it takes no more, as if nobody had read it for long."""
+    os.set_blocking(pipe, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(pipe, b"x")
+    os.set_blocking(pipe, True)
 
 
 def wait_for(url, service):
