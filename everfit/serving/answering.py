@@ -75,7 +75,7 @@ class Service:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            await asyncio.to_thread(self.follower.shadow.stop)
+            await asyncio.to_thread(self.follower.stop)
             await self.journal.settle()
             await self._drain()
 

@@ -6,6 +6,7 @@ import logging
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
+from threading import Event
 from time import monotonic
 from typing import Any
 
@@ -70,6 +71,7 @@ class Conductor:
     settings: Settings
     ledger: Ledger
     _beside: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "losses"), init=False)
+    _over: Event = field(default_factory=Event, init=False)
     _about: tuple[int, int] | None = field(default=None, init=False)
     _weighed: Weighed | None = field(default=None, init=False)
     _reading: Future[Weighed] | None = field(default=None, init=False)
@@ -86,6 +88,10 @@ class Conductor:
         if plan.todo == "revert":
             self._back(standing, str(standing.reverted))
         return plan.todo != "weigh" or self._weigh(standing, policy, tally, canary, now)
+
+    def stop(self) -> None:
+        """Give up the losses that are being read: Python waits for their thread at its end."""
+        self._over.set()
 
     def _weigh(self, standing: rollout.Standing, policy: Canary | None, tally: Tally, canary: Served | None,
                now: datetime) -> bool:  # fmt: skip
@@ -121,7 +127,7 @@ class Conductor:
         """Read the losses. Without them no step ends well; errors and latency are judged all the same."""
         began, found, known = monotonic(), None, False
         try:
-            found = comparing.canary_losses(Lake(self.settings), self.spec, canary.loaded, stage, fewest)
+            found = comparing.canary_losses(Lake(self.settings), self.spec, canary.loaded, stage, fewest, self._over)
             known = True
         except Exception as cause:  # noqa: BLE001 - the lake may be away, or labels be none
             why = why_of(cause, self.spec)

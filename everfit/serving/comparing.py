@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from threading import Event
 
 import numpy as np
 import pandas as pd
 
 from everfit import evaluation, registry
+from everfit.errors import Unavailable
 from everfit.lake import Lake, labels
 from everfit.monitor.means import rise
 from everfit.record import Record
@@ -50,16 +52,18 @@ def said_of(ids: Sequence[str], predicted: evaluation.Predicted) -> pd.DataFrame
     return evaluation.as_columns(predicted).assign(**{PREDICTION_ID: list(ids)})
 
 
-def canary_losses(lake: Lake, spec: ModelSpec, loaded: registry.Loaded, stage: Stage, fewest: int) -> Losses | None:
+def canary_losses(
+    lake: Lake, spec: ModelSpec, loaded: registry.Loaded, stage: Stage, fewest: int, over: Event
+) -> Losses | None:
     """Compare the losses of what both versions answered since the canary began; None with too few labels.
 
-    Later labels than those that are looked at do not count: see `losses`.
+    Later labels than those that are looked at do not count: see `losses`. Raise Unavailable once it is over.
     """
     known = lake.labels(spec.name)
     if known.empty:
         return None
     parts = lake.answers_in_parts(spec.name, spec.data, versions=(stage.beside, stage.version), since=stage.began)
-    given = _below(labelled(part, known, spec) for part in parts)
+    given = _below(labelled(part, known, spec) for part in _until(over, parts))
     sides = [given[given[VERSION] == version] for version in (stage.beside, stage.version)] if len(given) else []
     count = looked_at(min(map(len, sides), default=0), fewest)
     if not count:
@@ -105,6 +109,13 @@ def labelled(given: pd.DataFrame, known: pd.DataFrame, spec: ModelSpec) -> pd.Da
     truth = known[spec.data.target].to_numpy(dtype=object)[at[there]] if there.any() else []
     found = given[there].assign(**{spec.data.target: truth, ORDER: at[there]})
     return found.dropna(subset=[spec.data.target])
+
+
+def _until(over: Event, parts: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    for part in parts:
+        if over.is_set():
+            raise Unavailable("the service ends")
+        yield part
 
 
 def _below(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:

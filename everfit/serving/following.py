@@ -91,6 +91,11 @@ class Follower:
             self._follow_challenger(now)
             return self.served is not before
 
+    def stop(self) -> None:
+        """End what goes on beside: the challenger, and the reading of a canary's losses."""
+        self.conductor.stop()
+        self.shadow.stop()
+
     def _step(self, now: datetime) -> bool:
         """Exchange who answers, and record what follows; whether the ledger says something else since."""
         standing = self.standing()
