@@ -20,7 +20,7 @@ from everfit.serving.versions import Versions
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
 
-KINDS = (*rollout.KINDS, "registered", "approval_wanted", "promotion_refused", "shadow_stopped", "shadow_compared")
+KINDS = (*rollout.KINDS, "approval_wanted", "promotion_refused", "shadow_stopped", "shadow_compared")
 
 
 @dataclass(frozen=True)
@@ -78,18 +78,17 @@ class Follower:
         """What takes a canary from step to step."""
         return Conductor(self.spec, self.settings, self.ledger)
 
-    def look(self, now: datetime | None = None) -> bool:
-        """Go over to what the ledger says by now; whether another version answers everything.
+    def look(self, now: datetime | None = None) -> None:
+        """Go over to what the ledger says by now.
 
         It is loaded, compiled, checked and warmed up beside the present one, which answers meanwhile, and goes on to
         answer when that fails: then an alert is recorded once. Raise Unavailable when the ledger does not answer.
         """
         with self._looking:
-            before, now = self.served, now or datetime.now(UTC)
+            now = now or datetime.now(UTC)
             while self._step(now):
                 pass
             self._follow_challenger(now)
-            return self.served is not before
 
     def stop(self) -> None:
         """End what goes on beside: the challenger, and the reading of a canary's losses."""

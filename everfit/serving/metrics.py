@@ -23,14 +23,11 @@ class Metrics:
         self._rows = Counter("everfit_rows", "Rows that were answered.", ["model", "version"], registry=self.registry)
         self._errors = Counter("everfit_errors", "Requests refused or failed.", ["model", "kind"],
                                registry=self.registry)  # fmt: skip
-        self._version = Gauge("everfit_model_version", "The version that answers.", ["model"], registry=self.registry)
-        self._waiting = Gauge("everfit_log_waiting", "Answers that are not on disk yet.", ["model"],
-                              registry=self.registry)  # fmt: skip
-        self._lost = Gauge("everfit_answers_lost", "Answers that were given and could not be kept.", ["model"],
-                           registry=self.registry)  # fmt: skip
-        self._running = Gauge("everfit_running", "Requests under way.", ["model"], registry=self.registry)
-        self._lag = Gauge("everfit_log_lag_seconds", "Age of the oldest answer that is not in the lake.", ["model"],
-                          registry=self.registry)  # fmt: skip
+        self._version = self._gauge("everfit_model_version", "The version that answers.")
+        self._waiting = self._gauge("everfit_log_waiting", "Answers that are not on disk yet.")
+        self._lost = self._gauge("everfit_answers_lost", "Answers that were given and could not be kept.")
+        self._running = self._gauge("everfit_running", "Requests under way.")
+        self._lag = self._gauge("everfit_log_lag_seconds", "Age of the oldest answer that is not in the lake.")
         self._abstained = Counter("everfit_abstained", "Reasons for which predictions were held back.",
                                   ["model", "reason"], registry=self.registry)  # fmt: skip
         self._canary = self._gauge("everfit_canary_share", "Share of the requests that a canary answers.")
