@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,7 @@ def drain(settings: Settings, spec: ModelSpec, folder: Path) -> int:
             parts = [Part(file.writer, file.number, rows) for file, rows in read if rows is not None]
             if parts:
                 lake.record_answers(spec.name, parts)
+            os.sync()  # the journal's copy is on disk, and the lake's perhaps only in memory
             for file in files:
                 file.path.unlink()
             total += sum(len(part.rows) for part in parts)

@@ -53,11 +53,13 @@ def kept(settings):
 
 
 def test_whatever_dies_and_whoever_does_it_as_well_each_answer_is_there_once(here, monkeypatch):
-    folder = write(here, [answer(1), answer(2)], [answer(3)])
+    folder, synced = write(here, [answer(1), answer(2)], [answer(3)]), []
     with monkeypatch.context() as dying:
+        dying.setattr(os, "sync", lambda: synced.append((len(kept(here)), len(list(folder.glob("*.jsonl"))))))
         dying.setattr(Path, "unlink", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):  # the answers are in the lake, and their files are still there
             drain(here, SPEC, folder)
+    assert synced == [(3, 2)], "the lake's copy is on disk before the journal's goes"
     assert len(list(folder.glob("*.jsonl"))) == 2
     write(here, [answer(4)], [answer(5)])
     monkeypatch.setattr(draining, "AT_ONCE", 300)  # two of the files are more than that
