@@ -18,7 +18,7 @@ from everfit.errors import first_line
 from everfit.evaluation.columns import SHARE
 from everfit.serving.answers import Answers
 from everfit.serving.contract import BadRecords, Columns, Problem
-from everfit.serving.reading import Refused, ensure_some
+from everfit.serving.reading import MOST_PARTS, Refused, ensure_some
 from everfit.spec import Serve
 
 MOST_MESSAGES = 10_000
@@ -32,7 +32,9 @@ def from_arrow(body: bytes, limits: Serve) -> Columns:
     try:
         stream = pa.ipc.open_stream(body)
         _ensure_flat(stream.schema)
-        ensure_some(sum(_rows(message) for message in _messages(body)[1:]), limits)
+        rows = sum(_rows(message) for message in _messages(body)[1:])
+        ensure_some(rows, limits)
+        _ensure_bounded(rows * len(stream.schema), len(body))
         table = stream.read_all()
         table.validate(full=True)
         most = int(limits.max_body_mb * 2**20)
@@ -60,6 +62,12 @@ def _ensure_flat(schema: Any) -> None:
     nested = [each for each in schema if not _is_flat(each.type)]
     if nested:
         raise BadRecords([Problem(0, each.name[:200], str(each.type)[:80], FLAT) for each in nested[:100]])
+
+
+def _ensure_bounded(values: int, size: int) -> None:
+    """Refuse more values than there are bytes, unless they are few: nulls take none, and truth a bit."""
+    if values > max(MOST_PARTS, size):
+        raise Refused(413, "too many", f"{values:,} values came in {size:,} bytes, which may stand for {MOST_PARTS:,}")
 
 
 def _is_flat(kind: Any) -> bool:

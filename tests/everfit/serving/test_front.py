@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 from starlette.requests import Request
 
+from everfit.serving.arrow import from_arrow
 from everfit.serving.reading import ARROW, CSV, JSON, Intake, Refused, records
 from everfit.spec import Serve
 from tests.everfit.serving.conftest import RECORD, stream
@@ -114,6 +115,15 @@ MANY = pa.DictionaryArray.from_arrays(pa.array([0] * 30, pa.int8()), ["x" * 10_0
 def test_arrow_that_is_too_much_or_does_not_fit_is_refused_before_it_is_decoded(web, table, options, status, told):
     answer = web.post("/predict", content=stream(table, **options), headers={"Content-Type": ARROW})
     assert (answer.status_code, told in answer.text) == (status, True), answer.text
+
+
+def test_columns_without_a_body_are_no_way_to_send_any_number_of_values():
+    body = stream(pa.table({f"c{at}": pa.nulls(10_000) for at in range(101)}))
+    with pytest.raises(Refused, match="1,010,000 values") as told:
+        from_arrow(body, Serve())
+    assert told.value.status == 413
+    numbers = pa.table({f"c{at}": np.zeros(10_000) for at in range(101)})
+    assert len(from_arrow(stream(numbers), Serve())) == 101
 
 
 @pytest.mark.parametrize(("body", "told"), [
