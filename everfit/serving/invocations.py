@@ -73,7 +73,7 @@ def from_csv(body: bytes, limits: Serve) -> Columns:
     try:
         lines = csv.reader(io.StringIO(body.decode(), newline=""), strict=True)
         names = next(lines, [])
-        rows = [row for row in islice(lines, limits.max_rows + 1) if row]
+        rows = list(islice(filter(None, lines), limits.max_rows + 1))  # blank lines are no rows
     except (ValueError, csv.Error) as cause:
         raise _bad(f"the body is no CSV: {first_line(cause)}") from cause
     ensure_some(len(rows), limits)
