@@ -49,6 +49,7 @@ class Explaining:
     async def _explain(self, served: Served, columns: Mapping[str, Sequence[Any]], top: int) -> list[dict[str, Any]]:
         pool = self._pool = self._pool or _pool()
         new = None if self._told == served.version else await asyncio.to_thread(lambda: served.explainer)
+        self._told = None  # what raises or is cancelled leaves unknown which version the process knows
         try:  # in a thread: `submit` starts the process, and waits until it has imported what it needs
             begun = await asyncio.to_thread(pool.submit, _explained, served.version, new, columns, top)
             told = await asyncio.wrap_future(begun)

@@ -77,7 +77,8 @@ async def longest_gap(over):
 
 
 def test_an_explanation_sums_to_the_answer_and_says_what_it_leaves_out(classifier, tmp_path, frame):
-    with TestClient(make_app(service_of(classifier, tmp_path, max_explained=3))) as http:
+    service = service_of(classifier, tmp_path, max_explained=3)
+    with TestClient(make_app(service)) as http:
         records = plain(frame.drop(columns="cost").head(3))
         said = http.post("/predict", json=records).json()["predictions"]
         began, over = monotonic(), []
@@ -92,6 +93,14 @@ def test_an_explanation_sums_to_the_answer_and_says_what_it_leaves_out(classifie
             assert why["base"] + sum(parts) + why["others"] == pytest.approx(why["value"], abs=told["tolerance"])
             assert len(parts) == 2
         assert http.post("/explain?top=9", json=records[2]).json()["explanations"][0]["value"] == why["value"]
+        live = service.follower.live
+        other = replace(live.main, loaded=replace(classifier, version=2))
+        vars(other)["explainer"] = replace(live.main.explainer, pipeline=None)
+        service.follower.live = Live(other)
+        with pytest.raises(AttributeError):
+            http.post("/explain", json=records[0])
+        service.follower.live = live
+        assert http.post("/explain", json=records[0]).json()["version"] == 1, "it is told again"
         for worker in multiprocessing.active_children():
             worker.kill()
         again = (http.post("/explain", json=records[0]) for _ in range(2))
