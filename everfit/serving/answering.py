@@ -160,7 +160,7 @@ class Service:
             await self.journal.write(kept, may_lose=limits.may_lose if limits.log == "async" else 0)
         except OSError as cause:
             self.metrics.failed("log")
-            self.unkept.note(rows, cause, refused=limits.when_log_fails == "refuse")
+            self.unkept.note(rows, refused=limits.when_log_fails == "refuse")
             if limits.when_log_fails == "refuse":
                 why = f"the answer could not be kept: {first_line(cause)}"
                 raise Refused(503, "log", why) from cause

@@ -39,14 +39,15 @@ class Journal:
 
     A file is held by a lock as long as somebody writes to it. All writes that wait at the same time share one sync
     (group commit). Files are named by their writer and a number that grows, so that what was handed over needs one
-    number for each writer. `lost` are answers that were given and could not be kept, and `failure` is why the last
-    write failed; empty when it did not. They are written in a thread of their own: in one that others use too, an
-    answer would wait for whatever hangs there.
+    number for each writer. `lost` are answers that were given and could not be kept; `failing` says whether the last
+    write failed, and `failure` why one failed last. They are written in a thread of their own: in one that others use
+    too, an answer would wait for whatever hangs there.
     """
 
     folder: Path
     waiting: int = field(default=0, init=False)
     lost: int = field(default=0, init=False)
+    failing: bool = field(default=False, init=False)
     failure: str = field(default="", init=False)
     _writer: str = field(default_factory=lambda: uuid4().hex, init=False)
     _number: int = field(default=0, init=False)
@@ -65,7 +66,7 @@ class Journal:
         answers = answers_in(entries)
         lines = _lines(entries) if answers <= FEW else await asyncio.to_thread(_lines, entries)
         self.waiting += answers
-        waits = bool(self.failure) or self.waiting > may_lose
+        waits = self.failing or self.waiting > may_lose
         done = asyncio.get_running_loop().create_future() if waits else None
         self._waiting.append(_Write(lines, answers, done))
         if self._task is None or self._task.done():
@@ -88,7 +89,8 @@ class Journal:
                 await asyncio.get_running_loop().run_in_executor(self._thread, self._append, lines)
             except Exception as cause:  # noqa: BLE001 - whatever it is, those who wait must hear of it
                 failure = cause
-            self.failure = first_line(failure) if failure else ""
+            self.failing = failure is not None
+            self.failure = first_line(failure) if failure else self.failure
             for write in batch:
                 self._tell(write, failure)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 
-from everfit.errors import first_line
 from everfit.ledger import Ledger
 from everfit.serving.journal import Journal
 from everfit.settings import Settings
@@ -18,7 +17,6 @@ class Unkept:
     journal: Journal
     given: int = field(default=0, init=False)
     refused: int = field(default=0, init=False)
-    _why: str = field(default="", init=False)
     _told: tuple[int, int] = field(default=(0, 0), init=False)
 
     @property
@@ -26,9 +24,8 @@ class Unkept:
         """Answers that a client has, and nobody else."""
         return self.given + self.journal.lost
 
-    def note(self, answers: int, cause: OSError, *, refused: bool) -> None:
+    def note(self, answers: int, *, refused: bool) -> None:
         """Count the answers of a request that could not be kept."""
-        self._why = first_line(cause)
         if refused:
             self.refused += 1
         else:
@@ -40,7 +37,7 @@ class Unkept:
         if now == self._told:
             return
         facts = {"lost": lost - self._told[0], "refused": refused - self._told[1]}
-        why = self._why or self.journal.failure
+        why = self.journal.failure
         logging.getLogger("everfit").error("%s: answers could not be kept, %s: %s", model, facts, why)
         Ledger.of(settings).record("answers_not_kept", model, actor=settings.actor, reason=why, facts=facts)
         self._told = now

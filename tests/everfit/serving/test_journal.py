@@ -12,9 +12,12 @@ from threading import Event
 
 import pytest
 
+from everfit.ledger import Ledger
 from everfit.serving import journal as journals
 from everfit.serving.closed import closed
 from everfit.serving.journal import Journal
+from everfit.serving.unkept import Unkept
+from everfit.settings import Settings
 
 WRITER = """
 import asyncio, sys
@@ -131,7 +134,7 @@ def test_a_full_disk_is_told_to_everybody_who_waits_and_leaves_no_half_line(tmp_
 
 
 def test_with_a_bound_an_answer_waits_for_the_disk_only_beyond_it_or_when_the_disk_fails(tmp_path, monkeypatch):
-    real = Journal._append
+    real, settings = Journal._append, Settings(workspace=tmp_path)
 
     async def write():
         journal, gate = Journal(tmp_path), asyncio.Event()
@@ -158,10 +161,13 @@ def test_with_a_bound_an_answer_waits_for_the_disk_only_beyond_it_or_when_the_di
         monkeypatch.setattr(Journal, "_append", real)
         await journal.write([entry(4)], may_lose=3)
         await journal.settle()
-        assert journal.failure == ""
+        assert (journal.failing, journal.failure) == (False, "[Errno 28] No space left")
+        Unkept(journal).tell(settings, "bike")
 
     asyncio.run(write())
     assert held(tmp_path) == ["0", "1", "2", "3", "4"]
+    (alert,) = Ledger.of(settings).entries("bike", kinds=["answers_not_kept"])
+    assert (alert.facts["lost"], alert.reason) == (1, "[Errno 28] No space left")
 
 
 @pytest.mark.parametrize("cut", [1, 5])
