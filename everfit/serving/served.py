@@ -82,10 +82,9 @@ def make_ready(spec: ModelSpec, loaded: registry.Loaded) -> Served:
     ordinary = _finite(served.predict_frame(frame))
     columns = {each.name: _plain(frame[each.name]) for each in contract.fields}
     alone = [served.predict({name: [values[at]] for name, values in columns.items()}) for at in range(len(frame))]
-    apart = float(np.abs(np.concatenate([numbers(one) for one in alone]) - ordinary).max(initial=0.0))
-    scale = max(1.0, float(np.abs(ordinary).max(initial=0.0)))
-    if not apart <= CLOSE * scale:
-        note = f"the compiled way is off by {apart:.2g}, and the ordinary one serves"
+    apart = np.abs(np.concatenate([numbers(one) for one in alone]) - ordinary)
+    if not (apart <= CLOSE * np.maximum(1.0, np.abs(ordinary))).all():
+        note = f"the compiled way is off by {apart.max():.2g}, and the ordinary one serves"
         logging.getLogger("everfit").warning("%s v%d: %s", spec.name, loaded.version, note)
         return replace(served, compiled=None, notes=(note,))
     slowly = served.compiled.slowly if served.compiled else ()

@@ -5,14 +5,20 @@ import pandas as pd
 import pytest
 from lightgbm import LGBMClassifier, LGBMRegressor
 from sklearn.pipeline import Pipeline
+from sklearn.tree import DecisionTreeRegressor
 
 from everfit import features
 from everfit.models.blend import Blend
 from everfit.models.portfolio import Portfolio
-from everfit.serving.compiled import compile_pipeline
+from everfit.registry import Loaded
+from everfit.registry.files import card_of
+from everfit.serving import served
+from everfit.serving.compiled import Compiled, compile_pipeline
 from everfit.serving.contract import Contract, Field, rows_of
-from everfit.serving.served import trials
+from everfit.serving.served import make_ready, trials
 from everfit.spec import Data
+from tests.everfit.registry.conftest import candidate_of
+from tests.everfit.serving.conftest import spec_of
 
 STYLES = ("tree", "linear", "native", "network")
 
@@ -97,6 +103,17 @@ def test_an_offset_moves_the_compiled_answer_too():
     alone, said, _ = both_ways(Portfolio([("all", one, 1.0, None)], offset=3.0, trust=0.5), frame.tail(5))
     np.testing.assert_allclose(alone, one.predict(frame.tail(5)) + 1.5)
     np.testing.assert_allclose(alone, said)
+
+
+def test_each_answer_must_agree_also_beside_one_that_is_large(frame, monkeypatch):
+    tailed = frame.assign(cost=frame["cost"].where(frame.index > 0, 1e9))
+    made = candidate_of(tailed, estimator=DecisionTreeRegressor())
+    loaded = Loaded(made.model, 1, None, made.pipeline, card_of(made), made.reference, made.train_rows)
+    assert make_ready(spec_of(), loaded).compiled
+    off = Compiled(lambda row: compile_pipeline(made.pipeline).said(row) + 1e-3, ())
+    monkeypatch.setattr(served, "compile_pipeline", lambda _: off)
+    ready = make_ready(spec_of(), loaded)
+    assert (ready.compiled, ready.notes) == (None, ("the compiled way is off by 0.001, and the ordinary one serves",))
 
 
 def test_both_ways_are_tried_on_rows_of_all_times():
