@@ -8,7 +8,8 @@ import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from threading import Thread
 from typing import Any
 
 import pandas as pd
@@ -114,9 +115,18 @@ def _pool() -> ProcessPoolExecutor:
 
 
 def _begin() -> None:
-    """Begin the process that explains: it gives way to predictions, and Ctrl-C is for the service alone."""
+    """Begin the process that explains: it gives way to predictions, and Ctrl-C is for the service alone.
+
+    It ends with a service that is killed, which tells it nothing.
+    """
     os.nice(NICE)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with, args=(parent_process(),), name="end", daemon=True).start()
+
+
+def _end_with(service: Any) -> None:
+    service.join()
+    os._exit(1)
 
 
 def _explained(
