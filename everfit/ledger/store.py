@@ -14,6 +14,8 @@ from everfit.errors import EverfitError, InputError, Unavailable, first_line, is
 from everfit.locks import locked
 
 BUSY_SECONDS = 30
+PATIENCE = {"connect_timeout": 10, "tcp_user_timeout": 30_000,  # s and ms: a host that went away is not waited for
+            "keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3}  # fmt: skip
 LOCK_KEY = 0x65766572  # any constant: PostgreSQL's advisory lock of everybody who writes or creates this table
 
 METADATA = sa.MetaData()
@@ -142,7 +144,7 @@ def _parse(url: str) -> sa.URL:
 
 
 def _engine(url: sa.URL, address: str) -> sa.Engine:
-    arguments = {"timeout": BUSY_SECONDS} if url.get_backend_name() == "sqlite" else {"connect_timeout": 10}
+    arguments = {"timeout": BUSY_SECONDS} if url.get_backend_name() == "sqlite" else PATIENCE
     options = {} if url.get_backend_name() == "sqlite" else {"isolation_level": "READ COMMITTED"}
     try:
         engine = sa.create_engine(url, poolclass=pool.NullPool, connect_args=arguments, **options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -38,7 +39,11 @@ T = TypeVar("T")
 
 @dataclass
 class Service:
-    """One model that answers. `tokens` are those that may ask; without any, everybody may."""
+    """One model that answers. `tokens` are those that may ask; without any, everybody may.
+
+    What goes to the ledger or the lake has threads of its own: one for the looks, one for what is handed over, and one
+    for `told`. Large requests, which share the other threads, neither wait for a database that hangs nor delay a look.
+    """
 
     spec: ModelSpec
     follower: Follower
@@ -50,6 +55,8 @@ class Service:
     watch: Watch = field(init=False)
     unkept: Unkept = field(init=False)
     intake: Intake = field(init=False)
+    _upkeep: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(2, "upkeep"), init=False)
+    _telling: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "telling"), init=False)
 
     def __post_init__(self) -> None:
         self.watch = Watch(self.spec.name)
@@ -167,7 +174,7 @@ class Service:
 
     async def _look(self) -> None:
         try:
-            await asyncio.to_thread(self._look_around)
+            await asyncio.get_running_loop().run_in_executor(self._upkeep, self._look_around)
         except EverfitError as cause:  # what serves goes on, and the next look tries again
             self.metrics.failed("ledger")
             LOG.warning("%s: who is champion cannot be followed: %s", self.spec.name, first_line(cause))
@@ -180,7 +187,7 @@ class Service:
             self.metrics.judged(last)
 
     async def _drain(self) -> None:
-        await asyncio.to_thread(self._hand_over)
+        await asyncio.get_running_loop().run_in_executor(self._upkeep, self._hand_over)
 
     def _hand_over(self) -> None:
         """Tell the ledger what could not be written, and hand over to the lake what was; neither needs the other."""
@@ -204,6 +211,10 @@ class Service:
             except Exception:  # the next time may go well, and nobody else would look again
                 self.metrics.failed("upkeep")
                 LOG.exception("%s: the service goes on without %s", self.spec.name, do)
+
+    async def told(self, tell: Callable[[Service], T]) -> T:
+        """Return what is told of this service by whoever has to read the ledger for it."""
+        return await asyncio.get_running_loop().run_in_executor(self._telling, tell, self)
 
     def refused(self) -> dict[str, str]:
         """Say which versions could not serve, and why."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
@@ -142,7 +141,7 @@ def model(service: Service) -> Handler:
     """Say which model answers."""
 
     async def handle(_: Request) -> Response:
-        return JSONResponse(await asyncio.to_thread(about, service))
+        return JSONResponse(await service.told(about))
 
     return handle
 

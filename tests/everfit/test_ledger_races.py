@@ -1,6 +1,8 @@
 """The ledger under real concurrent processes, on both of its databases."""
 
 import json
+import os
+import socket
 import subprocess
 import sys
 
@@ -118,6 +120,15 @@ def test_an_anchor_stands_where_it_is_told_to(url, tmp_path):
     ledger.record("predicted", "bike", actor="ann")
     assert ledger.verify().anchored
     assert (tmp_path / "anchor").exists()
+
+
+@pytest.mark.postgres
+def test_a_host_that_goes_away_is_not_waited_for_without_end(postgres_url):
+    with postgres.database(postgres_url) as url, Ledger(url)._store.reading() as connection:
+        line = socket.socket(fileno=os.dup(connection.connection.dbapi_connection.fileno()))
+    with line:
+        assert line.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 30_000
+        assert line.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 15
 
 
 @pytest.mark.postgres

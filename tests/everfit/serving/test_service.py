@@ -1,6 +1,9 @@
 """The service as a client meets it: answers, refusals, another champion, and what is kept of it all."""
 
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from threading import Event
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,6 +14,7 @@ from everfit.errors import InputError
 from everfit.lake import Lake
 from everfit.registry import load
 from everfit.serving import versions
+from everfit.serving.about import about
 from everfit.serving.app import make_app
 from everfit.serving.drain import drain
 from everfit.serving.running import service_of
@@ -145,6 +149,20 @@ def test_a_lake_that_cannot_be_written_stops_nothing_and_answers_wait_on_disk(se
         assert http.post("/predict", json=RECORD).status_code == 200
         assert 'kind="lake"' in service.measured().decode()
     assert len(list(service.journal.folder.glob("*.jsonl"))) == 2
+
+
+def test_what_goes_to_the_ledger_waits_for_nothing_that_hangs_where_large_requests_are(service):
+    async def upkeep(over):
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+        hangs = asyncio.create_task(asyncio.to_thread(over.wait, 30))
+        await asyncio.sleep(0)
+        await service._look()
+        await service._drain()
+        assert (await service.told(about))["version"] == service.version == 1
+        assert not hangs.done()
+        over.set()
+
+    asyncio.run(upkeep(Event()))
 
 
 @pytest.mark.parametrize(("policy", "status", "lost"), [("refuse", 503, 0), ("answer", 200, 2)])
