@@ -40,7 +40,7 @@ Columns = Mapping[str, list[Any]]
 
 @dataclass(frozen=True)
 class Field:
-    """One field of a record. `levels` are the most frequent values that training saw of a category.
+    """One field of a record. `levels` are the most frequent values of a category in a sample of training.
 
     No error shows a value of a `personal` field.
     """
@@ -96,7 +96,7 @@ class Field:
 
     def to_json_schema(self) -> dict[str, Any]:
         """Describe the field for OpenAPI."""
-        said = f"Training saw: {', '.join(self.levels)}. Any other counts as a rare one." if self.levels else ""
+        said = f"Such as {', '.join(self.levels)}; one that is new counts as a rare one." if self.levels else ""
         schema: dict[str, Any] = {"type": JSON_TYPES[self.kind], "description": said or EXPECTED[self.kind]}
         examples = self.levels or ([] if self.example is None else [self.example])
         return schema | {"examples": list(examples)} if examples else schema
