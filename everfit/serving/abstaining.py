@@ -1,4 +1,4 @@
-"""When a prediction is held back: the model is not sure, or the record is unlike everything that it learnt from."""
+"""When a prediction is held back: the model is not sure, or the record is unlike those of a sample."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Reason:
 
 @dataclass(frozen=True)
 class Usual:
-    """What training saw in a field. A None for `low`, `levels` or `whole` asks nothing of a value.
+    """What a sample of training rows holds in a field. A None for `low`, `levels` or `whole` asks nothing of a value.
 
     `whole` is the reason that a missing value gives. Only numbers have `low` and `high`.
     """
@@ -71,7 +71,7 @@ class Usual:
         return bool(((self.low <= read) & (read <= self.high)).all())
 
     def oddity(self, value: Any) -> Reason | None:
-        """Return why a value that was read and is there is none that training saw; None when it is."""
+        """Return why a value that was read and is there is none of the sample; None when it is."""
         if self.low is not None and not self.low <= value <= self.high:
             return self.beyond
         return self.unseen if self.levels is not None and value not in self.levels else None
@@ -118,7 +118,7 @@ class Abstention:
 def abstention_of(
     policy: Abstain, contract: Contract, reference: pd.DataFrame, card: Mapping[str, Any], ask: Ask
 ) -> Abstention | None:
-    """Learn from a version's reference what is usual; None when the policy never abstains.
+    """Learn from a version's reference, a sample of rows, what is usual; None when the policy never abstains.
 
     A field's range counts when its values matter for answers, and its levels when also all of them could be listed.
     Dates have no range: tomorrow was never seen.
@@ -136,18 +136,18 @@ def abstention_of(
 
 def _usual(policy: Abstain, each: Field, values: pd.Series, role: str, watched: bool) -> Usual:
     read = casts.cast(values, each.kind, each.format)
-    seen, facts = read.dropna(), dict[str, Any]()
+    seen, facts, sample = read.dropna(), dict[str, Any](), f"in a sample of {len(values):,} rows"
     if policy.broken and len(seen) == len(read):
-        facts["whole"] = Reason(GAP, each.name, "it is there")
+        facts["whole"] = Reason(GAP, each.name, f"it is there {sample}")
     if each.kind == "number":
         facts |= {"low": -np.inf, "high": np.inf}
     if each.kind == "number" and watched and len(seen):
         low, high = float(seen.min()), float(seen.max())
         room = policy.margin * (high - low)
-        told = "" if each.personal else f"{low:.6g} to {high:.6g}"
+        told = "" if each.personal else f"{low:.6g} to {high:.6g} {sample}"
         facts |= {"low": low - room, "high": high + room, "beyond": Reason(BEYOND, each.name, told)}
     if watched and role == "categorical":
-        told = "" if each.personal else ", ".join(each.levels)
+        told = "" if each.personal else f"such as {', '.join(each.levels)} {sample}"
         facts |= {"levels": frozenset(seen), "unseen": Reason(UNSEEN, each.name, told)}
     return Usual(each.name, _there if each.kind == "timestamp" else each.read, **facts)
 

@@ -13,9 +13,9 @@ class Abstain(Part):
     confidence: float | None = Field(
         None, gt=0, le=1, description="The likeliest class has a smaller probability; classification only."
     )
-    range: bool = Field(False, description="A number is beyond what training saw, or a level was never seen.")
-    margin: float = Field(0.1, ge=0, description="How far beyond, as a share of the range that training saw.")
-    broken: bool = Field(False, description="A value is missing that never was in training, or too many are.")
+    range: bool = Field(False, description="A number or a level is beyond those in a sample of up to 20,000 rows.")
+    margin: float = Field(0.1, ge=0, description="How far beyond, as a share of the range of that sample.")
+    broken: bool = Field(False, description="A value is missing that never is in that sample, or too many are.")
     gaps: float = Field(0.5, gt=0, le=1, description="The share of the fields beyond which too many are missing.")
 
     @property
