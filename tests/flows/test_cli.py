@@ -107,6 +107,7 @@ def test_new_replaces_nothing_unless_it_is_told_to(everfit, here):
     ("words", "said"),
     [
         (("new", "bike", "--data", "rentals.parquet", "--target", "rental"), "Did you mean 'rentals'?"),
+        (("serve", "bike", "--port", "99999"), "less than or equal to 65535"),
         (
             ("new", "bike", "--data", "rentals.parquet", "--target", "rentals", "--time", "hours"),
             "Did you mean 'hour'?",
