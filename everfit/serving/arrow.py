@@ -121,12 +121,16 @@ def _values(column: Any, most: int) -> list[Any]:
 
 
 def _looked_up(column: Any, most: int) -> Iterator[Any]:
-    """Yield texts; each level is decoded once, and all rows together may be as long as a body without a dictionary."""
+    """Yield texts; of the levels, which all batches share, each decodes those that it names.
+
+    All rows together may be as long as a body without a dictionary.
+    """
     total = 0
     for chunk in column.chunks:
-        levels = chunk.dictionary.to_pylist()
+        named = chunk.indices.unique().drop_null()
+        levels = dict(zip(named.to_pylist(), chunk.dictionary.take(named).to_pylist(), strict=True))
         for at in chunk.indices.to_pylist():
-            value = None if at is None else levels[at]
+            value = levels.get(at)
             total += len(value or "")
             if total > most:
                 raise Refused(413, "too large", f"the text of one column may have {most / 2**20:g} MB in all rows")

@@ -128,6 +128,13 @@ def test_columns_without_a_body_are_no_way_to_send_any_number_of_values():
     assert len(from_arrow(stream(numbers), Serve())) == 101
 
 
+def test_a_dictionary_is_looked_up_in_each_batch():
+    indices = pa.array([2, None, 0, 1, 2], pa.int8())
+    table = pa.table({"colour": pa.DictionaryArray.from_arrays(indices, ["red", None, "blue"])})
+    batches = pa.Table.from_batches(table.to_batches(max_chunksize=2))
+    assert from_arrow(stream(batches), Serve()) == {"colour": ["blue", None, "red", None, "blue"]}
+
+
 @pytest.mark.parametrize(("body", "told"), [
     ('{"amount": 1, "amount": 2}', "'amount' comes twice"),
     ('{"\\ud800": 1, "\\ud800": 2}', "comes twice"),
