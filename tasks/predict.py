@@ -95,18 +95,32 @@ def predict(spec: ModelSpec, wanted: Wanted) -> Scored:
     ValidationStopped when the columns changed in a way that the model file blocks, or too many rows cannot be read.
     """
     settings = Settings()
-    output, ledger = _free(spec, settings, wanted), Ledger.of(settings)
-    champion = load_champion(spec, settings, registry.require_champion(ledger, spec.name))
-    with staged(spec, wanted.source) as batches:
-        same = jobs.identity(champion.version, batches)
-        if not wanted.again and _is_done(settings, ledger, spec, output, same):
-            rows = sum(batch.rows for batch in batches)
-            return _told(Scored(spec.name, champion.version, rows, output.shown, (), done_before=True))
-        scored = _score(spec, settings, wanted, champion, batches, output, same)
-    if (now := ledger.champion(spec.name)) != scored.version:
+    output, ledger = _open(spec, settings, wanted), Ledger.of(settings)
+    with jobs.alone(settings, output.address, output.shown):
+        _require_free(output, wanted)
+        champion = load_champion(spec, settings, registry.require_champion(ledger, spec.name))
+        scored = _once(spec, settings, wanted, champion, output)
+    if not scored.done_before and (now := ledger.champion(spec.name)) != scored.version:
         told = f"v{scored.version} was champion when this began, and answered all rows; v{now} is by now"
         say(told, level=logging.WARNING)
-    return _told(scored)
+    say(scored.sentence)
+    return scored
+
+
+def _once(
+    spec: ModelSpec,
+    settings: Settings,
+    wanted: Wanted,
+    champion: registry.Loaded,
+    output: scoring.File | scoring.DeltaTable,
+) -> Scored:
+    """Score the rows, unless the output holds what is said of them and one run does it for all."""
+    with staged(spec, wanted.source) as batches:
+        same = jobs.identity(spec.name, champion.version, batches)
+        if not wanted.again and _is_done(settings, output, same):
+            rows = sum(batch.rows for batch in batches)
+            return Scored(spec.name, champion.version, rows, output.shown, (), done_before=True)
+        return _score(spec, settings, wanted, champion, batches, output, same)
 
 
 def _score(
@@ -120,23 +134,19 @@ def _score(
 ) -> Scored:
     warnings = [text for batch in batches for text in _check_columns(spec, champion, batch)]
     run = scoring.Run(spec, settings, champion, batches)
-    with jobs.opened(settings, spec.name, output.address, same) as job, closing(_Teller(spec.name)) as tell:
-        todo = _resume(run, job)
+    job = jobs.resumed(settings, output.address, same)
+    todo = _resume(run, job)
+    with closing(_Teller(spec.name)) as tell:
         run.write(output, job, todo, workers=wanted.workers, tell=tell)
-        facts = {"rows": run.rows, "version": champion.version, "output": output.shown, "about": _about(output, same)}
-        facts |= {"unread": run.unread} if run.unread else {}
-        Ledger.of(settings).once("predicted", spec.name, job.id, actor=settings.actor, facts=facts)
-        job.forget()
+    facts = {"rows": run.rows, "version": champion.version, "output": output.shown, "about": _about(output, same)}
+    facts |= {"unread": run.unread} if run.unread else {}
+    Ledger.of(settings).once("predicted", spec.name, job.id, actor=settings.actor, facts=facts)
+    job.forget()
     return Scored(spec.name, champion.version, run.rows, output.shown, (*warnings, *_unread(run)), run.unread)
 
 
-def _told(scored: Scored) -> Scored:
-    say(scored.sentence)
-    return scored
-
-
-def _free(spec: ModelSpec, settings: Settings, wanted: Wanted) -> scoring.File | scoring.DeltaTable:
-    """Open the output; raise InputError when it is part of the input, is there already, or cannot be written."""
+def _open(spec: ModelSpec, settings: Settings, wanted: Wanted) -> scoring.File | scoring.DeltaTable:
+    """Open the output; raise InputError when it is part of what is read."""
     output = scoring.open_output(wanted.output, settings.workspace, wanted.due)
     read = {"data.source": (spec.data.source, "to learn from"), "the input": (wanted.source, "to score")}
     for what, (source, use) in read.items():
@@ -146,30 +156,27 @@ def _free(spec: ModelSpec, settings: Settings, wanted: Wanted) -> scoring.File |
                 why=f"The next run would take predictions for rows {use}.",
                 do="Name an output elsewhere.",
             )
-    output.prove()
-    if not wanted.overwrite and output.is_there():
-        raise InputError(f"{output.shown} is there already.", do="Name another output, or say --overwrite.")
     return output
 
 
-def _is_done(
-    settings: Settings,
-    ledger: Ledger,
-    spec: ModelSpec,
-    output: scoring.File | scoring.DeltaTable,
-    same: Mapping[str, Any],
-) -> bool:
-    """Whether the last run that wrote to the output wrote this, and none has begun to write to it since."""
-    if not output.is_there() or jobs.unfinished(settings, spec.name, output.address):
+def _require_free(output: scoring.File | scoring.DeltaTable, wanted: Wanted) -> None:
+    output.prove()
+    if not wanted.overwrite and output.is_there():
+        raise InputError(f"{output.shown} is there already.", do="Name another output, or say --overwrite.")
+
+
+def _is_done(settings: Settings, output: scoring.File | scoring.DeltaTable, same: Mapping[str, Any]) -> bool:
+    """Whether the last run of any model that wrote to the output wrote this, and none has begun to write since."""
+    if not output.is_there() or jobs.unfinished(settings, output.address):
         return False
-    said = [entry.facts for entry in ledger.entries(spec.name, kinds=["predicted"])]
+    said = [entry.facts for entry in Ledger.of(settings).entries(kinds=["predicted"])]
     about = [facts.get("about") for facts in said if facts.get("output") == output.shown]
     return about[-1:] == [_about(output, same)]
 
 
 def _about(output: scoring.File | scoring.DeltaTable, same: Mapping[str, Any]) -> str:
     """Name these rows, this version and this place."""
-    said = json.dumps([output.address, same["champion"], same["input"]])
+    said = json.dumps([output.address, same["model"], same["champion"], same["input"]])
     return hashlib.blake2b(said.encode(), digest_size=16).hexdigest()
 
 

@@ -29,12 +29,12 @@ def is_there(uri: str) -> bool:
     return True
 
 
-def write(uri: str, rows: pa.RecordBatchReader, *, then: Callable[[], None]) -> None:
+def write(uri: str, rows: pa.RecordBatchReader, job: str, *, then: Callable[[], None]) -> None:
     """Stream rows to a data file, do what comes `then`, and make them the table's content by one commit.
 
-    Without it nothing has changed: nobody reads a file that no commit names.
+    Without it nothing has changed: nobody reads a file that no commit names. Its name begins with the `job`.
     """
-    path, made = f"{uuid.uuid4().hex}.parquet", False
+    path, made = f"{job}-{uuid.uuid4().hex[:8]}.parquet", False
     try:
         size, count = _write(uri, path, rows)
         then()

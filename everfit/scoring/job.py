@@ -56,37 +56,40 @@ class Job:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def identity(model_version: int, batches: Sequence[Batch]) -> dict[str, Any]:
+def identity(model: str, model_version: int, batches: Sequence[Batch]) -> dict[str, Any]:
     """Return all that parts depend on, whose content is named by digests: nothing of it is believed by its name."""
     return {
+        "model": model,
         "champion": f"v{model_version}",
         "input": [[batch.digest, batch.rows] for batch in batches],
         "everfit": version("everfit"),
     }
 
 
-def unfinished(settings: Settings, model: str, address: str) -> bool:
-    """Whether a run began to write to an address and did not come to its end."""
-    return bool(_folders(settings.folder("scoring", model), _name(address)))
-
-
 @contextmanager
-def opened(settings: Settings, model: str, address: str, same: Mapping[str, Any]) -> Iterator[Job]:
-    """Be the one who writes to an address; raise InputError when somebody else does.
+def alone(settings: Settings, address: str, shown: str) -> Iterator[None]:
+    """Be the only one of this home who writes to an address, whatever the model; raise InputError when another does.
 
-    `same` is the `identity` that earlier parts must have.
+    What is asked about the address inside stays true until the end: whether something is there, or `unfinished`.
     """
-    home, name = settings.folder("scoring", model), _name(address)
+    home, name = settings.folder("scoring"), _name(address)
     with ExitStack() as held:
         with locked(home / ".lock"):  # nobody takes a lock while another one removes it
             _sweep(home)
             mine = held.enter_context(locked(home / f"{name}.lock", wait=False))
         if not mine:
-            raise InputError(f"Another run writes to {address}.", do="Wait for it, or name another output.")
-        yield _resumed(home, name, dict(same))
+            raise InputError(f"Another run writes to {shown}.", do="Wait for it, or name another output.")
+        yield
 
 
-def _resumed(home: Path, name: str, same: dict[str, Any]) -> Job:
+def unfinished(settings: Settings, address: str) -> bool:
+    """Whether a run began to write to an address and did not come to its end."""
+    return bool(_folders(settings.folder("scoring"), _name(address)))
+
+
+def resumed(settings: Settings, address: str, same: Mapping[str, Any]) -> Job:
+    """Return the job of whoever is `alone` with an address; `same` is the `identity` that earlier parts must have."""
+    home, name = settings.folder("scoring"), _name(address)
     folder, why = home / f"{name}.{_name(json.dumps(same, sort_keys=True))}", ""
     for other in _folders(home, name):
         if other != folder:
@@ -97,7 +100,7 @@ def _resumed(home: Path, name: str, same: dict[str, Any]) -> Job:
     if not (id_ := _noted(folder).get("id", "")):
         id_ = uuid.uuid4().hex
         with replacing(folder / NOTE) as half:
-            half.write_text(json.dumps(same | {"id": id_}), encoding="utf-8")
+            half.write_text(json.dumps(dict(same) | {"id": id_}), encoding="utf-8")
     return Job(folder, id_, why)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
+import uuid
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -29,7 +29,6 @@ class File:
 
     def __init__(self, path: Path, shown: str) -> None:
         self.path, self.address, self.shown = path, str(path), shown
-        self._half = path.with_name(f".{path.name}.{_mark(self.address)}.half")  # the same for whoever goes on
 
     def is_there(self) -> bool:
         """Whether it exists."""
@@ -39,11 +38,14 @@ class File:
         """Raise InputError unless it can be written."""
         if self.path.is_dir():
             raise InputError(f"{self.path} is a folder.", do="Name a file in it.")
-        _prove(self.path, self._half)
+        _prove(self.path)
 
-    def write(self, rows: pa.RecordBatchReader, *, then: Callable[[], None]) -> None:
-        """Stream rows to it; once they are on disk do what comes `then`, and last of all put the file in its place."""
-        with replacing(self.path, self._half) as half:
+    def write(self, rows: pa.RecordBatchReader, job: str, *, then: Callable[[], None]) -> None:
+        """Stream rows to it; once they are on disk do what comes `then`, and last of all put the file in its place.
+
+        Whoever goes on with a job writes over what a killed run of it has left, and over nothing of anybody else.
+        """
+        with replacing(self.path, self.path.with_name(f".{self.path.name}.{job}.half")) as half:
             with half.open("wb") as out:
                 with WRITERS[self.path.suffix](out, rows.schema) as writer:
                     for batch in rows:
@@ -70,14 +72,14 @@ class DeltaTable:
             return
         if self.path.exists() and not self.is_there() and (self.path.is_file() or any(self.path.iterdir())):
             raise InputError(f"{self.path} is there, and is no Delta table.", do="Name an empty folder, or a new one.")
-        _prove(self.path, self.path.with_name(f".{self.path.name}.{_mark(self.address)}.half"))
+        _prove(self.path)
 
-    def write(self, rows: pa.RecordBatchReader, *, then: Callable[[], None]) -> None:
+    def write(self, rows: pa.RecordBatchReader, job: str, *, then: Callable[[], None]) -> None:
         """Stream rows to it; once they are there do what comes `then`, and last of all commit."""
         if self.path:
             with writing(self.path):
                 self.path.mkdir(parents=True, exist_ok=True)
-        export.write(self.address, rows, then=then)
+        export.write(self.address, rows, job, then=then)
 
 
 def open_output(said: str, base: Path, due: datetime) -> File | DeltaTable:
@@ -100,12 +102,9 @@ def open_output(said: str, base: Path, due: datetime) -> File | DeltaTable:
     return File(path, shown) if suffix else DeltaTable(address, shown)
 
 
-def _prove(path: Path, half: Path) -> None:
+def _prove(path: Path) -> None:
+    half = path.with_name(f".{uuid.uuid4().hex}.half")
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         half.touch()
         half.unlink()
-
-
-def _mark(address: str) -> str:
-    return hashlib.blake2b(address.encode(), digest_size=4).hexdigest()

@@ -90,7 +90,7 @@ class Run:
         read. `workers` 0 is as many as there are cores and work for.
         """
         with closing(self._made(job, todo, workers, tell)) as made:  # processes end with whatever ends the writing
-            output.write(self._beside(made), then=partial(self._keep, job))
+            output.write(self._beside(made), job.id, then=partial(self._keep, job))
 
     def _beside(self, made: Iterable[tuple[Piece, pa.Table]]) -> pa.RecordBatchReader:
         """Stream all rows with their answers, as these are made."""

@@ -121,7 +121,7 @@ def test_rows_of_any_source_go_in_their_order_to_any_output_and_are_kept_once(sh
     shop.rides.assign(extra="x").to_parquet("wider.parquet")
     run("wider.parquet", "3", overwrite=True)
     assert DeltaTable("3").to_pyarrow_dataset().to_table().column_names[-3:] == ["extra", "prediction", "unanswered"]
-    assert not list(Path().rglob("*.half")) + list(shop.settings.folder("scoring", "bike").glob("*/*"))
+    assert not list(Path().rglob("*.half")) + list(shop.settings.folder("scoring").glob("*/*"))
 
 
 def test_a_row_that_the_service_refuses_has_its_reason_instead_of_a_prediction_until_there_are_too_many(shop, caplog):
@@ -160,7 +160,7 @@ def test_a_run_that_was_killed_leaves_nothing_that_looks_finished_and_is_gone_on
     long.to_parquet("long.parquet", row_group_size=50)
     root = Path(__file__).parents[2]
     environment = {**os.environ, **ONE_THREAD, "PYTHONPATH": str(root)}
-    folder = shop.settings.folder("scoring", "bike")
+    folder = shop.settings.folder("scoring")
     killed = subprocess.Popen([sys.executable, "-c", SCRIPT], env=environment, start_new_session=True)
     while not (parts := list(folder.glob("*/*.parquet"))) and killed.poll() is None:
         time.sleep(0.002)
@@ -187,6 +187,32 @@ def test_a_run_that_was_killed_leaves_nothing_that_looks_finished_and_is_gone_on
     assert said["ride"].tolist() == long["ride"].tolist()
     assert np.allclose(said["prediction"], np.tile(shop.told, 40))
     assert not list(Path().glob(".long*"))
+
+
+@pytest.mark.parametrize("when", ["as it reads", "as it writes"])
+def test_a_run_into_an_output_that_another_one_is_about_is_refused_and_harms_nothing(shop, monkeypatch, when):
+    output, refused = f"{when}.parquet", []
+    other = SPEC.model_copy(update={"name": "other"})
+
+    def second():
+        for spec, overwrite in ((SPEC, False), (SPEC, True), (other, True)):
+            with pytest.raises(InputError, match=f"Another run writes to {output}"):
+                run("rides.parquet", output, spec, overwrite=overwrite)
+            refused.append(spec.name)
+
+    def staged(spec, source, stage=step.staged):
+        second()
+        return stage(spec, source)
+
+    class Teller(step._Teller):
+        def __call__(self, seen):
+            second()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(step, *(("staged", staged) if when == "as it reads" else ("_Teller", Teller)))
+        run("rides.parquet", output)
+    assert refused[:3] == ["bike", "bike", "other"]
+    assert np.allclose(pd.read_parquet(output)["prediction"], shop.told)
 
 
 def test_a_full_disk_ends_a_run_that_kept_nothing_and_other_rows_begin_anew(shop, monkeypatch, caplog):

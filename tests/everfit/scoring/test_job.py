@@ -1,12 +1,11 @@
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import pytest
 
-from everfit.errors import InputError
-from everfit.scoring import Piece, job
+from everfit.scoring import Piece, job, open_output
 from everfit.settings import Settings
 
 PIECE = Piece("digest", Path("staged.parquet"), group=0, start=0, rows=2)
@@ -15,31 +14,50 @@ PIECE = Piece("digest", Path("staged.parquet"), group=0, start=0, rows=2)
 def test_parts_are_gone_on_with_whatever_happened_to_their_note_and_never_by_another_champion(tmp_path):
     settings = Settings(workspace=tmp_path)
 
-    def opened(version, address="out"):
-        return job.opened(settings, "m", address, {"champion": version})
+    def resumed(version):
+        return job.resumed(settings, "out", {"champion": version})
 
-    with opened("v1") as first:
-        assert first.todo([PIECE]) == [PIECE]
-        pq.write_table(pa.table({"prediction": [1.0, 2.0]}), first.part(PIECE))
-        with pytest.raises(InputError, match="Another run"), opened("v1"):
-            pass
+    first = resumed("v1")
+    assert first.todo([PIECE]) == [PIECE]
+    pq.write_table(pa.table({"prediction": [1.0, 2.0]}), first.part(PIECE))
     (first.folder / job.NOTE).write_text("")  # a machine went down
-    with opened("v1") as again:
-        assert (again.todo([PIECE]), again.begun_anew) == ([], "")
+    again = resumed("v1")
+    assert (again.todo([PIECE]), again.begun_anew) == ([], "")
     (first.folder / job.NOTE).unlink()
-    with opened("v2") as other:
-        assert (other.todo([PIECE]), bool(other.begun_anew)) == ([PIECE], True)
+    other = resumed("v2")
+    assert (other.todo([PIECE]), bool(other.begun_anew)) == ([PIECE], True)
     assert not first.folder.exists()
 
 
 def test_what_is_abandoned_or_done_leaves_no_folder_and_no_lock(tmp_path):
     settings = Settings(workspace=tmp_path)
-    with job.opened(settings, "m", "done", {}) as done:
-        done.forget()
-    with job.opened(settings, "m", "left", {}) as left:
-        pass
+    with job.alone(settings, "done", "done"):
+        job.resumed(settings, "done", {}).forget()
+    with job.alone(settings, "left", "left"):
+        left = job.resumed(settings, "left", {})
     os.utime(left.folder, (0, 0))
-    assert job.unfinished(settings, "m", "left")
-    with job.opened(settings, "m", "new", {}) as new:
+    assert job.unfinished(settings, "left")
+    with job.alone(settings, "new", "new"):
+        new = job.resumed(settings, "new", {})
         there = {path.name for path in new.folder.parent.iterdir()}
     assert there == {".lock", new.folder.name, f"{new.folder.stem}.lock"}
+
+
+def test_runs_of_two_homes_that_write_one_file_at_once_leave_it_whole_each_time(tmp_path):
+    output = open_output("said.csv", tmp_path, datetime.now(UTC))
+    rows = [pa.record_batch([[n] * 3], pa.schema([("n", pa.int64())])) for n in (1, 2)]
+    seen = []
+
+    def meanwhile():
+        yield rows[0]
+        write("b", [rows[1]])
+        yield rows[0]
+
+    def write(job_id, batches):
+        reader = pa.RecordBatchReader.from_batches(rows[0].schema, batches)
+        output.write(reader, job_id, then=lambda: None)
+        seen.append(output.path.read_text().split())
+
+    write("a", meanwhile())
+    assert seen == [['"n"', *"222"], ['"n"', *"111111"]]
+    assert list(tmp_path.iterdir()) == [output.path]
