@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.fs as pafs
@@ -17,6 +19,8 @@ from deltalake.fs import DeltaStorageHandler
 from deltalake.transaction import AddAction, create_table_with_add_actions
 
 from everfit.errors import EverfitError, InputError, Unavailable, is_full, last_line
+
+LEFT = re.compile(r"[0-9a-f]{32}-[0-9a-f]{8}\.parquet(#\d+)?")  # by runs that were killed, where no commit names it
 
 
 def is_there(uri: str) -> bool:
@@ -44,6 +48,15 @@ def write(uri: str, rows: pa.RecordBatchReader, job: str, *, then: Callable[[], 
         if not made:
             with suppress(OSError, DeltaError):
                 _files(uri).delete_file(path)
+
+
+def clear(folder: Path, job: str) -> None:
+    """Remove what killed runs of a job have left in a folder: its files that the table there does not name."""
+    if left := list(folder.glob(f"{job}-*")):
+        named = DeltaTable(str(folder)).file_uris() if is_there(str(folder)) else []
+        for path in left:
+            if path.name not in {uri.rpartition("/")[2] for uri in named}:
+                path.unlink()
 
 
 def _write(uri: str, path: str, rows: pa.RecordBatchReader) -> tuple[int, int]:

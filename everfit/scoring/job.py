@@ -20,6 +20,7 @@ from everfit.errors import InputError
 from everfit.files import replacing
 from everfit.lake import Batch
 from everfit.locks import locked
+from everfit.scoring.outputs import clear
 from everfit.scoring.pieces import Piece
 from everfit.settings import Settings
 
@@ -96,11 +97,11 @@ def resumed(settings: Settings, address: str, same: Mapping[str, Any]) -> Job:
             before = _noted(other)
             changed = [f"the {key} is another one" for key in same if before.get(key) != same[key]]
             why = ", ".join(changed) if before else "nothing says what it was about"
-            shutil.rmtree(other)
+            _drop(other)
     if not (id_ := _noted(folder).get("id", "")):
         id_ = uuid.uuid4().hex
         with replacing(folder / NOTE) as half:
-            half.write_text(json.dumps(dict(same) | {"id": id_}), encoding="utf-8")
+            half.write_text(json.dumps(dict(same) | {"id": id_, "output": address}), encoding="utf-8")
     return Job(folder, id_, why)
 
 
@@ -119,9 +120,16 @@ def _sweep(home: Path) -> None:
             if free:
                 for folder in _folders(home, lock.stem):
                     if folder.stat().st_mtime < time.time() - ABANDONED:
-                        shutil.rmtree(folder)
+                        _drop(folder)
                 if not _folders(home, lock.stem):
                     lock.unlink()
+
+
+def _drop(folder: Path) -> None:
+    """Remove the parts of a job, and what a killed run of it has left at its output."""
+    if note := _noted(folder):
+        clear(note["output"], note["id"])
+    shutil.rmtree(folder)
 
 
 def _folders(home: Path, name: str) -> list[Path]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
-from everfit.errors import InputError
+from everfit.errors import EverfitError, InputError
 from everfit.files import replacing, writing
 from everfit.lake import export
 from everfit.sources.files import URI, address_of
@@ -45,7 +46,7 @@ class File:
 
         Whoever goes on with a job writes over what a killed run of it has left, and over nothing of anybody else.
         """
-        with replacing(self.path, self.path.with_name(f".{self.path.name}.{job}.half")) as half:
+        with replacing(self.path, self._half(job)) as half:
             with half.open("wb") as out:
                 with WRITERS[self.path.suffix](out, rows.schema) as writer:
                     for batch in rows:
@@ -53,6 +54,13 @@ class File:
                 out.flush()
                 os.fsync(out.fileno())
             then()
+
+    def clear(self, job: str) -> None:
+        """Remove what a killed run of a job has left."""
+        self._half(job).unlink(missing_ok=True)
+
+    def _half(self, job: str) -> Path:
+        return self.path.with_name(f".{self.path.name}.{job}.half")
 
 
 class DeltaTable:
@@ -70,7 +78,7 @@ class DeltaTable:
         """Raise InputError for a place that is taken by something else, or cannot be written."""
         if self.path is None:
             return
-        if self.path.exists() and not self.is_there() and (self.path.is_file() or any(self.path.iterdir())):
+        if self.path.exists() and not self.is_there() and (self.path.is_file() or self._is_taken()):
             raise InputError(f"{self.path} is there, and is no Delta table.", do="Name an empty folder, or a new one.")
         _prove(self.path)
 
@@ -79,7 +87,17 @@ class DeltaTable:
         if self.path:
             with writing(self.path):
                 self.path.mkdir(parents=True, exist_ok=True)
+                self.clear(job)
         export.write(self.address, rows, job, then=then)
+
+    def clear(self, job: str) -> None:
+        """Remove what killed runs of a job have left in a folder; in a store such files stay, and nobody reads them."""
+        if self.path:
+            export.clear(self.path, job)
+
+    def _is_taken(self) -> bool:
+        assert self.path
+        return not all(export.LEFT.fullmatch(path.name) for path in self.path.iterdir())
 
 
 def open_output(said: str, base: Path, due: datetime) -> File | DeltaTable:
@@ -91,7 +109,7 @@ def open_output(said: str, base: Path, due: datetime) -> File | DeltaTable:
     address, suffix = address_of(named, base), Path(named).suffix
     remote = bool(URI.match(address))
     if remote and suffix not in WRITERS:
-        return DeltaTable(named, named)
+        return _at(named, named)
     if not named or remote or (suffix and suffix not in WRITERS):
         raise InputError(
             f"Predictions cannot be written to '{said}'.",
@@ -99,7 +117,18 @@ def open_output(said: str, base: Path, due: datetime) -> File | DeltaTable:
         )
     path, home = Path(address), base.resolve()
     shown = path.relative_to(home).as_posix() if path.is_relative_to(home) else address
-    return File(path, shown) if suffix else DeltaTable(address, shown)
+    return _at(address, shown)
+
+
+def clear(address: str, job: str) -> None:
+    """Remove what a killed run of a job has left at an address; what cannot be removed harms nobody."""
+    with suppress(OSError, EverfitError):
+        _at(address, address).clear(job)
+
+
+def _at(address: str, shown: str) -> File | DeltaTable:
+    local = not URI.match(address) and Path(address).suffix in WRITERS
+    return File(Path(address), shown) if local else DeltaTable(address, shown)
 
 
 def _prove(path: Path) -> None:

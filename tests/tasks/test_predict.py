@@ -44,7 +44,7 @@ from everfit.lake import columns
 from tests.tasks import test_predict
 
 columns.GROUP_ROWS = 50
-test_predict.run("long.parquet", "long.out.parquet", workers=2)
+test_predict.run("long.parquet", "long", workers=2)
 """
 
 
@@ -168,7 +168,8 @@ def test_a_run_that_was_killed_leaves_nothing_that_looks_finished_and_is_gone_on
     killed.send_signal(signal.SIGKILL)
     killed.wait()
     assert parts
-    assert not Path("long.out.parquet").exists()
+    assert list(Path("long").iterdir()), "what it wrote so far"
+    assert not outputs.DeltaTable("long", "long").is_there()
     until = time.monotonic() + 20
     while any(Path(f"/proc/{process}").exists() for process in below) and time.monotonic() < until:
         time.sleep(0.05)
@@ -179,14 +180,14 @@ def test_a_run_that_was_killed_leaves_nothing_that_looks_finished_and_is_gone_on
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("everfit.scoring.job.Job.forget", lambda job: again.extend(job.folder.glob("*.parquet")))
         with caplog.at_level("INFO"):
-            run("long.parquet", "long.out.parquet")
+            run("long.parquet", "long")
     assert f"goes on where an earlier run was ended: {len(done)} of 144 parts are done" in caplog.text
     assert len(again) == 144
     assert {part: part.stat().st_mtime_ns for part in done} == done
-    said = pd.read_parquet("long.out.parquet")
+    said = DeltaTable("long").to_pyarrow_dataset().to_table().to_pandas()
     assert said["ride"].tolist() == long["ride"].tolist()
     assert np.allclose(said["prediction"], np.tile(shop.told, 40))
-    assert not list(Path().glob(".long*"))
+    assert len(list(Path("long").iterdir())) == 2, "the log and what it names"
 
 
 @pytest.mark.parametrize("when", ["as it reads", "as it writes"])

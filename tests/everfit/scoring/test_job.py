@@ -33,14 +33,27 @@ def test_what_is_abandoned_or_done_leaves_no_folder_and_no_lock(tmp_path):
     settings = Settings(workspace=tmp_path)
     with job.alone(settings, "done", "done"):
         job.resumed(settings, "done", {}).forget()
-    with job.alone(settings, "left", "left"):
-        left = job.resumed(settings, "left", {})
-    os.utime(left.folder, (0, 0))
-    assert job.unfinished(settings, "left")
+    file, table = str(tmp_path / "left.csv"), tmp_path / "table"
+    for address in (file, str(table)):
+        with job.alone(settings, address, address):
+            left = job.resumed(settings, address, {})
+        if address == file:
+            (tmp_path / f".left.csv.{left.id}.half").touch()
+        os.utime(left.folder, (0, 0))
+        assert job.unfinished(settings, address)
+    output = open_output("table", tmp_path, datetime.now(UTC))
+    table.mkdir()
+    for name in (f"{left.id}-00000000.parquet", f"{left.id}-00000001.parquet#1"):
+        (table / name).touch()
+    output.prove()
+    output.write(pa.table({"n": [1]}).to_reader(), left.id, then=lambda: (table / f"{left.id}-00000002").touch())
     with job.alone(settings, "new", "new"):
         new = job.resumed(settings, "new", {})
         there = {path.name for path in new.folder.parent.iterdir()}
     assert there == {".lock", new.folder.name, f"{new.folder.stem}.lock"}
+    assert not list(tmp_path.glob("*.half"))
+    assert len(list(table.glob("*"))) == 2, "the log and what it names"
+    assert output.is_there()
 
 
 def test_runs_of_two_homes_that_write_one_file_at_once_leave_it_whole_each_time(tmp_path):
