@@ -136,11 +136,14 @@ def _score(
     run = scoring.Run(spec, settings, champion, batches)
     job = jobs.resumed(settings, output.address, same)
     todo = _resume(run, job)
+
+    def record() -> None:
+        facts = {"rows": run.rows, "version": champion.version, "output": output.shown, "about": _about(output, same)}
+        facts |= {"unread": run.unread} if run.unread else {}
+        Ledger.of(settings).once("predicted", spec.name, job.id, actor=settings.actor, facts=facts)
+
     with closing(_Teller(spec.name)) as tell:
-        run.write(output, job, todo, workers=wanted.workers, tell=tell)
-    facts = {"rows": run.rows, "version": champion.version, "output": output.shown, "about": _about(output, same)}
-    facts |= {"unread": run.unread} if run.unread else {}
-    Ledger.of(settings).once("predicted", spec.name, job.id, actor=settings.actor, facts=facts)
+        run.write(output, job, todo, workers=wanted.workers, tell=tell, then=record)
     job.forget()
     return Scored(spec.name, champion.version, run.rows, output.shown, (*warnings, *_unread(run)), run.unread)
 

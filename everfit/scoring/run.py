@@ -83,14 +83,20 @@ class Run:
         *,
         workers: int,
         tell: Callable[[Progress], None],
+        then: Callable[[], None],
     ) -> None:
-        """Score what is `todo` of the job, write all of it, and keep it; the output appears last.
+        """Score what is `todo` of the job, write all of it, keep it, and do what comes `then`; the output appears last.
 
         Whoever is ended before does the same again without harm. Raise ValidationStopped once too many rows cannot be
         read. `workers` 0 is as many as there are cores and work for.
         """
+
+        def end() -> None:
+            self._keep(job)
+            then()
+
         with closing(self._made(job, todo, workers, tell)) as made:  # processes end with whatever ends the writing
-            output.write(self._beside(made), job.id, then=partial(self._keep, job))
+            output.write(self._beside(made), job.id, then=end)
 
     def _beside(self, made: Iterable[tuple[Piece, pa.Table]]) -> pa.RecordBatchReader:
         """Stream all rows with their answers, as these are made."""

@@ -314,6 +314,20 @@ def test_what_was_done_before_is_what_the_output_holds(shop, monkeypatch):
     assert [go(count) for count in (8, 8)] == [(False, 8), (True, 8)]
 
 
+def test_an_output_that_the_ledger_was_not_told_of_is_not_there_and_the_same_run_makes_it_good(shop, monkeypatch):
+    def away(ledger, kind, *args, **kwargs):
+        raise Unavailable(f"The ledger cannot be told of '{kind}'.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "once", away)
+        with pytest.raises(Unavailable, match="told of 'predicted'"):
+            run("rides.parquet", "told.parquet")
+    assert not list(Path().glob("*told.parquet*"))
+    run("rides.parquet", "told.parquet")
+    told = shop.ledger.entries("bike", kinds=["predicted"])
+    assert [entry.facts["rows"] for entry in told if entry.facts["output"] == "told.parquet"] == [len(shop.rides)]
+
+
 def test_people_are_kept_as_hashes_or_not_at_all(shop, monkeypatch):
     monkeypatch.setenv("EVERFIT_HASH_KEY", "k" * 32)
     data = SPEC.data.model_copy(update={"personal": ("ride",)})
