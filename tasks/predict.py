@@ -116,7 +116,7 @@ def _once(
 ) -> Scored:
     """Score the rows, unless the output holds what is said of them and one run does it for all."""
     with staged(spec, wanted.source) as batches:
-        same = jobs.identity(spec.name, champion.version, batches)
+        same = jobs.identity(spec, champion.version, batches)
         if not wanted.again and _is_done(settings, output, same):
             rows = sum(batch.rows for batch in batches)
             return Scored(spec.name, champion.version, rows, output.shown, (), done_before=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pyarrow as pa
 
 from everfit import evaluation, registry
 from everfit.features import casts
+from everfit.personal import HIDDEN
 from everfit.sources.types import DOUBLE, STRING
 
 WHY = "unanswered"
@@ -26,9 +28,9 @@ def fields_of(loaded: registry.Loaded) -> pa.Schema:
     return pa.schema([(evaluation.PREDICTION, pa.array(classes).type), *shares, (WHY, STRING)])
 
 
-def answers_to(loaded: registry.Loaded, frame: pd.DataFrame) -> pa.Table:
+def answers_to(loaded: registry.Loaded, frame: pd.DataFrame, personal: Collection[str]) -> pa.Table:
     """Answer the rows of a frame by the model's ordinary way, in the columns of `fields_of`."""
-    faults, fields = faults_of(loaded, frame), fields_of(loaded)
+    faults, fields = faults_of(loaded, frame, personal), fields_of(loaded)
     bad = np.zeros(len(frame), dtype=bool)
     bad[list(faults)] = True
     why = pa.array([faults.get(at) for at in range(len(frame))] if faults else pa.nulls(len(frame)), STRING)
@@ -43,10 +45,11 @@ def answers_to(loaded: registry.Loaded, frame: pd.DataFrame) -> pa.Table:
     return pa.table([*columns, why], fields)
 
 
-def faults_of(loaded: registry.Loaded, frame: pd.DataFrame) -> dict[int, str]:
+def faults_of(loaded: registry.Loaded, frame: pd.DataFrame, personal: Collection[str]) -> dict[int, str]:
     """Say by its position why a row cannot be read: text in a column that is not about text, which the service refuses.
 
-    A missing value can be read, and so can whatever does not come as text: its type is judged before.
+    A missing value can be read, and so can whatever does not come as text: its type is judged before. The values of
+    `personal` columns are not shown.
     """
     found: dict[int, str] = {}
     for each in loaded.card["plan"]["columns"]:
@@ -56,7 +59,8 @@ def faults_of(loaded: registry.Loaded, frame: pd.DataFrame) -> dict[int, str]:
         lost = casts.cast(frame[name], kind, each["format"]).isna() & frame[name].notna()
         for at in np.flatnonzero(lost.to_numpy()).tolist():
             before = f"{found[at]}; " if at in found else ""
-            found[at] = f"{before}{name}: {_shown(frame[name].iloc[at])} is {NOT[kind]}"
+            value = HIDDEN if name in personal else _shown(frame[name].iloc[at])
+            found[at] = f"{before}{name}: {value} is {NOT[kind]}"
     return found
 
 

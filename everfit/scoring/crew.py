@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Generator, Sequence
+from collections.abc import Collection, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context, parent_process
@@ -24,7 +24,11 @@ _loaded: registry.Loaded | None = None  # the model of this process
 
 
 def work_off(
-    settings: Settings, loaded: registry.Loaded, todo: Sequence[tuple[Piece, Path]], workers: int
+    settings: Settings,
+    loaded: registry.Loaded,
+    todo: Sequence[tuple[Piece, Path]],
+    workers: int,
+    personal: Collection[str],
 ) -> Generator[Piece, None, None]:
     """Score pieces, each to its file; yield them in their order, each once its file is there.
 
@@ -33,7 +37,7 @@ def work_off(
     """
     if workers <= 1:
         for piece, part in todo:
-            piece.score(loaded, part)
+            piece.score(loaded, part, personal)
             yield piece
         return
     begin = (settings, loaded.model, loaded.version)
@@ -41,7 +45,7 @@ def work_off(
     pool = ProcessPoolExecutor(workers, get_context("forkserver"), initializer=_begin, initargs=begin)
     try:
         with bare_children():  # they start as the first pieces are given out
-            waiting = [pool.submit(_score, piece, part) for piece, part in todo]
+            waiting = [pool.submit(_score, piece, part, personal) for piece, part in todo]
         for (piece, _), future in zip(todo, waiting, strict=True):
             future.result()
             yield piece
@@ -68,6 +72,6 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _score(piece: Piece, part: Path) -> None:
+def _score(piece: Piece, part: Path, personal: Collection[str]) -> None:
     assert _loaded is not None
-    piece.score(_loaded, part)
+    piece.score(_loaded, part, personal)

@@ -23,6 +23,7 @@ from everfit.locks import locked
 from everfit.scoring.outputs import clear
 from everfit.scoring.pieces import Piece
 from everfit.settings import Settings
+from everfit.spec import ModelSpec
 
 NOTE = "job.json"
 ABANDONED = 7 * 86_400.0  # seconds after which nobody will go on with what a killed run has left
@@ -57,12 +58,13 @@ class Job:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def identity(model: str, model_version: int, batches: Sequence[Batch]) -> dict[str, Any]:
+def identity(spec: ModelSpec, model_version: int, batches: Sequence[Batch]) -> dict[str, Any]:
     """Return all that parts depend on, whose content is named by digests: nothing of it is believed by its name."""
     return {
-        "model": model,
+        "model": spec.name,
         "champion": f"v{model_version}",
         "input": [[batch.digest, batch.rows] for batch in batches],
+        "list of personal columns": sorted(spec.data.personal),
         "everfit": version("everfit"),
     }
 

@@ -38,10 +38,10 @@ class Piece:
             wanted = None if columns is None else [name for name in file.schema_arrow.names if name in columns]
             return file.read_row_group(self.group, wanted)
 
-    def score(self, loaded: registry.Loaded, part: Path) -> None:
-        """Write what a model says of its rows to a file, which is whole or not there."""
+    def score(self, loaded: registry.Loaded, part: Path, personal: Collection[str]) -> None:
+        """Write what a model says of its rows to a file, which is whole or not there, and shows nothing `personal`."""
         frame = to_frame(self.read({*loaded.card["inputs"], ROW})).drop(columns=ROW)
-        answers = answers_to(loaded, frame)
+        answers = answers_to(loaded, frame, personal)
         with replacing(part) as half:
             pq.write_table(answers, half)
 

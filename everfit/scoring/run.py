@@ -117,7 +117,7 @@ class Run:
         resumed, began, done = self.rows - sum(piece.rows for piece in todo), monotonic(), 0
         self.unread, self._examples = 0, []
         workers = min(workers or self._worthwhile(len(todo)), len(todo))
-        making = work_off(self._settings, self._loaded, list(todo.items()), workers)
+        making = work_off(self._settings, self._loaded, list(todo.items()), workers, self._personal.columns)
         with closing(making):
             for piece in self.pieces:
                 if piece in todo:
