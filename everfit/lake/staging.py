@@ -177,10 +177,10 @@ def _text(array: Any) -> Any:
 
 
 def _sweep(folder: Path) -> None:
-    """Remove what runs that were killed left behind: at once what was for one of them, the rest a day later."""
+    """Remove what runs that were killed left behind: what was for one of them once it is free, the rest in a day."""
     for path in folder.iterdir():
         with suppress(FileNotFoundError):  # another run may have put it in its place, or swept it
-            if path.stat().st_mtime < time.time() - STALE or ("-" in path.name and _is_free(path)):
+            if _is_free(path) if "-" in path.name else path.stat().st_mtime < time.time() - STALE:
                 path.unlink()
 
 
