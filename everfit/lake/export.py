@@ -19,6 +19,7 @@ from deltalake.fs import DeltaStorageHandler
 from deltalake.transaction import AddAction, create_table_with_add_actions
 
 from everfit.errors import EverfitError, InputError, Unavailable, is_full, last_line
+from everfit.sources.files import address_of
 
 LEFT = re.compile(r"[0-9a-f]{32}-[0-9a-f]{8}\.parquet(#\d+)?")  # by runs that were killed, where no commit names it
 
@@ -92,9 +93,10 @@ def _door(uri: str) -> Iterator[None]:
     except EverfitError:
         raise
     except (OSError, DeltaError) as cause:
-        what = f"The table at {uri} cannot be written: {last_line(cause)}."
+        shown = address_of(uri, Path())  # without secrets
+        what = f"The table at {shown} cannot be written: {last_line(cause)}."
         if is_full(cause):
             raise Unavailable(what, do="Make room, and run the same command again.") from cause
         if "://" in uri and not uri.startswith("file://"):
-            raise Unavailable.at("The table", uri, cause) from cause
+            raise Unavailable.at("The table", shown, cause) from cause
         raise InputError(what, do="Name a folder that can be written, and is empty or a Delta table.") from cause

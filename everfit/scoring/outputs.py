@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from everfit.errors import EverfitError, InputError
 from everfit.files import replacing, writing
 from everfit.lake import export
+from everfit.references import resolve
 from everfit.sources.files import URI, address_of
 
 WRITERS: dict[str, Callable[[Any, pa.Schema], Any]] = {
@@ -64,15 +65,15 @@ class File:
 
 
 class DeltaTable:
-    """A Delta table: a folder, or the URI of one in an object store."""
+    """A Delta table: a folder, or the `uri` of one in an object store, which may hold more than others may see."""
 
-    def __init__(self, address: str, shown: str) -> None:
-        self.address, self.shown = address, shown
+    def __init__(self, address: str, shown: str, uri: str = "") -> None:
+        self.address, self.shown, self._uri = address, shown, uri or address
         self.path = None if URI.match(address) else Path(address)
 
     def is_there(self) -> bool:
         """Whether there is a table."""
-        return export.is_there(self.address)
+        return export.is_there(self._uri)
 
     def prove(self) -> None:
         """Raise InputError for a place that is taken by something else, or cannot be written."""
@@ -88,7 +89,7 @@ class DeltaTable:
             with writing(self.path):
                 self.path.mkdir(parents=True, exist_ok=True)
                 self.clear(job)
-        export.write(self.address, rows, job, then=then)
+        export.write(self._uri, rows, job, then=then)
 
     def clear(self, job: str) -> None:
         """Remove what killed runs of a job have left in a folder; in a store such files stay, and nobody reads them."""
@@ -103,13 +104,15 @@ class DeltaTable:
 def open_output(said: str, base: Path, due: datetime) -> File | DeltaTable:
     """Return what an output stands for: by its ending a file, else a Delta table. Relative paths start at `base`.
 
-    {date} and {time} are when the run was `due`, in UTC. Raise InputError for what is neither.
+    {date} and {time} are when the run was `due`, in UTC, and a URI may hold ${NAME}s of the environment. Raise
+    InputError for what is neither.
     """
     named = said.replace("{date}", f"{due:%Y-%m-%d}").replace("{time}", f"{due:%H%M}")
-    address, suffix = address_of(named, base), Path(named).suffix
-    remote = bool(URI.match(address))
+    uri = resolve(named) if "://" in named else named
+    address = address_of(uri, base)
+    remote, suffix = bool(URI.match(address)), Path(address).suffix
     if remote and suffix not in WRITERS:
-        return _at(named, named)
+        return DeltaTable(address, named, uri)
     if not named or remote or (suffix and suffix not in WRITERS):
         raise InputError(
             f"Predictions cannot be written to '{said}'.",

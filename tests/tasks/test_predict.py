@@ -91,8 +91,9 @@ def sources(shop):
     return ["rides.parquet", "in", "rides.csv", SqlSource(url="sqlite:///rides.db", query=query)]
 
 
-def test_rows_of_any_source_go_in_their_order_to_any_output_and_are_kept_once(shop):
-    outputs = ["out/1.parquet", "2.csv", "3", "{date}_{time}.parquet"]
+def test_rows_of_any_source_go_in_their_order_to_any_output_and_are_kept_once(shop, monkeypatch):
+    monkeypatch.setenv("HERE", str(Path.cwd()))
+    outputs = ["out/1.parquet", "2.csv", "3", "file://${HERE}/{date}_{time}.parquet"]
     for source, output in zip(sources(shop), outputs, strict=True):
         told = run(source, output)
         assert told.rows == len(shop.rides)
@@ -250,6 +251,8 @@ def test_a_full_disk_ends_a_run_that_kept_nothing_and_other_rows_begin_anew(shop
         ("file://{here}/rides.parquet", "rides.parquet", "lies in the input"),
         ("rides.parquet", "file://{here}/rides.parquet", "lies in the input"),
         ("s3://bucket/table", "s3://bucket/table/", "lies in the input"),
+        ("s3://bucket/table", "s3://${BUCKET}/table", r"The output s3://\$\{BUCKET\}/table lies in the input"),
+        ("rides.parquet", "s3://${NO_BUCKET}/table", "The environment has no NO_BUCKET"),
         ("rides.parquet", "x/new.parquet", "lies in data.source x"),
         ("*.parquet", "new.parquet", "lies in the input"),
         (".", "new.parquet", "lies in the input"),
@@ -261,7 +264,8 @@ def test_a_full_disk_ends_a_run_that_kept_nothing_and_other_rows_begin_anew(shop
         ("cut.parquet", "new.parquet", "is not a whole Parquet file"),
     ],
 )
-def test_what_cannot_be_done_is_said_before_anything_is_written(shop, source, output, said):
+def test_what_cannot_be_done_is_said_before_anything_is_written(shop, monkeypatch, source, output, said):
+    monkeypatch.setenv("BUCKET", "bucket")
     Path("folder").mkdir(exist_ok=True)
     if not Path("link").exists():
         Path("link").symlink_to(".")
