@@ -7,7 +7,7 @@ from prefect.runtime import deployment, flow_run
 from prefect.states import Completed
 
 from everfit.settings import Settings
-from everfit.spec import SqlSource, load_spec
+from everfit.spec import load_spec
 from tasks.champion import Champion
 from tasks.predict import predict as score
 from tasks.predict import wanted
@@ -23,13 +23,13 @@ def predict(
     """Write the champion's predictions for every row of a source, and keep them in the lake for the monitor.
 
     Without `source` and `output` they are those of the model file, once for the same rows and champion. With `query`
-    the source is a database. `workers` are processes; 0 is as many as there are cores, and rows for them. Before there
-    is a champion a deployment does nothing.
+    the source is a database, without `source` that of the model file. `workers` are processes; 0 is as many as there
+    are cores, and rows for them. Before there is a champion a deployment does nothing.
     """
     spec = load_spec(model, Settings().models)
     if deployment.id and (message := Champion(spec).missing):
         return Completed(name="Skipped", message=message, data=None)
-    where = SqlSource(url=source, query=query) if query else source
+    where = spec.predict.asked(source, query)
     with stopwatch() as seconds:
         scored = score(spec, wanted(spec, where, output, flow_run.scheduled_start_time, overwrite, workers))
     name = "Skipped" if scored.done_before else None

@@ -4,6 +4,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from everfit.errors import InputError
 from everfit.references import INSTEAD, secret_in
 from everfit.spec.data import SqlSource
 from everfit.spec.part import Part
@@ -32,6 +33,20 @@ class Predict(Part):
         if secret := secret_in(where.url if isinstance(where, SqlSource) else where or ""):
             raise ValueError(f"it holds {secret}, spelt out; {INSTEAD}")
         return where
+
+    def asked(self, source: str, query: str) -> str | SqlSource:
+        """Return the rows that were asked for; a `query` alone is one to the database that the file names.
+
+        Raise InputError when the file names none.
+        """
+        if not query:
+            return source
+        if not (url := source or (self.input.url if isinstance(self.input, SqlSource) else "")):
+            raise InputError(
+                "A query does not say which database is meant.",
+                do="Give its URL as well, as --input, or say predict: {input: {url, query}} in the model file.",
+            )
+        return SqlSource(url=url, query=query)
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

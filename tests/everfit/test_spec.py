@@ -6,7 +6,8 @@ import pytest
 from everfit import scaffold
 from everfit.errors import InputError, SpecError
 from everfit.settings import Settings
-from everfit.spec import ModelSpec, load_spec
+from everfit.spec import ModelSpec, SqlSource, load_spec
+from everfit.spec.predict import Predict
 
 
 def load(folder: Path, *lines: str) -> ModelSpec:
@@ -154,3 +155,12 @@ def test_a_space_is_lists_and_ranges_of_families_that_may_be_tried(tmp_path, spa
 def test_a_mistake_about_what_is_scored_by_the_calendar_is_one_in_the_file(tmp_path, said, mistake):
     with pytest.raises(SpecError, match=f"bike.yaml:3: {mistake}"):
         load(tmp_path, f"predict: {{{said}}}")
+
+
+def test_a_query_without_a_database_is_one_to_that_of_the_file():
+    by_file = Predict(input=SqlSource(url="${BIKE_DB}", query="SELECT 1"))
+    assert by_file.asked("", "SELECT 2") == SqlSource(url="${BIKE_DB}", query="SELECT 2")
+    assert by_file.asked("sqlite:///other.db", "SELECT 2").url == "sqlite:///other.db"
+    assert by_file.asked("rides.parquet", "") == "rides.parquet"
+    with pytest.raises(InputError, match="does not say which database is meant"):
+        Predict(input="rides.parquet").asked("", "SELECT 2")
