@@ -53,7 +53,8 @@ class Progress:
 class Run:
     """The rows of some batches, and what a version says of them.
 
-    `unread` counts rows without an answer. Raise InputError when an input has a column that answers are named like.
+    `unread` counts rows without an answer. Raise InputError when an input has a column that answers are named like,
+    and that the version does not read.
     """
 
     def __init__(self, spec: ModelSpec, settings: Settings, loaded: registry.Loaded, batches: Sequence[Batch]) -> None:
@@ -69,7 +70,7 @@ class Run:
         whole = pa.schema([])
         for batch in self.batches:
             schema = pq.read_schema(batch.path)
-            theirs = {name.lower() for name in schema.names}  # Delta Lake does not tell capitals apart
+            theirs = {name.lower() for name in schema.names if name not in self._loaded.card["inputs"]}
             if taken := [name for name in self.fields.names if name.lower() in theirs]:
                 raise InputError(f"{batch.origin} has a column '{taken[0]}' already.", do="Drop it, or rename it.")
             whole = merge(whole, schema)
@@ -100,7 +101,7 @@ class Run:
 
     def _beside(self, made: Iterable[tuple[Piece, pa.Table]]) -> pa.RecordBatchReader:
         """Stream all rows with their answers, as these are made."""
-        whole = pa.schema([*self.columns, *self.fields])
+        whole = beside(self.columns, self.fields)
 
         def rows() -> Iterator[pa.RecordBatch]:
             for piece, answers in made:
@@ -174,6 +175,24 @@ class Run:
             both = {name: answers[name] if name in self.fields.names else rows[name] for name in kept.names}
             table = pa.table(list(both.values()), schema=kept)
             yield _batch(table.filter(pc.is_valid(table[evaluation.PREDICTION])))
+
+
+def beside(columns: pa.Schema, answers: pa.Schema) -> pa.Schema:
+    """Return the columns of rows with those of answers behind them; of equal names that of the rows gives way.
+
+    Delta Lake does not tell capitals apart.
+
+    >>> beside(pa.schema([("Unanswered", STRING), ("calls", STRING)]), pa.schema([("unanswered", STRING)])).names
+    ['Unanswered_', 'calls', 'unanswered']
+    """
+    taken, given = {name.lower() for name in answers.names}, []
+    for column in columns:
+        name = column.name
+        while name.lower() in taken:
+            name += "_"
+        taken.add(name.lower())
+        given.append(column.with_name(name))
+    return pa.schema([*given, *answers])
 
 
 def _batch(table: pa.Table) -> pa.RecordBatch:

@@ -336,6 +336,19 @@ def test_an_output_that_the_ledger_was_not_told_of_is_not_there_and_the_same_run
     assert [entry.facts["rows"] for entry in told if entry.facts["output"] == "told.parquet"] == [len(shop.rides)]
 
 
+def test_a_field_that_is_named_like_an_answer_gives_way_to_it_in_the_output(shop, frame):
+    spec = SPEC.model_copy(update={"name": "calls"})
+    calls = candidate_of(frame.assign(ride=0).rename(columns={"count": "unanswered"}), model="calls", run_key="calls")
+    version = registry.register(shop.settings, calls).number
+    registry.promote(shop.settings, shop.ledger, "calls", version, expected=None, reason="a test", facts={})
+    shop.rides.rename(columns={"count": "unanswered"}).to_parquet("calls.parquet")
+    run("calls.parquet", "calls", spec)
+    said = DeltaTable("calls").to_pyarrow_dataset().to_table().to_pandas()
+    assert said["unanswered_"].tolist() == shop.rides["count"].tolist()
+    assert said["unanswered"].isna().all()
+    assert np.allclose(said["prediction"], shop.told)
+
+
 def test_people_are_kept_as_hashes_or_not_at_all(shop, monkeypatch):
     monkeypatch.setenv("EVERFIT_HASH_KEY", "k" * 32)
     data = SPEC.data.model_copy(update={"personal": ("ride",)})
