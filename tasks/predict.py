@@ -14,7 +14,7 @@ from everfit import registry, scoring
 from everfit.errors import InputError, ValidationStopped
 from everfit.lake import Batch
 from everfit.ledger import Ledger
-from everfit.schema import Change, Schema, judge_changes
+from everfit.schema import Change, judge_changes
 from everfit.scoring import job as jobs
 from everfit.settings import Settings
 from everfit.sources.files import covers
@@ -244,8 +244,4 @@ def _check_columns(spec: ModelSpec, champion: registry.Loaded, batch: Batch) -> 
 
 def _by_row(champion: registry.Loaded, batch: Batch, change: Change) -> bool:
     retyped = change.kind == "retyped" and change.column in champion.card["inputs"]
-    return retyped and not batch.typed and _kind(batch.schema, change.column) == "string"
-
-
-def _kind(schema: Schema, column: str) -> str:
-    return schema.to_dict()[column]
+    return retyped and not batch.typed and batch.schema.to_dict()[change.column] == "string"

@@ -53,8 +53,8 @@ class Progress:
 class Run:
     """The rows of some batches, and what a version says of them.
 
-    `unread` counts rows without an answer. Raise InputError when an input has a column that answers are named like,
-    and that the version does not read.
+    `unread` counts rows without an answer, and `examples` say of the first ones why. Raise InputError when an input
+    has a column that answers are named like, and that the version does not read.
     """
 
     def __init__(self, spec: ModelSpec, settings: Settings, loaded: registry.Loaded, batches: Sequence[Batch]) -> None:
@@ -62,7 +62,7 @@ class Run:
         self._personal = Personal.of(spec, settings)
         self.batches, self.pieces, self.fields = batches, pieces_of(batches), fields_of(loaded)
         self.rows = sum(batch.rows for batch in batches)
-        self.unread, self._examples = 0, list[str]()
+        self.unread, self.examples = 0, list[str]()
         self.columns = self._columns()
 
     def _columns(self) -> pa.Schema:
@@ -116,7 +116,7 @@ class Run:
         """Yield the answers to each piece, in the order of the rows; those that are missing are made."""
         todo = {piece: job.part(piece) for piece in missing}
         resumed, began, done = self.rows - sum(piece.rows for piece in todo), monotonic(), 0
-        self.unread, self._examples = 0, []
+        self.unread, self.examples = 0, []
         workers = min(workers or self._worthwhile(len(todo)), len(todo))
         making = work_off(self._settings, self._loaded, list(todo.items()), workers, self._personal.columns)
         with closing(making):
@@ -138,20 +138,15 @@ class Run:
             return
         self.unread += len(why) - why.null_count
         for at, text in enumerate(why.to_pylist()):
-            if text and len(self._examples) < SHOWN:
-                self._examples.append(f"row {piece.start + at:,}: {text}")
+            if text and len(self.examples) < SHOWN:
+                self.examples.append(f"row {piece.start + at:,}: {text}")
         if self.unread > self._spec.predict.max_unread * self.rows:
             raise ValidationStopped(
                 f"{self._spec.name}: {self.unread:,} of {self.rows:,} rows have values that cannot be read, so far.",
-                details=self._examples,
+                details=self.examples,
                 why=f"That is more than {self._spec.predict.max_unread:.1%}; nothing was written.",
                 do="Repair the source, or say more in predict.max_unread of the model file.",
             )
-
-    @property
-    def examples(self) -> tuple[str, ...]:
-        """The first rows that could not be read, and why."""
-        return tuple(self._examples)
 
     def _keep(self, job: Job) -> None:
         """Keep what was said in the lake, once for each batch, by what a label will find it by; people as hashes."""
