@@ -132,7 +132,7 @@ def test_a_row_that_the_service_refuses_has_its_reason_instead_of_a_prediction_u
     broken.to_csv("broken.csv", index=False)
     data = SPEC.data.model_copy(update={"personal": ("amount",)})
     with pytest.raises(ValidationStopped) as stopped:
-        run("broken.csv", "hidden.csv", SPEC.model_copy(update={"data": data}))
+        run("broken.csv", "answered.csv", SPEC.model_copy(update={"data": data}))
     assert stopped.value.details[-1] == "row 160: amount: (personal) is no number; when: 'noon' is no date"
     with pytest.raises(ValidationStopped, match="2 of 180 rows have values that cannot be read") as stopped:
         run("broken.csv", "answered.csv")
