@@ -63,6 +63,11 @@ def test_nobody_starts_before_the_tables_are_made():
         assert all(COMPOSE["services"][other]["healthcheck"] for other in waits[name])
 
 
-def test_each_setting_of_the_stack_is_told():
+def test_each_setting_of_the_stack_is_told_and_what_must_be_said_in_the_readme_too():
+    example = (HERE / "env.example").read_text()
+    must = re.findall(r"^(\w+)=", example.split("\n\n")[1], flags=re.MULTILINE)
+    (said,) = re.findall(r"^cp deployments/env.example.*$", (ROOT / "README.md").read_text(), flags=re.MULTILINE)
+    assert "EVERFIT_SERVE_TOKENS" in must
+    assert set(must) <= set(re.findall(r"\w+", said))
     asked = set(re.findall(r"\$\{(\w+)", (HERE / "compose.yaml").read_text()))
-    assert asked <= set(re.findall(r"^(?:# )?(\w+)=", (HERE / "env.example").read_text(), flags=re.MULTILINE))
+    assert asked <= set(re.findall(r"^(?:# )?(\w+)=", example, flags=re.MULTILINE))
