@@ -53,6 +53,11 @@ def test_whatever_is_ours_runs_without_rights_and_writes_only_where_it_says():
         assert {target for _, target in mounts} <= WRITABLE
 
 
+def test_the_readme_says_where_the_runner_can_write_predictions():
+    (output,) = re.findall(r"`predict.output` as `(\S+)/said", (ROOT / "README.md").read_text())
+    assert f"shared:{output}" in COMPOSE["services"]["runner"]["volumes"]
+
+
 def test_nobody_starts_before_the_tables_are_made():
     waits = {name: each.get("depends_on", {}) for name, each in COMPOSE["services"].items()}
     assert waits["migrate"] == {"postgres": {"condition": "service_healthy"}}
