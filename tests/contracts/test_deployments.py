@@ -48,7 +48,7 @@ def test_whatever_is_ours_runs_without_rights_and_writes_only_where_it_says():
     ours = {name: each for name, each in COMPOSE["services"].items() if name != "postgres"}
     assert len(ours) == 5
     for each in ours.values():
-        assert (each["read_only"], each["tmpfs"], each["cap_drop"]) == (True, ["/tmp"], ["ALL"])
+        assert (each["init"], each["read_only"], each["tmpfs"], each["cap_drop"]) == (True, True, ["/tmp"], ["ALL"])
         mounts = [volume.split(":") for volume in each.get("volumes", []) if not volume.endswith(":ro")]
         assert {target for _, target in mounts} <= WRITABLE
 
