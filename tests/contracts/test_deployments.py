@@ -75,4 +75,9 @@ def test_each_setting_of_the_stack_is_told_and_what_must_be_said_in_the_readme_t
     assert "EVERFIT_SERVE_TOKENS" in must
     assert set(must) <= set(re.findall(r"\w+", said))
     asked = set(re.findall(r"\$\{(\w+)", (HERE / "compose.yaml").read_text()))
-    assert asked <= set(re.findall(r"^(?:# )?(\w+)=", example, flags=re.MULTILINE))
+    assert asked | {"EVERFIT_HASH_KEY"} <= set(re.findall(r"^(?:# )?(\w+)=", example, flags=re.MULTILINE))
+
+
+def test_only_what_scores_and_answers_is_told_the_secrets():
+    told = {name for name, each in COMPOSE["services"].items() if ".env" in str(each.get("env_file"))}
+    assert told == {"runner", "serving"}
