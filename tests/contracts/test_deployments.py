@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 ROOT = Path(__file__).parents[2]
 HERE = ROOT / "deployments"
 COMPOSE = YAML(typ="safe").load((HERE / "compose.yaml").read_text())
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PROJECT, BUILD = (tomllib.loads((ROOT / "pyproject.toml").read_text())[key] for key in ("project", "build-system"))
 WRITABLE = {"/var/lib/everfit", "/srv/everfit", "/tmp"}
 
 
@@ -31,10 +31,13 @@ def test_the_images_pin_what_the_project_allows():
     lines = (HERE / "constraints.txt").read_text().splitlines()
     pins = {each.name: each for each in map(Requirement, filter(lambda line: line[0] != "#", lines))}
     extras = PROJECT["optional-dependencies"]
-    for needed in map(Requirement, [*PROJECT["dependencies"], *extras["serve"], *extras["flows"], *extras["postgres"]]):
+    needs = [*BUILD["requires"], *PROJECT["dependencies"], *extras["serve"], *extras["flows"], *extras["postgres"]]
+    for needed in map(Requirement, needs):
         (pinned,) = pins[needed.name].specifier
         assert pinned.version in needed.specifier, needed
     assert not re.search(r"https?://|--index", "\n".join(lines))
+    for installs in re.findall(r"pip (?:install|wheel) .*", (HERE / "Dockerfile").read_text()):
+        assert "--constraint deployments/constraints.txt" in installs or "--no-deps --no-build-isolation" in installs
 
 
 def test_the_builder_is_given_what_it_copies():
