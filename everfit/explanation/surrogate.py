@@ -39,11 +39,17 @@ class Surrogate(Record):
 
 @dataclass(frozen=True)
 class Question:
-    """A column of the tree's matrix, and how its two answers read; `{}` stands for the threshold."""
+    """A column of the tree's matrix, and how its two answers read; the threshold comes behind them if `numeric`."""
 
     values: np.ndarray
     low: str
     high: str
+    numeric: bool = False
+
+    def answers(self, threshold: float) -> tuple[str, str]:
+        """Return how it reads not to exceed the threshold, and to exceed it."""
+        behind = f" {threshold:.4g}" if self.numeric else ""
+        return self.low + behind, self.high + behind
 
 
 def surrogate(
@@ -79,16 +85,15 @@ def _questions(name: str, kind: str, values: pd.Series) -> Iterator[Question]:
     if kind == "timestamp":
         for part, call in (("hour", "hour"), ("weekday, from 0", "dayofweek"), ("month", "month")):
             asked = getattr(values.dt, call).to_numpy(dtype="float64")
-            yield Question(asked, f"{part} of {name} <= {{:.4g}}", f"{part} of {name} > {{:.4g}}")
+            yield Question(asked, f"{part} of {name} <=", f"{part} of {name} >", numeric=True)
     elif kind == "string":
         for level in values.value_counts().index[:LEVELS]:
-            said = str(level).replace("{", "{{").replace("}", "}}")
-            yield Question((values == level).to_numpy(dtype="float64"), f"{name} is not {said}", f"{name} is {said}")
+            yield Question((values == level).to_numpy(dtype="float64"), f"{name} is not {level}", f"{name} is {level}")
     elif kind == "boolean":
         yield Question(values.to_numpy(), f"{name} is false", f"{name} is true")
     else:
         bounded = values.replace([np.inf, -np.inf], np.nan).to_numpy(dtype="float64")
-        yield Question(bounded, f"{name} <= {{:.4g}}", f"{name} > {{:.4g}}")
+        yield Question(bounded, f"{name} <=", f"{name} >", numeric=True)
 
 
 def _rules(model: Any, asked: list[Question]) -> Iterator[tuple[float, str, str]]:
@@ -105,7 +110,7 @@ def _rules(model: Any, asked: list[Question]) -> Iterator[tuple[float, str, str]
         question, left = asked[which], bool(tree.missing_go_to_left[node])
         before = [text for (asks, _), text in told.items() if asks == which]
         gaps = bool(np.isnan(question.values).any()) and all(text.endswith(OR_MISSING) for text in before)
-        low, high = (text.format(threshold) for text in (question.low, question.high))
+        low, high = question.answers(threshold)
         # The second answer to a question is narrower than the first, and takes its place.
         yield from walk(tree.children_left[node], told | {(which, True): low + OR_MISSING * (gaps and left)})
         yield from walk(tree.children_right[node], told | {(which, False): high + OR_MISSING * (gaps and not left)})

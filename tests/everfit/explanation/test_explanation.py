@@ -137,3 +137,11 @@ def test_rules_say_nearly_what_the_model_says(number, classes, tmp_path):
     seen.save(tmp_path)
     assert "size" in (tmp_path / "explanation.md").read_text()
     assert surrogate(number, number.reference.head(3)) is None
+
+
+def test_rules_show_names_and_levels_with_braces_as_they_are():
+    reference = pd.DataFrame({"temp {C}": np.arange(60.0), "kind {}": np.where(np.arange(60) % 2, "{a}", "{b}")})
+    kinds = {"temp {C}": "number", "kind {}": "string"}
+    said = SimpleNamespace(predict=lambda rows: rows["temp {C}"] + 50 * (rows["kind {}"] == "{a}"))
+    rules = surrogate(Explainer(said, "regression", "y", None, kinds, {}, reference)).rules
+    assert any("temp {C} <= " in rule and "kind {} is not {b}" in rule for rule in rules), rules
