@@ -69,6 +69,22 @@ def test_the_notebook_of_the_readme_runs(tmp_path, monkeypatch, capsys):
     assert [path.name for path in tmp_path.iterdir()] == ["rentals.parquet"]
 
 
+def test_the_list_of_commands_that_answer_in_json_names_each_of_them():
+    def taking(command, name=""):
+        if hasattr(command, "commands"):
+            return {each for word, part in command.commands.items() for each in taking(part, f"{name} {word}".strip())}
+        return {name} if any("--json" in parameter.opts for parameter in command.params) else set()
+
+    (told,) = re.findall(r"^(.*\n?.*) take `--json`", README, flags=re.MULTILINE)
+    assert set(re.findall(r"`([a-z ]+)`", told)) == taking(typer.main.get_command(app))
+
+
+def test_the_tree_of_the_readme_names_each_room():
+    told = {name for at in re.findall(r"^  (\w+/(?: \w+/)*) ", README, flags=re.MULTILINE) for name in at.split()}
+    rooms = {f"{path.parent.name}/" for path in Path(documents.__file__).parent.glob("*/__init__.py")}
+    assert rooms - told == {"spec/"}, "which is named among the vocabulary"
+
+
 def test_the_table_of_settings_names_each_of_them():
     told = set(re.findall(r"^\| `EVERFIT_(\w+)`", README, flags=re.MULTILINE))
     assert told == {name.upper() for name in Settings.model_fields}
