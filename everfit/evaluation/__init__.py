@@ -1,6 +1,6 @@
 """How good a model is, on which rows, and whether a challenger takes over."""
 
-from everfit.evaluation.columns import PREDICTION, SHARE, as_columns, of_columns
+from everfit.evaluation.columns import as_columns, of_columns
 from everfit.evaluation.leaks import leaks
 from everfit.evaluation.metrics import METRICS, Metric, cost, default_metric, metric, row_losses
 from everfit.evaluation.rows import HASHING, hash_of, is_beyond, row_hashes
@@ -10,7 +10,7 @@ from everfit.evaluation.verdict import FEWEST_UNITS, Score, Verdict, judge
 from everfit.search.predicted import Predicted, as_predicted, predict
 
 __all__ = [
-    "FEWEST_UNITS", "HASHING", "METRICS", "PREDICTION", "SHARE", "Metric", "Predicted", "Score", "Split", "Verdict",
+    "FEWEST_UNITS", "HASHING", "METRICS", "Metric", "Predicted", "Score", "Split", "Verdict",
     "as_columns", "as_predicted", "check_target", "cost", "default_metric", "gap_of", "hash_of", "infer_task",
     "is_beyond", "judge", "leaks", "metric", "of_columns", "positive_class", "predict", "row_hashes", "row_losses",
     "split", "times_of",

@@ -11,6 +11,7 @@ from pandas.api import types
 
 from everfit.errors import DataError, did_you_mean
 from everfit.features import casts
+from everfit.reserved import ANSWER
 from everfit.spec import Data, TaskType
 
 MOST_CLASSES = 100
@@ -18,7 +19,6 @@ FEW_NUMBERS = 10  # whole numbers with at most so many values, 0 or 1 upwards wi
 ROWS_PER_CLASS = 20
 FEWEST_ROWS = 10
 MOST_UNREAD = 0.05  # share of times that may be unreadable
-PREDICTION = "prediction"
 
 
 def infer_task(y: pd.Series, data: Data) -> TaskType:
@@ -71,9 +71,9 @@ def check_target(frame: pd.DataFrame, data: Data) -> None:
 
 def _check_columns(frame: pd.DataFrame, data: Data) -> None:
     known = [str(name) for name in frame.columns]
-    if PREDICTION in known and PREDICTION not in data.drop:
+    if ANSWER in known and ANSWER not in data.drop:
         raise DataError(
-            f"The data have a column '{PREDICTION}'.",
+            f"The data have a column '{ANSWER}'.",
             why="A prediction is written under that name beside the row that it is about.",
             do="Rename it in the source, or list it in data.drop if it is one.",
         )

@@ -24,7 +24,7 @@ from everfit.lake.columns import conform, merge
 from everfit.lake.records import Change
 from everfit.lake.state import State
 from everfit.lake.table import Table
-from everfit.reserved import ASKED_AT, BATCH, LATENCY, PREDICTION_ID, ROW, SOURCE
+from everfit.reserved import ANSWER, ASKED_AT, BATCH, LATENCY, PREDICTION_ID, ROW, SHARE, SOURCE
 from everfit.sources.types import INT, MOMENT
 
 OPEN, CLOSED = "asked-", "live-"  # before the names of batches
@@ -32,7 +32,7 @@ WRITER = "writer "  # before the name of a writer, the mark that holds how many 
 MANY, SMALL = 64, 100_000  # open batches, before those of fewer rows than this are put together
 MOST = 1_000_000  # rows that are put together, in memory, and so those of a period
 NONE = pa.schema([])
-SAID = {PREDICTION_ID, ASKED_AT, LATENCY, SOURCE, "prediction", "role", "abstained", "reasons"}
+SAID = {PREDICTION_ID, ASKED_AT, LATENCY, SOURCE, ANSWER, "role", "abstained", "reasons"}
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def kept_as(field: str) -> str:
     ('Source_', 'probability_yes_', 'colour')
     """
     plain = field.lower().rstrip("_")
-    return f"{field}_" if plain in SAID or plain.startswith("probability_") else field
+    return f"{field}_" if plain in SAID or plain.startswith(SHARE) else field
 
 
 def periods(state: State | None) -> list[str]:

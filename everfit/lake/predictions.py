@@ -14,7 +14,7 @@ from everfit.lake.columns import to_frame
 from everfit.lake.records import Change
 from everfit.lake.state import State
 from everfit.lake.table import Table
-from everfit.reserved import AT, BATCH, ID, PREDICTION_ID, REASON, ROW, VERSION
+from everfit.reserved import ANSWER, AT, BATCH, ID, PREDICTION_ID, REASON, ROW, SHARE, VERSION
 from everfit.sources.types import INT, MOMENT, lake_schema, to_lake
 
 OURS = {BATCH, ROW, REASON, VERSION, AT}
@@ -100,8 +100,8 @@ def in_parts(
 
 
 def _answers(state: State, names: Iterable[str | None]) -> list[str]:
-    wanted = {*names, "prediction", PREDICTION_ID, VERSION, AT}
-    return [name for name in state.schema.names if name in wanted or name.startswith("probability_")]
+    wanted = {*names, ANSWER, PREDICTION_ID, VERSION, AT}
+    return [name for name in state.schema.names if name in wanted or name.startswith(SHARE)]
 
 
 def _later(since: datetime) -> pads.Expression:

@@ -12,6 +12,7 @@ import pyarrow as pa
 from everfit import evaluation, registry
 from everfit.features import casts
 from everfit.personal import HIDDEN
+from everfit.reserved import ANSWER, SHARE
 from everfit.sources.types import DOUBLE, STRING
 
 WHY = "unanswered"
@@ -22,10 +23,10 @@ LONGEST = 80
 def fields_of(loaded: registry.Loaded) -> pa.Schema:
     """Return the columns of an answer, the same for every row: those of `as_columns`, and `unanswered`."""
     if loaded.task == "regression":
-        return pa.schema([(evaluation.PREDICTION, DOUBLE), (WHY, STRING)])
+        return pa.schema([(ANSWER, DOUBLE), (WHY, STRING)])
     classes = np.asarray(loaded.pipeline.classes_).tolist()
-    shares = [(f"{evaluation.SHARE}{label}", DOUBLE) for label in classes]
-    return pa.schema([(evaluation.PREDICTION, pa.array(classes).type), *shares, (WHY, STRING)])
+    shares = [(f"{SHARE}{label}", DOUBLE) for label in classes]
+    return pa.schema([(ANSWER, pa.array(classes).type), *shares, (WHY, STRING)])
 
 
 def answers_to(loaded: registry.Loaded, frame: pd.DataFrame, personal: Collection[str]) -> pa.Table:

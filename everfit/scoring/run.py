@@ -13,12 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from everfit import evaluation, registry
+from everfit import registry
 from everfit.errors import InputError, ValidationStopped
 from everfit.lake import Batch, Lake
 from everfit.lake.columns import conform, merge
 from everfit.personal import Personal
-from everfit.reserved import BATCH, ROW
+from everfit.reserved import ANSWER, BATCH, ROW
 from everfit.scoring.answers import WHY, fields_of
 from everfit.scoring.crew import work_off
 from everfit.scoring.job import Job
@@ -169,7 +169,7 @@ class Run:
             answers, rows = pq.read_table(job.part(piece)), self._personal.table(piece.read(kept.names))
             both = {name: answers[name] if name in self.fields.names else rows[name] for name in kept.names}
             table = pa.table(list(both.values()), schema=kept)
-            yield _batch(table.filter(pc.is_valid(table[evaluation.PREDICTION])))
+            yield _batch(table.filter(pc.is_valid(table[ANSWER])))
 
 
 def beside(columns: pa.Schema, answers: pa.Schema) -> pa.Schema:

@@ -17,7 +17,7 @@ from everfit.files import replacing
 from everfit.lake import Lake
 from everfit.lake.answers import kept_as
 from everfit.ledger import Ledger
-from everfit.reserved import ASKED_AT, AT, PREDICTION_ID, VERSION
+from everfit.reserved import ANSWER, ASKED_AT, AT, PREDICTION_ID, VERSION
 from everfit.serving.closed import entries_of
 from everfit.serving.journal import ENDING
 from everfit.serving.served import CLOSE
@@ -25,7 +25,7 @@ from everfit.settings import Settings
 from everfit.spec import load_spec
 
 SHOWN = 3
-BEFORE, AFTER = "prediction", "rescored"
+AFTER = "rescored"
 FORMATS = (".parquet", ".csv")
 
 
@@ -103,7 +103,7 @@ def affected(settings: Settings, model: str, version: int, file: Path | None = N
     if given.empty:
         return Affected(version, 0, file=str(file) if file else None, waiting=waiting)
     when = (given[ASKED_AT] if ASKED_AT in given else given[AT]).fillna(given[AT])
-    names = [name for name in (PREDICTION_ID, BEFORE) if name in given]
+    names = [name for name in (PREDICTION_ID, ANSWER) if name in given]
     rows = given.assign(at=when.astype("str"))[["at", *names]].sort_values("at").head(SHOWN)
     return Affected(
         version, len(given), f"{when.min():%Y-%m-%d %H:%M:%S}", f"{when.max():%Y-%m-%d %H:%M:%S}",
@@ -136,7 +136,7 @@ def rescore(settings: Settings, model: str, version: int, champion: int, file: P
     both[AFTER], both["rescored_by"] = said, champion
     _write(both, file)
     numbers = loaded.task == "regression"
-    before = asked[BEFORE].to_numpy(dtype="float64" if numbers else said.dtype) if len(asked) else said
+    before = asked[ANSWER].to_numpy(dtype="float64" if numbers else said.dtype) if len(asked) else said
     changed = ~np.isclose(before, said, atol=CLOSE) if numbers else before != said
     apart = float((said - before).mean()) if numbers and len(asked) else None
     return Rescored(champion, len(asked), int(changed.sum()), apart, len(given) - len(asked), str(file))

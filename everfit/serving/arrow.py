@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from everfit.errors import first_line
-from everfit.evaluation.columns import SHARE
+from everfit.reserved import ANSWER, SHARE
 from everfit.serving.answers import Answers
 from everfit.serving.contract import BadRecords, Columns, Problem
 from everfit.serving.reading import MOST_PARTS, Refused, ensure_some
@@ -140,7 +140,7 @@ def _looked_up(column: Any, most: int) -> Iterator[Any]:
 def to_arrow(model: str, version: int, answers: Answers) -> bytes:
     """Return answers as a stream: a column for each part of an answer, and one for each class's probability."""
     given = answers.given()
-    columns: dict[str, Any] = {"id": given.ids, "prediction": given.values}
+    columns: dict[str, Any] = {"id": given.ids, ANSWER: given.values}
     if given.doubts is not None:
         columns["abstained"] = [at in given.doubts for at in range(len(given))]
         columns["reasons"] = pa.array([given.reasons(at) for at in range(len(given))], REASONS)

@@ -16,7 +16,7 @@ from everfit.errors import Unavailable
 from everfit.lake import Lake, labels
 from everfit.monitor.means import rise
 from everfit.record import Record
-from everfit.reserved import AT, ID, ORDER, PREDICTION_ID, VERSION
+from everfit.reserved import ANSWER, AT, ID, ORDER, PREDICTION_ID, VERSION
 from everfit.serving.losses import Losses, looked_at
 from everfit.serving.rollout import Stage
 from everfit.spec import ModelSpec
@@ -90,7 +90,7 @@ def shadow_beside(
     if given.empty:
         return None
     said = said.loc[given[ID]].reset_index()
-    mine, theirs = said["prediction"], given["prediction"]
+    mine, theirs = said[ANSWER], given[ANSWER]
     apart = (mine - theirs).abs() if loaded.task == "regression" else mine != theirs
     known = labelled(given, lake.labels(spec.name), spec)
     if len(known) < FEWEST:

@@ -19,7 +19,7 @@ from everfit.lake.answers import Part, kept_as
 from everfit.lake.predictions import to_table
 from everfit.ledger import Ledger
 from everfit.locks import locked
-from everfit.reserved import ASKED_AT, AT, LATENCY, PREDICTION_ID, SOURCE, VERSION
+from everfit.reserved import ANSWER, ASKED_AT, AT, LATENCY, PREDICTION_ID, SHARE, SOURCE, VERSION
 from everfit.serving.closed import Closed, closed
 from everfit.serving.journal import ENDING
 from everfit.settings import Settings
@@ -102,11 +102,11 @@ def rows_of(entries: Sequence[dict[str, Any]], known: pa.Schema) -> pa.Table:
         LATENCY: [float(entry.get("ms", "nan")) for entry in entries],
         SOURCE: [str(entry.get("source", "")) for entry in entries],
         VERSION: [int(entry["version"]) for entry in entries],
-        "prediction": _plain([entry.get("prediction") for entry in entries]),
+        ANSWER: _plain([entry.get("prediction") for entry in entries]),
     }
-    shares = {f"probability_{name}" for entry in entries for name in entry.get("probabilities") or {}}
+    shares = {f"{SHARE}{name}" for entry in entries for name in entry.get("probabilities") or {}}
     for name in sorted(shares):
-        label = name.removeprefix("probability_")
+        label = name.removeprefix(SHARE)
         said[name] = [(entry.get("probabilities") or {}).get(label) for entry in entries]
     for name in _names(entry.keys() - set(KNOWN) for entry in entries):
         said[name] = _plain([entry.get(name) for entry in entries])
