@@ -26,14 +26,14 @@ class Importance(Record):
     high: float
 
 
-def importances(explainer: Explainer, rows: pd.DataFrame | None = None, *, budget: int = BUDGET) -> list[Importance]:
+def importances(explainer: Explainer, rows: pd.DataFrame | None = None) -> list[Importance]:
     """Return the fields, those that matter most first, by contributions to answers about rows that were read.
 
     Default are rows of the reference. A field that the model does not use has exactly none; a small one comes out a
     little too large, as what is unsure of its contribution has a size as well.
     """
     each = 2 * PAIRS * max(1, len(explainer.kinds) - 1)
-    some = thinned(explainer.reference if rows is None else rows, max(FEWEST, min(MOST, budget // each)))
+    some = thinned(explainer.reference if rows is None else rows, max(FEWEST, min(MOST, BUDGET // each)))
     predicted = explainer.predict(some)
     found, which = explainer.shapley(some, pairs=PAIRS), explainer.outputs(predicted)
     sizes = np.abs(np.take_along_axis(found.values, which[:, None, None], axis=2)[..., 0])

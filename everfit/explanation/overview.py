@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from everfit.explanation.explainer import Explainer
-from everfit.explanation.importance import BUDGET, Importance, importances
+from everfit.explanation.importance import Importance, importances
 from everfit.explanation.surrogate import Surrogate, surrogate
 from everfit.files import replacing
 
@@ -58,13 +58,9 @@ class Overview:
                 half.write_text(text, encoding="utf-8")
 
 
-def overview(
-    explainer: Explainer, rows: pd.DataFrame | None = None, *, hidden: Collection[str] = (), budget: int = BUDGET
-) -> Overview:
+def overview(explainer: Explainer, rows: pd.DataFrame | None = None, *, hidden: Collection[str] = ()) -> Overview:
     """Look at the answers to rows that were read, by default those of the reference; no rule names a hidden field."""
     said = explainer.predict(explainer.reference.head(1))
     several = said.classes is not None and len(said.classes) > 2
     scale = "probability of the class that is said" if several else explainer.scale(said.classes, said.positive)
-    return Overview(
-        scale, tuple(importances(explainer, rows, budget=budget)), surrogate(explainer, rows, hidden=hidden)
-    )
+    return Overview(scale, tuple(importances(explainer, rows)), surrogate(explainer, rows, hidden=hidden))

@@ -53,7 +53,7 @@ class Question:
 
 
 def surrogate(
-    explainer: Explainer, rows: pd.DataFrame | None = None, *, hidden: Collection[str] = (), depth: int = DEPTH
+    explainer: Explainer, rows: pd.DataFrame | None = None, *, hidden: Collection[str] = ()
 ) -> Surrogate | None:
     """Learn rules from the answers to rows that were read, some of them, by default those of the reference.
 
@@ -69,7 +69,7 @@ def surrogate(
     several = predicted.classes is not None and len(predicted.classes) > 2
     y = predicted.score if predicted.score is not None else predicted.values
     X, learner = np.column_stack([each.values for each in asked]), TREES[several]
-    tree = learner(max_depth=depth, min_samples_leaf=SMALLEST, random_state=0).fit(X[~judges], y[~judges])
+    tree = learner(max_depth=DEPTH, min_samples_leaf=SMALLEST, random_state=0).fit(X[~judges], y[~judges])
     rules = sorted(_rules(tree, asked), key=lambda rule: -rule[0])
     return Surrogate(
         tuple(f"{when}: {says} ({share:.0%} of the rows)" for share, when, says in rules),
