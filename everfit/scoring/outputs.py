@@ -8,22 +8,15 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
-import pyarrow.csv as pacsv
-import pyarrow.parquet as pq
 
 from everfit.errors import EverfitError, InputError
 from everfit.files import replacing, writing
 from everfit.lake import export
 from everfit.references import resolve
 from everfit.sources.files import URI, address_of
-
-WRITERS: dict[str, Callable[[Any, pa.Schema], Any]] = {
-    ".parquet": lambda out, schema: pq.ParquetWriter(out, schema, compression="zstd", compression_level=1),
-    ".csv": pacsv.CSVWriter,
-}
+from everfit.tables import WRITERS, stream
 
 
 class File:
@@ -49,9 +42,7 @@ class File:
         """
         with replacing(self.path, self._half(job)) as half:
             with half.open("wb") as out:
-                with WRITERS[self.path.suffix](out, rows.schema) as writer:
-                    for batch in rows:
-                        writer.write_batch(batch)
+                stream(rows, out, self.path.suffix)
                 out.flush()
                 os.fsync(out.fileno())
             then()

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from everfit import evaluation, registry
 from everfit.errors import InputError
@@ -23,10 +24,10 @@ from everfit.serving.journal import ENDING
 from everfit.serving.served import CLOSE
 from everfit.settings import Settings
 from everfit.spec import load_spec
+from everfit.tables import WRITERS, stream
 
 SHOWN = 3
 AFTER = "rescored"
-FORMATS = (".parquet", ".csv")
 
 
 @dataclass(frozen=True)
@@ -161,13 +162,10 @@ def _named(row: Mapping[Hashable, Any]) -> dict[str, Any]:
 
 def check(file: Path | None) -> None:
     """Raise InputError for a file that predictions cannot be written to."""
-    if file and file.suffix not in FORMATS:
+    if file and file.suffix not in WRITERS:
         raise InputError(f"Predictions cannot be written to '{file}'.", do="Name a .parquet or a .csv file.")
 
 
 def _write(frame: pd.DataFrame, file: Path) -> None:
-    with replacing(file) as half:
-        if file.suffix == ".csv":
-            frame.to_csv(half, index=False)
-        else:
-            frame.to_parquet(half, index=False)
+    with replacing(file) as half, half.open("wb") as out:
+        stream(pa.Table.from_pandas(frame, preserve_index=False).to_reader(), out, file.suffix)

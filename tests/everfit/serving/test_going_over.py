@@ -420,4 +420,5 @@ def test_the_same_model_says_the_same_again_of_whatever_was_kept_whole(settings,
     with TestClient(make_app(service_of(load_spec("bike", settings.models), settings))) as http:
         for colour in ("red", "green", "blue") * 3:
             asked(http, 1, {"amount": 1.5, "count": 3, "source": colour})
-    assert affected.rescore(settings, "bike", 2, 1, settings.home / "both.parquet").sentence == said
+    assert affected.rescore(settings, "bike", 2, 1, settings.home / "both.csv").sentence == said
+    assert len(pd.read_csv(settings.home / "both.csv")["rescored"]) == (0 if personal else 9)
