@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,10 +13,10 @@ from everfit.features import casts
 from everfit.personal import HIDDEN
 from everfit.reserved import ANSWER, SHARE
 from everfit.sources.types import DOUBLE, STRING
+from everfit.unread import EXPECTED, shown
 
 WHY = "unanswered"
-NOT = {"number": "no number", "boolean": "neither true nor false", "timestamp": "no date"}
-LONGEST = 80
+READ = {"number", "boolean", "timestamp"}  # kinds that not every text can be read as
 
 
 def fields_of(loaded: registry.Loaded) -> pa.Schema:
@@ -55,20 +54,15 @@ def faults_of(loaded: registry.Loaded, frame: pd.DataFrame, personal: Collection
     found: dict[int, str] = {}
     for each in loaded.card["plan"]["columns"]:
         name, kind = each["name"], each["kind"]
-        if kind not in NOT or name not in loaded.card["inputs"] or name not in frame or not _is_text(frame[name]):
+        if kind not in READ or name not in loaded.card["inputs"] or name not in frame or not _is_text(frame[name]):
             continue
         lost = casts.cast(frame[name], kind, each["format"]).isna() & frame[name].notna()
         for at in np.flatnonzero(lost.to_numpy()).tolist():
             before = f"{found[at]}; " if at in found else ""
-            value = HIDDEN if name in personal else _shown(frame[name].iloc[at])
-            found[at] = f"{before}{name}: {value} is {NOT[kind]}"
+            value = HIDDEN if name in personal else shown(frame[name].iloc[at])
+            found[at] = f"{before}{name}: {value} instead of {EXPECTED[kind]}"
     return found
 
 
 def _is_text(values: pd.Series) -> bool:
     return isinstance(values.dtype, pd.StringDtype) or values.dtype == object
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"

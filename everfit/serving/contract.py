@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from reprlib import Repr
 from typing import Any
 
 from everfit.errors import did_you_mean
 from everfit.personal import HIDDEN
 from everfit.serving.values import Read, read_all, reader, text
+from everfit.unread import EXPECTED, shown
 
-EXPECTED = {
-    "number": "a number, or null",
-    "boolean": "true, false, or null",
-    "string": "text, or null",
-    "timestamp": "a date such as 2026-03-01T12:00, or null",
-}
 JSON_TYPES: dict[str, list[str]] = {
     "number": ["number", "null"],
     "boolean": ["boolean", "null"],
@@ -31,7 +25,6 @@ PLAIN: dict[str, set[type]] = {
 }
 SCALARS = (str, int, float, bool)
 MOST_PROBLEMS = 100
-LONGEST = 80
 LONGEST_NAME = 200  # longer ones resemble no field, and comparing them takes long
 LARGEST = 2**63  # whole numbers beyond it have no column that keeps them
 
@@ -92,7 +85,7 @@ class Field:
 
     def shown(self, value: Any) -> str:
         """Return a value as an error shows it."""
-        return HIDDEN if self.personal else _shown(value)
+        return HIDDEN if self.personal else shown(value)
 
     def to_json_schema(self) -> dict[str, Any]:
         """Describe the field for OpenAPI."""
@@ -151,8 +144,8 @@ class Contract:
         known, found = self.known, []
         for at, record in enumerate(records):
             if not isinstance(record, Mapping):
-                shown = HIDDEN if any(each.personal for each in self.fields) else _shown(record)
-                found.append(Problem(at, "", shown, "an object with a value for each field"))
+                told = HIDDEN if any(each.personal for each in self.fields) else shown(record)
+                found.append(Problem(at, "", told, "an object with a value for each field"))
             elif not record.keys() <= known:
                 found += [self._unknown(at, name) for name in sorted(record.keys() - known)[:MOST_PROBLEMS]]
             if len(found) >= MOST_PROBLEMS:
@@ -177,15 +170,6 @@ class Contract:
         said = "Any field may be missing. Other columns of the training data may come, and are not read."
         return {"type": "object", "title": "Record", "description": said, "properties": properties,
                 "additionalProperties": False}  # fmt: skip
-
-
-def _shown(value: Any) -> str:
-    """Return the beginning of a value, however large or deep it is."""
-    shown = Repr()
-    shown.maxstring = shown.maxlong = shown.maxother = LONGEST
-    shown.maxlevel = 2
-    text = shown.repr(value)
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
 def rows_of(columns: Columns, reads: Mapping[str, Callable[[Any], Any]]) -> list[dict[str, Any]]:

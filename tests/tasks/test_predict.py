@@ -133,10 +133,13 @@ def test_a_row_that_the_service_refuses_has_its_reason_instead_of_a_prediction_u
     data = SPEC.data.model_copy(update={"personal": ("amount",)})
     with pytest.raises(ValidationStopped) as stopped:
         run("broken.csv", "answered.csv", SPEC.model_copy(update={"data": data}))
-    assert stopped.value.details[-1] == "row 160: amount: (personal) is no number; when: 'noon' is no date"
+    amount, when = stopped.value.details[-1].split("; ")
+    assert amount == "row 160: amount: (personal) instead of a number, or null"
+    assert when.startswith("when: 'noon' instead of a date such as ")
     with pytest.raises(ValidationStopped, match="2 of 180 rows have values that cannot be read") as stopped:
         run("broken.csv", "answered.csv")
-    assert stopped.value.details[-1] == "row 160: amount: 'many' is no number; when: 'noon' is no date"
+    amount, when = "'many' instead of a number, or null", "'noon' instead of a date such as 2026-03-01T12:00, or null"
+    assert stopped.value.details[-1] == f"row 160: amount: {amount}; when: {when}"
     assert not Path("answered.csv").exists()
     caplog.clear()
     patient = SPEC.model_copy(update={"predict": SPEC.predict.model_copy(update={"max_unread": 0.02})})
