@@ -4,34 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, ParamSpec, TypeVar
 
 from everfit import evaluation
-from everfit.errors import EverfitError, first_line
+from everfit.errors import first_line
 from everfit.personal import Personal
 from everfit.serving.answers import Answers, Doubts, answers_of, entries, must_be_numbers, new_ids
-from everfit.serving.drain import drain
 from everfit.serving.following import Follower, Live
 from everfit.serving.journal import Journal
 from everfit.serving.metrics import Metrics
 from everfit.serving.reading import Asked, Intake, Refused
 from everfit.serving.served import Served
 from everfit.serving.tokens import holder_of
-from everfit.serving.unkept import Unkept
+from everfit.serving.upkeep import Upkeep
 from everfit.serving.values import FEW, text
 from everfit.serving.versions import why_of
-from everfit.serving.watching import Watch, log_lag
+from everfit.serving.watching import log_lag
 from everfit.spec import ModelSpec
 
 LOG = logging.getLogger("everfit")
 Said = tuple[dict[str, list[Any]], evaluation.Predicted, Doubts | None]
-LOOKS = 1.0  # seconds between two looks at who is champion
-DRAINS = 30.0  # seconds between two hand-overs to the lake
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -41,8 +38,8 @@ T = TypeVar("T")
 class Service:
     """One model that answers. `tokens` are those that may ask; without any, everybody may.
 
-    What goes to the ledger or the lake has threads of its own: one for the looks, one for what is handed over, and one
-    for `told`. Large requests, which share the other threads, neither wait for a database that hangs nor delay a look.
+    What is `told` of it has a thread of its own, as `upkeep` has: large requests, which share the other threads, never
+    wait for a database that hangs.
     """
 
     spec: ModelSpec
@@ -52,39 +49,18 @@ class Service:
     tokens: Mapping[str, bytes]
     personal: Personal
     busy: int = field(default=0, init=False)
-    watch: Watch = field(init=False)
-    unkept: Unkept = field(init=False)
+    upkeep: Upkeep = field(init=False)
     intake: Intake = field(init=False)
-    _upkeep: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(2, "upkeep"), init=False)
     _telling: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "telling"), init=False)
 
     def __post_init__(self) -> None:
-        self.watch = Watch(self.spec.name)
-        self.unkept = Unkept(self.journal)
+        self.upkeep = Upkeep(self.spec, self.follower, self.journal, self.metrics)
         self.intake = Intake(self.spec.serve)
 
     @property
     def version(self) -> int | None:
         """The version that answers; None while there is none."""
         return self.follower.served.version if self.follower.served else None
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Follow the champion and hand answers over to the lake, until the end; then once more."""
-        await self._look()
-        tasks = [
-            asyncio.create_task(self._every(LOOKS, self._look)),
-            asyncio.create_task(self._every(DRAINS, self._drain)),
-        ]
-        try:
-            yield
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            await asyncio.to_thread(self.follower.stop)
-            await self.journal.settle()
-            await self._drain()
 
     def admit(self, header: str) -> str:
         """Return the name of a token; empty where none is needed. Raise Refused for whoever brings none of them."""
@@ -167,50 +143,10 @@ class Service:
             await self.journal.write(kept, may_lose=limits.may_lose if limits.log == "async" else 0)
         except OSError as cause:
             self.metrics.failed("log")
-            self.unkept.note(rows, refused=limits.when_log_fails == "refuse")
+            self.upkeep.unkept.note(rows, refused=limits.when_log_fails == "refuse")
             if limits.when_log_fails == "refuse":
                 why = f"the answer could not be kept: {first_line(cause)}"
                 raise Refused(503, "log", why) from cause
-
-    async def _look(self) -> None:
-        try:
-            await asyncio.get_running_loop().run_in_executor(self._upkeep, self._look_around)
-        except EverfitError as cause:  # what serves goes on, and the next look tries again
-            self.metrics.failed("ledger")
-            LOG.warning("%s: who is champion cannot be followed: %s", self.spec.name, first_line(cause))
-
-    def _look_around(self) -> None:
-        self.follower.look()
-        served = self.follower.served
-        inputs = set(served.loaded.card["inputs"]) - {self.spec.data.time} if served else ()
-        if last := self.watch.look(self.follower.ledger, len(inputs)):
-            self.metrics.judged(last)
-
-    async def _drain(self) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._upkeep, self._hand_over)
-
-    def _hand_over(self) -> None:
-        """Tell the ledger what could not be written, and hand over to the lake what was; neither needs the other."""
-        settings, name = self.follower.settings, self.spec.name
-        self.journal.rotate()
-        for where, do in (
-            ("ledger", lambda: self.unkept.tell(settings, name)),
-            ("lake", lambda: drain(settings, self.spec, self.journal.folder)),
-        ):
-            try:
-                do()
-            except (EverfitError, OSError) as cause:
-                self.metrics.failed(where)
-                LOG.warning("%s: the %s waits: %s", name, where, first_line(cause))
-
-    async def _every(self, seconds: float, do: Any) -> None:
-        while True:
-            await asyncio.sleep(seconds)
-            try:
-                await do()
-            except Exception:  # the next time may go well, and nobody else would look again
-                self.metrics.failed("upkeep")
-                LOG.exception("%s: the service goes on without %s", self.spec.name, do)
 
     async def told(self, tell: Callable[[Service], T]) -> T:
         """Return what is told of this service by whoever has to read the ledger for it."""
@@ -226,7 +162,7 @@ class Service:
             self.metrics.serves(served.loaded.card, served.version, served.compiled is not None)
         stage = self.follower.live.stage if self.follower.live else None
         self.metrics.rollout(stage.share if stage else 0.0, self.follower.shadow.dropped)
-        lag, lost = log_lag(self.journal.folder), self.unkept.lost
+        lag, lost = log_lag(self.journal.folder), self.upkeep.unkept.lost
         return self.metrics.text(self.version, self.journal.waiting, self.busy, lag, lost)
 
 

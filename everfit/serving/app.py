@@ -38,7 +38,7 @@ def make_app(service: Service) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         with closing(explaining):
-            async with service.running():
+            async with service.upkeep.running():
                 yield
 
     app = FastAPI(title=service.spec.name, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)

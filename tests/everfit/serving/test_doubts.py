@@ -235,7 +235,7 @@ def test_metrics_tell_what_the_monitor_found_and_how_late_the_log_is(loaded, tmp
     assert seen["everfit_request_seconds_count", "/predict", "bike"] == 1
     assert 100 <= seen["everfit_log_lag_seconds", "bike"] < 200
     assert log_lag(service.journal.folder) == 0.0
-    assert service.watch.look(ledger, 5) is None
+    assert service.upkeep.watch.look(ledger, 5) is None
     unjudged = replace(evidence, findings=(Finding.cannot_judge(INPUTS, "too few rows"),))
     entry = ledger.record(
         "drift_judged", "bike", subject="2", actor="ann", facts=facts | {"evidence": unjudged.to_dict()}

@@ -19,7 +19,7 @@ from starlette.testclient import TestClient
 
 from everfit import registry
 from everfit.lake import Lake
-from everfit.serving import affected, answering, comparing, shadow, versions
+from everfit.serving import affected, comparing, shadow, upkeep, versions
 from everfit.serving.app import make_app
 from everfit.serving.compiled import Compiled
 from everfit.serving.rollout import Stage
@@ -58,7 +58,7 @@ def look(service, now):
 @pytest.fixture
 def port(settings, champion, monkeypatch):
     """The service on a real socket, looking often."""
-    monkeypatch.setattr(answering, "LOOKS", 0.05)
+    monkeypatch.setattr(upkeep, "LOOKS", 0.05)
     config = uvicorn.Config(make_app(service_of(spec_of(), settings)), port=0, log_level="warning")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)

@@ -145,7 +145,7 @@ def test_a_lake_that_cannot_be_written_stops_nothing_and_answers_wait_on_disk(se
     service = service_of(spec_of(), settings.model_copy(update={"lake_uri": str(lake)}))
     with TestClient(make_app(service)) as http:
         assert http.post("/predict", json=RECORD).status_code == 200
-        http.portal.call(service._drain)
+        http.portal.call(service.upkeep.hand_over)
         assert http.post("/predict", json=RECORD).status_code == 200
         assert 'kind="lake"' in service.measured().decode()
     assert len(list(service.journal.folder.glob("*.jsonl"))) == 2
@@ -156,8 +156,8 @@ def test_what_goes_to_the_ledger_waits_for_nothing_that_hangs_where_large_reques
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
         hangs = asyncio.create_task(asyncio.to_thread(over.wait, 30))
         await asyncio.sleep(0)
-        await service._look()
-        await service._drain()
+        await service.upkeep.look()
+        await service.upkeep.hand_over()
         assert (await service.told(about))["version"] == service.version == 1
         assert not hangs.done()
         over.set()
