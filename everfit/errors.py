@@ -123,6 +123,10 @@ class BudgetSpent(EverfitError):
     exit_code = 5
 
 
+class NotBegun(BudgetSpent):
+    """The time allowed ended before anything was tried: the machine is busy with others, or the time is too short."""
+
+
 class MonthSpent(BudgetSpent):
     """What a model's searches may cost in a calendar month is spent; the same call may go through in the next."""
 

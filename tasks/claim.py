@@ -10,7 +10,7 @@ from prefect.client.schemas.objects import StateType
 from prefect.exceptions import CancelledRun, PrefectException, TerminationSignal
 from prefect.runtime import flow_run
 
-from everfit.errors import EverfitError, first_line
+from everfit.errors import EverfitError, NotBegun, first_line
 from everfit.ledger import Entry, Holder, Ledger
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
@@ -76,7 +76,7 @@ def _failed(ledger: Ledger, model: str, decision: str, actor: str, error: Except
             _finished(ledger, model, decision, actor)
     elif not decision:
         ledger.once("train_failed", model, run_key(), actor=actor, reason=why)
-    elif isinstance(error, EverfitError) and error.transient:
+    elif isinstance(error, NotBegun) or (isinstance(error, EverfitError) and error.transient):
         ledger.release(model, decision, actor=actor, reason=why)
     else:
         ledger.finish(model, decision, outcome="failed", actor=actor, reason=why)

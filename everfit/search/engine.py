@@ -13,7 +13,7 @@ from typing import Any
 import joblib
 import numpy as np
 
-from everfit.errors import BudgetSpent
+from everfit.errors import NotBegun
 from everfit.features import Plan
 from everfit.files import replacing
 from everfit.search import decision, deriving, memory, pool, shelf, spaces
@@ -148,9 +148,9 @@ def _plan(
 
 
 def _ready(deadline: float, order: Order) -> None:
-    """Wait for what workers are forked from; raise BudgetSpent when that is not there in time."""
+    """Wait for what workers are forked from; raise NotBegun when that is not there in time."""
     if not pool.ready(deadline + LATE - clock.monotonic()):
-        raise BudgetSpent(
+        raise NotBegun(
             f"The {order.allowed:g} seconds allowed ended before the libraries of the search were imported.",
             do="Give search.budget more time, or this machine less to do.",
         )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from everfit.errors import Unavailable
+from everfit.errors import NotBegun, Unavailable
 from everfit.ledger import Ledger
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
@@ -54,6 +54,7 @@ def test_a_training_by_hand_that_fails_after_its_promotion_is_not_told_as_failed
         ("", OSError("no room"), ["train_started", "train_failed"]),
         ("d1", OSError("no room"), ["retrain_wanted", "retrain_started", "retrain_failed"]),
         ("d1", Unavailable("MLflow is down."), ["retrain_wanted", "retrain_started", "retrain_released"]),
+        ("d1", NotBegun("The machine was too busy."), ["retrain_wanted", "retrain_started", "retrain_released"]),
     ],
 )
 def test_what_fails_before_it_has_failed_or_is_tried_again(ledger, decision, error, told):
