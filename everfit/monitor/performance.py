@@ -19,11 +19,12 @@ SIGNAL = "performance"
 
 @dataclass(frozen=True)
 class _Window:
-    """One window of the current losses, against the reference."""
+    """One window of the current losses, against the reference; so many of its rows are `cut`."""
 
     name: str
     rows: int
     loss: Rise
+    cut: int
 
 
 def judge(view: View) -> Finding:
@@ -62,12 +63,16 @@ def compare(
     if len(before) < min(min_labels, 2 * BLOCKS):
         return Finding.cannot_judge(SIGNAL, f"the champion has only {len(before):,} held-out losses to compare with")
     cap = _cap(before)
-    before, after = np.minimum(before, cap), np.minimum(after, cap)
     windows = [
-        _Window("since promotion" if rows == len(after) else "of the latest rows", rows, rise(before, after[-rows:]))
+        _Window(
+            "since promotion" if rows == len(after) else "of the latest rows",
+            rows,
+            rise(before, np.minimum(after[-rows:], cap)),
+            int((after[-rows:] > cap).sum()),
+        )
         for rows in _spans(len(after), recent or 0, min_labels)
     ]
-    return _finding(windows, level, min_increase)
+    return _finding(windows, level, min_increase, cap)
 
 
 def _spans(rows: int, recent: int, fewest: int) -> list[int]:
@@ -82,14 +87,15 @@ def _cap(losses: Floats) -> float:
     return cap if cap > 0 else np.inf
 
 
-def _finding(windows: list[_Window], level: float, min_increase: float) -> Finding:
+def _finding(windows: list[_Window], level: float, min_increase: float, cap: float) -> Finding:
     share = level / len(windows)
     alarms = [w for w in windows if w.loss.p_value < share and w.loss.share >= min_increase]
     shown = min(alarms or windows[:1], key=lambda w: w.loss.p_value)
     loss = shown.loss
     shared = f", as {len(windows)} windows share a level of {level:g}" if len(windows) > 1 else ""
+    cut = f" ({shown.cut:,} of which are above {cap:.4g}, and count as that)" if shown.cut else ""
     text = (
-        f"the mean loss {shown.name} is {loss.after:.4g} on {shown.rows:,} rows, against {loss.before:.4g} "
+        f"the mean loss {shown.name} is {loss.after:.4g} on {shown.rows:,} rows{cut}, against {loss.before:.4g} "
         f"when the champion was judged: {loss.share:+.0%} (p = {loss.p_value:.2g}; "
         f"{min_increase:.0%} with p < {share:.2g} matter{shared})"
     )
