@@ -67,11 +67,13 @@ def policy_of(spec: ModelSpec) -> dict[str, Any]:
 
 
 def find(entries: list[Entry], decision: str) -> Entry:
-    """Return the judgement with an id; raise InputError with the nearest ids when there is none."""
+    """Return the judgement whose id is this, or alone begins so; raise InputError with the nearest ids otherwise."""
     known = {entry.subject: entry for entry in entries if entry.kind == "drift_judged"}
     if decision in known:
         return known[decision]
     begun = [subject for subject in known if len(decision) > 3 and subject.startswith(decision)]
+    if len(begun) == 1:
+        return known[begun[0]]
     latest = list(known)[-5:]
     near = f" It may be short for {' or '.join(begun[:5])}." if begun else did_you_mean(decision, latest or known)
     raise InputError(

@@ -103,8 +103,10 @@ def test_an_unknown_decision_is_one_error_with_the_nearest(ledger):
     entries = ledger.entries()
     first = entries[0].subject
     assert find(entries, first).subject == first
-    with pytest.raises(InputError, match=f"short for {first}\\."):
-        find(entries, first[:6])
+    assert find(entries, first[:6]).subject == first
+    alike = replace(entries[0], subject=f"{first[:6]}!")
+    with pytest.raises(InputError, match=f"short for {first} or {first[:6]}!\\."):
+        find([*entries, alike], first[:6])
     with pytest.raises(InputError, match=f"Did you mean '{first}'"):
         find(entries, first[:-1] + "!")
     with pytest.raises(InputError, match="No decision 'x' is in the ledger\\."):
