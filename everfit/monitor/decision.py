@@ -171,7 +171,7 @@ def _reasons(found: tuple[str, ...], why: tuple[str, ...], action: Action) -> tu
 def _why(wanted: Action, action: Action, after: State | None, plan: Plan) -> tuple[str, ...]:
     """Return why refits are not enough, and why one is due or none is; a search makes that a question of its own."""
     counted = after.risen if after and wanted == "search" else 0
-    in_vain = (f"refits were in vain: the loss has risen in {counted} labelled batches in a row",)
+    in_vain = (f"refits were not enough: the loss has risen in {counted} labelled batches in a row",)
     return (*(in_vain if counted >= IN_VAIN else ()), *(() if action == "search" else plan.reasons))
 
 
