@@ -20,11 +20,15 @@ from tasks.lineage import Lineage
 
 @dataclass(frozen=True)
 class Fitting:
-    """How windows are fitted: by the recipe of the root, on so many rows for each `batch`, if that is known."""
+    """How windows are fitted: by the recipe of the root, on so many rows for each `batch`, if that is known.
+
+    Another world began `since` batches ago, if any did.
+    """
 
     spec: ModelSpec
     lineage: Lineage = field(repr=False)
     batch: int | None
+    since: int | None = None
 
     def may(self, name: str) -> bool:
         """Say whether it is a window of the policy, and how many rows it has is known."""
@@ -52,7 +56,7 @@ class Fitting:
         return Portfolio(members, mix.offset, mix.trust, classes, factors)
 
     def _size(self, window: Window) -> int | None:
-        return None if self.batch is None else window.rows(self.batch)
+        return None if self.batch is None else window.rows(self.batch, self.since)
 
     @property
     def _windows(self) -> dict[str, Window]:
@@ -64,6 +68,6 @@ def twin_of(spec: ModelSpec, lineage: Lineage, rows: pd.DataFrame) -> Portfolio:
 
     Its weights stay; its offset, which only says how far off the latest answers were, does not.
     """
-    fitting = Fitting(spec, lineage, lineage.batch())
+    fitting = Fitting(spec, lineage, lineage.batch(), lineage.state().since)
     shares = {name: weight for name, _, weight, _ in lineage.champion.pipeline.members if weight and fitting.may(name)}
     return fitting.join({name: fitting.fit(name, rows) for name in shares}, Mix(shares))

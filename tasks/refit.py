@@ -5,7 +5,7 @@ twin that did not learn from the newest rows, or the record of earlier refits; s
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,8 @@ from everfit.upkeep.measuring import FEWEST
 from everfit.upkeep.proof import Proof, in_doubt
 from everfit.upkeep.state import Mix, State
 from everfit.upkeep.taken import done, refused
+from everfit.upkeep.trial import tried
+from everfit.upkeep.windows import RECENT
 from tasks.artifacts import publish_report
 from tasks.asked import Asked
 from tasks.build_features import labelled_rows
@@ -72,10 +74,13 @@ def refit(spec: ModelSpec, snapshot: Snapshot, asked: Asked, decision: str = "")
     models = _models(lineage, before)
     newest, older = _newest(spec, lineage.champion, rows, models, fitting.batch)
     wanted = lineage.wanted(decision) or done(before, windows, spec.refit, asked.restore)
+    fitting = replace(fitting, since=wanted.since)
     fitted = {name: fitting.fit(name, older if in_doubt(wanted.track(name)) else rows) for name in windows}
     proofs = judge(newest, wanted, fitted, lambda name: fitting.fit(name, older))
     passed = {name: fitted[name] for name, proof in proofs.items() if proof.ok}
     state = undo(wanted, set(asked.windows).difference(passed), spec.refit)
+    if RECENT in passed:
+        state = tried(newest, state, spec.refit, lambda size: fitting.fit(RECENT, newest.rows.iloc[:size]))
     models = _models(lineage, state) | passed
     changed = {name: model for name, model in models.items() if name in {*passed, *asked.restore} and model is not None}
     made = fitting.join(models, state.served)

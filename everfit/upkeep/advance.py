@@ -9,11 +9,11 @@ import numpy as np
 
 from everfit.record import Record
 from everfit.spec import Refit
-from everfit.upkeep.due import WORTH, alarm, due, judged
+from everfit.upkeep.due import WORTH, alarm, due, is_far, judged
 from everfit.upkeep.measuring import Measured, Paid
 from everfit.upkeep.mixing import differs, mix_of, weights
 from everfit.upkeep.state import Mix, State, Track
-from everfit.upkeep.windows import ALL, windows_of
+from everfit.upkeep.windows import ALL, RECENT, windows_of
 
 WORTH_MEMORY, WORTH_CLIP = 0.8, 3.0
 FADE = 0.7
@@ -58,7 +58,7 @@ def advance(state: State, measured: Measured | None, refit: Refit, *, risen: boo
     after, undone = _undone(after, measured, refit)
     if not refit.auto:
         return after, Plan((), False, ("refit.auto is false",))
-    after, learns, why = due(after, loud or risen, refit)
+    after, learns, why = due(after, loud or risen, refit, undone)
     mix = mix_of(after, refit)
     far = differs(mix, state.served, after.numbers, measured.plain)
     if learns or far:
@@ -74,7 +74,7 @@ def _measured(state: State, measured: Measured, refit: Refit, *, risen: bool) ->
     """Return whether the loss jumped, and the state that knows of this batch."""
     known = weights(state, refit)
     loud, usual = alarm(state.usual, measured.served)
-    jumped = state.usual is None  # at the batch before: an alarm begins what is usual anew
+    jumped = 0 < state.alarmed == state.batches  # at the batch before
     after = replace(
         state,
         batches=state.batches + 1,
@@ -82,6 +82,7 @@ def _measured(state: State, measured: Measured, refit: Refit, *, risen: bool) ->
             judged(_scored(track, measured, refit), measured, known, refit, jumped=jumped) for track in state.tracks
         ),
         usual=usual,
+        alarmed=state.batches + 1 if loud else state.alarmed,
         worth=_worth(state.worth, measured.worth),
         offsets=(*state.offsets, (measured.offset, measured.information))[-BATCHES:],
         plain=FADE * state.plain + measured.plain,
@@ -89,7 +90,26 @@ def _measured(state: State, measured: Measured, refit: Refit, *, risen: bool) ->
         seen=FADE * state.seen + 1,
         risen=state.risen + 1 if risen else 0,
     )
+    if loud and is_far(state.usual, measured.served) and RECENT not in _harmed(measured):
+        return loud, _in_another_world(after, measured)
+    if after.since and (after.since > refit.recent or _is_the_old_one(measured)):
+        after = replace(after, jumped=None)
     return loud, after
+
+
+def _in_another_world(state: State, measured: Measured) -> State:
+    """Return the state that forgets what windows lost, and offsets mended, before: nothing of it holds any more."""
+    tracks = tuple(
+        replace(track, loss=measured.losses.get(track.window, 0.0), seen=float(track.window in measured.losses))
+        for track in state.tracks
+    )
+    return replace(state, tracks=tracks, jumped=state.batches, offsets=(), plain=0.0, moved=0.0, seen=0.0)
+
+
+def _is_the_old_one(measured: Measured) -> bool:
+    """Say whether what the short window learnt last made answers worse: another world was a passing thing."""
+    paid = measured.refits.get(RECENT)
+    return paid is not None and paid.gain < 0
 
 
 def not_done(state: State, before: State) -> State:
@@ -140,11 +160,16 @@ def _scored(track: Track, measured: Measured, refit: Refit) -> Track:
 
 def _undone(state: State, measured: Measured, refit: Refit) -> tuple[State, tuple[str, ...]]:
     """Undo the refits that made answers worse beyond chance; the others need their model of before no longer."""
-    harmed = {name for name, paid in measured.refits.items() if paid.z < -HARM and paid.gain < -HARM_SHARE}
+    harmed = _harmed(measured)
     names = tuple(track.window for track in state.tracks if track.window in harmed and track.before is not None)
     names = names if refit.auto else ()
     state = undo(state, names, refit)
     return replace(state, tracks=tuple(replace(track, before=None) for track in state.tracks)), names
+
+
+def _harmed(measured: Measured) -> set[str]:
+    """Return the windows whose last refits made answers worse beyond chance."""
+    return {name for name, paid in measured.refits.items() if paid.z < -HARM and paid.gain < -HARM_SHARE}
 
 
 def _because(name: str, paid: Paid) -> str:

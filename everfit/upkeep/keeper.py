@@ -23,7 +23,8 @@ from everfit.upkeep.measuring import Answers, Measured, blend, measure
 from everfit.upkeep.proof import Proof, in_doubt
 from everfit.upkeep.state import State
 from everfit.upkeep.taken import refused
-from everfit.upkeep.windows import ALL, windows_of
+from everfit.upkeep.trial import tried
+from everfit.upkeep.windows import ALL, RECENT, windows_of
 
 Key = tuple[str, int]
 
@@ -72,7 +73,7 @@ class Keeper:
     @property
     def served(self) -> Portfolio:
         """The portfolio that answers now."""
-        rows = {window.name: window.rows(self.batch) for window in windows_of(self.policy)}
+        rows = {window.name: window.rows(self.batch, self.state.since) for window in windows_of(self.policy)}
         there = {track.window: self.models.get((track.window, track.fitted)) for track in self.state.tracks}
         there = {name: model for name, model in there.items() if model is not None}
         mix = self.state.served.among(there)
@@ -129,6 +130,8 @@ class Keeper:
         passed = {name: fresh[name] for name, proof in proofs.items() if proof.ok}
         self.models |= {(name, state.track(name).fitted): model for name, model in passed.items()}
         self.state = undo(state, proofs.keys() - passed, self.policy)
+        if RECENT in passed:
+            self.state = tried(self._newest, self.state, self.policy, self._of_the_first)
         if (proofs and not passed) or self._worse(before):
             self.state = refused(state, before, refit, self.policy)
         self.models = {key: model for key, model in self.models.items() if key in needed(self.state)}
@@ -150,10 +153,17 @@ class Keeper:
 
     def _learnt(self, name: str, without: int = 0) -> Any:
         """Return a model of a window's rows, but for so many of the newest; None of a single class."""
+        known = len(self._labels) - without
+        return self._fitted(name, self._rows.iloc[:known], self._labels[:known])
+
+    def _of_the_first(self, rows: int) -> Any:
+        """Return a model of the first rows of the newest batch alone; None of a single class."""
+        return self._fitted(RECENT, self._newest.rows.iloc[:rows], self._newest.y[:rows])
+
+    def _fitted(self, name: str, rows: pd.DataFrame, y: np.ndarray) -> Any:
         window = next(window for window in windows_of(self.policy) if window.name == name)
-        known, numbers = len(self._labels) - without, self.task == "regression"
-        rows, y = self._rows.iloc[:known], self._labels[:known]
-        model = learn(window, self._recipe, rows, y, window.rows(self.batch), numbers=numbers)
+        size = window.rows(self.batch, self.state.since)
+        model = learn(window, self._recipe, rows, y, size, numbers=self.task == "regression")
         self.fits += model is not None
         return model
 

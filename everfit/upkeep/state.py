@@ -87,7 +87,8 @@ class State(Record):
     blend without and with the offset, `seen` their weight. `usual` is the level of the loss since it last jumped
     or fell, and `worth` by how many standard errors what is served beats a version of long ago, on average of late. So
     many labelled batches in a row, up to the last, said that the loss has `risen` above what the champion was promoted
-    with.
+    with. `alarmed` is the batch whose loss last was an alarm, and `jumped` that with which another world began, as long
+    as windows reach beyond it.
     """
 
     tracks: tuple[Track, ...]
@@ -102,6 +103,13 @@ class State(Record):
     usual: Level | None = None
     worth: float = 0.0
     risen: int = 0
+    alarmed: int = 0
+    jumped: int | None = None
+
+    @property
+    def since(self) -> int | None:
+        """How many batches have been labelled since another world began, with the one that told; None if none did."""
+        return None if self.jumped is None else self.batches - self.jumped + 1
 
     def track(self, window: str) -> Track:
         """Return how a window has fared."""

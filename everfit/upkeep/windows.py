@@ -26,9 +26,12 @@ class Window:
     light: bool = False
     alert: bool = False
 
-    def rows(self, batch: int) -> int | None:
-        """Return how many of the last rows it learns from, when a batch has so many; None is all."""
-        return None if self.batches is None else self.batches * batch
+    def rows(self, batch: int, since: int | None = None) -> int | None:
+        """Return how many of the last rows it learns from, when a batch has so many; None is all.
+
+        Where another world began `since` batches ago, a window of some batches holds none from before.
+        """
+        return None if self.batches is None else min(self.batches, since or self.batches) * batch
 
 
 def windows_of(refit: Refit) -> tuple[Window, ...]:

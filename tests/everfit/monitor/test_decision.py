@@ -169,7 +169,7 @@ def test_the_cheapest_action_that_may_help_comes_first(upkeep, measured, action,
     assert (decision.action, decision.wanted, decision.refit) == (action, action, windows)
     assert decision.upkeep.batches == upkeep.batches + (measured is not None)
     if action != "none":
-        assert decision.reasons[0].startswith(("the last refit of the model of ", "by recent labels"))
+        assert decision.reasons[0].startswith(("the last refit of the model of ", "the model of ", "by recent labels"))
         assert decision.upkeep.served != upkeep.served or windows
         assert decision.next_steps[0].startswith("The champion")
 
@@ -183,7 +183,7 @@ def test_a_search_comes_after_refits_in_vain_and_has_the_count_begin_anew():
     assert actions[:3] == ["none", "refit", "search"]
     assert [at for at, action in enumerate(actions) if action == "search"] == [2, 5]
     searched = judge(upkeep=replace(NEW, batches=2, risen=2), measured=SAME)
-    assert searched.reasons == (LOSS.text, "refits were in vain: the loss has risen in 3 labelled batches in a row")
+    assert searched.reasons == (LOSS.text, "refits were not enough: the loss has risen in 3 labelled batches in a row")
     assert (searched.upkeep.risen, searched.upkeep.batches, searched.refit) == (0, 3, ())
 
 
@@ -214,8 +214,8 @@ def test_what_holds_a_search_back_does_not_hold_a_refit_back():
     assert len(vain.blockers) == 4
     assert PAUSES["spent"] in vain.blockers
     assert vain.reasons == (
-        "refits were in vain: the loss has risen in 6 labelled batches in a row",
-        "the last refit of the model of recent rows was 2 batch(es) ago: 2 is its interval",
+        "refits were not enough: the loss has risen in 6 labelled batches in a row",
+        "the model of recent rows has yet to be refitted: 2 batch(es) is its interval",
         LOSS.text,
     )
     assert vain.upkeep.risen == 6

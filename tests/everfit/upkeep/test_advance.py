@@ -11,7 +11,7 @@ from everfit.upkeep.measuring import Measured, Paid
 from everfit.upkeep.mixing import offset, trust, weights
 from everfit.upkeep.state import Level, Mix, State
 from everfit.upkeep.taken import done, refused
-from everfit.upkeep.windows import ALL, RECENT
+from everfit.upkeep.windows import ALL, RECENT, windows_of
 
 POLICY = Refit()
 CALM = Level(0.5, 0.04, 400)
@@ -97,15 +97,31 @@ def test_a_window_is_due_when_its_interval_is_over():
 
 
 def test_an_alarm_wakes_only_windows_that_have_backed_off():
-    loud = measured(served=Level(0.8, 0.04, 400))
+    loud = measured(served=Level(0.7, 0.04, 400))
     for before in (state(), state(RECENT, gap=2, tried=20)):
         after, plan = step(before, loud)
         assert plan.refit == ((RECENT,) if before.track(RECENT).gap > 2 else ())
         assert after.track(ALL).gap == 8
-        assert after.usual is None
+        assert (after.usual, after.alarmed) == (Level(0.7, 0.04, 400), 21)
     assert step(state(ALL, gap=16), loud)[0].track(ALL).gap == 8
     assert step(state(), measured(served=Level(0.53, 0.04, 400)))[1].refit == ()  # clear, but small
     assert step(state(), measured(served=Level(0.8, 4.0, 40)))[1].refit == ()  # large, but by chance
+
+
+def test_a_loss_that_jumps_far_begins_another_world_until_windows_lie_in_it_or_it_was_a_passing_thing():
+    far = measured(served=Level(0.8, 0.04, 400), losses={ALL: 3.0, RECENT: 2.0}, offset=7.0)
+    after, plan = step(replace(state(RECENT, gap=2, tried=20), offsets=((4.0, 400.0),), risen=2), far, risen=True)
+    assert plan.refit == (RECENT,)
+    assert plan.reasons == ("the loss jumped far, and the model of recent rows learns anew from what came since",)
+    assert (after.since, after.risen, after.offsets, after.served.offset) == (1, 3, (), 0.0)
+    assert [(track.loss, track.seen) for track in after.tracks] == [(3.0, 1.0), (2.0, 1.0)]
+    assert [windows_of(POLICY)[1].rows(100, since) for since in (None, 1, 3, 9)] == [500, 100, 300, 500]
+    assert step(after)[0].since == 2
+    assert step(after, measured(refits={RECENT: Paid(0.5, 9.0)}))[0].since == 2
+    assert step(after, measured(refits={RECENT: Paid(-0.1, -1.0)}))[0].since is None
+    for _ in range(POLICY.recent):
+        after, _ = step(after)
+    assert after.since is None
 
 
 def test_what_is_usual_is_the_mean_of_late_and_begins_anew_where_the_loss_fell():

@@ -65,7 +65,7 @@ def test_a_champion_learns_a_world_that_has_changed(moved):
     errors = np.abs(said - y).reshape(30, BATCH).mean(axis=1)
     assert errors[:10].mean() < 0.3
     assert errors[10] > 1.2
-    assert errors[20:].mean() < 0.3
+    assert errors[12:].mean() < 0.3
     assert champion.state.served.weights[RECENT] > 0.9
     assert any(RECENT in plan.refit for plan in plans[10:14])
 
@@ -76,7 +76,7 @@ def test_only_models_that_somebody_needs_are_kept(moved):
     assert len(champion.models) <= 2 + 2 + len(champion.state.fits)
     due = sum(len(plan.refit) for plan in plans)
     twins = sum("without the newest batch" in proof.reason for each in proofs for proof in each.values())
-    assert due <= champion.fits <= due + min(twins, 1), "only what the search made is given a twin"
+    assert due <= champion.fits <= due + min(twins, 1) + 1, "what the search made has a twin, another world a trial"
 
 
 def test_what_serves_is_a_portfolio_that_reads_raw_columns(moved):
@@ -164,7 +164,8 @@ def test_rows_of_one_class_alone_teach_nothing(third):
 def test_the_first_refit_of_all_rows_is_proven_by_a_twin_and_others_by_share_and_record():
     past, frame = rows(10), rows(12, seed=1)
     champion = keeper(past, past["a"].to_numpy() + noise(10, seed=8))
-    turning = (1 + np.arange(12).repeat(BATCH) / 10) * frame["a"].to_numpy()  # so that learning again pays
+    slope = 1 + np.arange(12).repeat(BATCH) / 10  # so that learning again pays
+    turning = slope * frame["a"].to_numpy() + noise(12)
     *_, proofs = live(champion, frame, turning)
     fresh, first, *later = (each[RECENT] for each in proofs if RECENT in each)
     assert "no weight until labels" in fresh.reason
