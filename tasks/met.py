@@ -58,12 +58,11 @@ def meet(
     rows, had = lake.since(learnt, target=spec.data.target, but=but), lake.labels(learnt)
     rows = _whole(rows[labels.first_words(rows, spec.data)], unknown_of(spec, loaded))
     gone = lake.replaced(learnt)
-    gone = gone[_has_label(spec, labels.complete(gone, had, spec.data))]  # the others taught it nothing
+    gone = gone[_taught(spec, gone, had, known)]
     if len(rows) and len(gone):
         rows = rows[evaluation.is_beyond(rows, gone)]
     if len(rows):
-        joined = labels.matches(rows, had, spec.data) >= 0
-        rows = rows[~(joined & rows[BATCH].isin(learnt.batches))]
+        rows = rows[~(_taught(spec, rows, had, known) & rows[BATCH].isin(learnt.batches))]
     told = None if spec.data.label_delay else known  # without a label they count where it may be overdue
     asked, fresh = _asked(spec, lake, loaded, frame, told), known[known[ORDER] > after].reset_index(drop=True)
     landed, asked = (
@@ -71,6 +70,14 @@ def meet(
         for part in (rows, asked)
     )
     return Met(unseen(in_time(spec, landed, form), loaded) if len(landed) else landed, asked)
+
+
+def _taught(spec: ModelSpec, rows: pd.DataFrame, had: pd.DataFrame, known: pd.DataFrame) -> pd.Series:
+    """Say which rows had the label already that they have now: one that was corrected was learnt as another row."""
+    before, now = (labels.complete(rows, said, spec.data) for said in (had, known))
+    if spec.data.target not in before:
+        return _has_label(spec, before)
+    return _has_label(spec, before) & (before[spec.data.target].astype(object) == now[spec.data.target].astype(object))
 
 
 def unknown_of(spec: ModelSpec, loaded: registry.Loaded) -> set[str]:

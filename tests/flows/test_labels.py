@@ -161,6 +161,19 @@ def test_rows_that_had_no_label_when_the_champion_was_made_are_met_when_it_comes
     assert len(grown) == before + 1
 
 
+def test_a_row_that_was_learnt_with_a_label_that_is_corrected_is_to_be_judged_by_the_new_one(story):
+    spec = load_spec(MODEL, story.settings.models)
+    loaded, learnt = Champion(spec).loaded, story.later[["sale", "y"]].iloc[20:120]
+    assert not set(learnt["sale"]) & set(meet(spec, loaded).landed["sale"])
+    corrected = learnt.assign(y=learnt["y"].where(learnt["sale"] < 380, learnt["y"] + 30))
+    latest = int(story.lake.labels(MODEL)["_order"].max())
+    story.lake.record_labels(MODEL, labels.read(corrected, spec.data, "number", "fourth.csv"), "fourth.csv")
+    landed = meet(spec, loaded, after=latest).landed.set_index("sale")
+    assert landed.index.intersection(learnt["sale"]).tolist() == list(range(380, 420))
+    assert landed.loc[380:419, "_new"].all()
+    assert np.allclose(landed.loc[380:419, "y"], corrected["y"].tail(40))
+
+
 @pytest.mark.parametrize(
     ("frame", "error", "says"),
     [
