@@ -15,16 +15,17 @@ if TYPE_CHECKING:
     from everfit.monitor.view import View  # with all that reads tables, which a decision need not wait for
 
 SIGNAL = "performance"
+BACK = 0.05  # level of the test that the latest rows are better again than those before them
 
 
 @dataclass(frozen=True)
 class _Window:
-    """One window of the current losses, against the reference; so many of its rows are `cut`."""
+    """The last so many losses, of which some are `cut`, against the reference."""
 
     name: str
-    rows: int
-    loss: Rise
+    losses: Floats
     cut: int
+    rise: Rise
 
 
 def judge(view: View) -> Finding:
@@ -54,7 +55,8 @@ def compare(
     Both are in the order of time. Several windows share the level: all labelled rows since promotion, which see a slow
     decline; the last `recent` rows, such as the newest batch; and the last half, quarter and so on, as labels of many
     batches may come together, and a sudden rise within a window hides in the window's own variance. Few labels on
-    either side cannot be judged. Outliers are cut at three times the reference's largest usual loss.
+    either side cannot be judged. Outliers are cut at three times the reference's largest usual loss. A loss that had
+    risen and is usual again in the `recent` rows is no reason to act.
     """
     before, after = (np.asarray(side, dtype=float) for side in (reference_losses, current_losses))
     before, after = before[~np.isnan(before)], after[~np.isnan(after)]
@@ -63,16 +65,18 @@ def compare(
     if len(before) < min(min_labels, 2 * BLOCKS):
         return Finding.cannot_judge(SIGNAL, f"the champion has only {len(before):,} held-out losses to compare with")
     cap = _cap(before)
-    windows = [
-        _Window(
-            "since promotion" if rows == len(after) else "of the latest rows",
-            rows,
-            rise(before, np.minimum(after[-rows:], cap)),
-            int((after[-rows:] > cap).sum()),
-        )
-        for rows in _spans(len(after), recent or 0, min_labels)
-    ]
-    return _finding(windows, level, min_increase, cap)
+    windows = [_window(before, after, rows, cap) for rows in _spans(len(after), recent or 0, min_labels)]
+    alarms = [w for w in windows if w.rise.p_value < level / len(windows) and w.rise.share >= min_increase]
+    newest = next((w for w in windows if len(w.losses) == recent), None)
+    if newest and alarms and _is_back(newest, alarms, min_increase):
+        return newest.rise.finding(SIGNAL, f"{_told(newest)}: it had risen, and is back", "fine")
+    return _finding(windows, alarms, level, min_increase)
+
+
+def _window(before: Floats, after: Floats, rows: int, cap: float) -> _Window:
+    name, last = "since promotion" if rows == len(after) else "of the latest rows", after[-rows:]
+    losses = np.minimum(last, cap)
+    return _Window(name, losses, int((last > cap).sum()), rise(before, losses))
 
 
 def _spans(rows: int, recent: int, fewest: int) -> list[int]:
@@ -87,16 +91,26 @@ def _cap(losses: Floats) -> float:
     return cap if cap > 0 else np.inf
 
 
-def _finding(windows: list[_Window], level: float, min_increase: float, cap: float) -> Finding:
-    share = level / len(windows)
-    alarms = [w for w in windows if w.loss.p_value < share and w.loss.share >= min_increase]
-    shown = min(alarms or windows[:1], key=lambda w: w.loss.p_value)
-    loss = shown.loss
+def _is_back(newest: _Window, alarms: list[_Window], min_increase: float) -> bool:
+    """Say whether the newest rows are clearly better than those before them which made an alarm, and no alarm alone."""
+    earlier = min((w.losses for w in alarms), key=len)[: -len(newest.losses)]
+    if newest.rise.share >= min_increase or len(earlier) < 2 * BLOCKS:
+        return False
+    return rise(newest.losses, earlier).p_value < BACK
+
+
+def _finding(windows: list[_Window], alarms: list[_Window], level: float, min_increase: float) -> Finding:
+    shown, share = min(alarms or windows[:1], key=lambda w: w.rise.p_value), level / len(windows)
     shared = f", as {len(windows)} windows share a level of {level:g}" if len(windows) > 1 else ""
-    cut = f" ({shown.cut:,} of which are above {cap:.4g}, and count as that)" if shown.cut else ""
-    text = (
-        f"the mean loss {shown.name} is {loss.after:.4g} on {shown.rows:,} rows{cut}, against {loss.before:.4g} "
-        f"when the champion was judged: {loss.share:+.0%} (p = {loss.p_value:.2g}; "
-        f"{min_increase:.0%} with p < {share:.2g} matter{shared})"
+    matter = f"(p = {shown.rise.p_value:.2g}; {min_increase:.0%} with p < {share:.2g} matter{shared})"
+    return shown.rise.finding(SIGNAL, f"{_told(shown)} {matter}", "retrain" if alarms else "fine")
+
+
+def _told(window: _Window) -> str:
+    """Say how high the loss is."""
+    loss, most = window.rise, window.losses.max()
+    cut = f" ({window.cut:,} of which are above {most:.4g}, and count as that)" if window.cut else ""
+    return (
+        f"the mean loss {window.name} is {loss.after:.4g} on {len(window.losses):,} rows{cut}, "
+        f"against {loss.before:.4g} when the champion was judged: {loss.share:+.0%}"
     )
-    return loss.finding(SIGNAL, text, "retrain" if alarms else "fine")

@@ -92,3 +92,19 @@ def test_rows_without_a_label_do_not_count():
 def test_a_perfect_champion_that_begins_to_err_speaks():
     assert compare(np.zeros(1000), np.full(500, 0.2)).speaks
     assert not compare(np.zeros(1000), np.zeros(500)).speaks
+
+
+@pytest.mark.parametrize(
+    ("now", "recent", "back"), [(1.0, 400, True), (1.0, None, False), (1.4, 400, False), (1.0, 500, False)]
+)
+def test_a_loss_that_had_risen_and_is_usual_again_in_the_newest_batch_is_fine(now, recent, back):
+    current = np.concatenate([losses(3000, 2, mean=1.8), losses(400, 3, mean=now)])
+    finding = compare(losses(4000, 1), current, recent=recent)
+    assert finding.speaks != back
+    assert finding.text.endswith("it had risen, and is back") == back
+
+
+def test_a_loss_that_stays_high_is_hardly_ever_said_to_be_back():
+    stays = (losses(1200, seed, mean=1.2) for seed in range(300))
+    back = sum("is back" in compare(losses(4000, 999), current, recent=200).text for current in stays)
+    assert back <= 0.05 * 300
