@@ -11,7 +11,7 @@ from everfit.report import latest
 from everfit.search import reach, warm_up
 from everfit.settings import Settings
 from everfit.spec import ModelSpec, load_spec
-from tasks.asked import Asked, How, asked
+from tasks.asked import Asked, How, after_search, asked
 from tasks.build_features import build_features
 from tasks.claim import claim
 from tasks.evaluate import evaluate
@@ -42,8 +42,9 @@ def train(
     `decision` names the decision about a batch that asked for this run; each is acted on exactly once, and without a
     search when one has learnt from exactly the rows that are there. `how` says "search", or "refit": the champion's
     pipeline learns again as it is, from rows that the monitor has let in, proven by its twin or its record; else the
-    decision says which. With `data_version` nothing new comes in: the search is repeated on the rows that the lake's
-    table held at that version.
+    decision says which. A search may be followed by a refit: of its winner, which takes over the champion's windows, or
+    of the champion that has stayed. With `data_version` nothing new comes in: the search is repeated on the rows that
+    the lake's table held at that version.
     """
     spec = load_spec(model, Settings().models)
     wanted = asked(spec, decision, how)
@@ -66,13 +67,17 @@ def train(
         rename_run(f"{VERBS[wanted.how]} {model} on data v{snapshot.version}", reason)
         if decision and (kept := keep(spec, snapshot, decision, wanted)):
             return Completed(name=kept["state"], message=kept["sentence"], data={**kept, "seconds": seconds})
-        if wanted.how == "search":
-            outcome = _search(spec, snapshot, decision, reason, repeats=data_version is not None)
+        if wanted.how != "search":
+            outcome, then = _refit(spec, snapshot, wanted, decision, reason), None
         else:
-            outcome = _refit(spec, snapshot, wanted, decision, reason)
+            outcome = _search(spec, snapshot, decision, reason, repeats=data_version is not None)
+            then = None if data_version is not None else _then(spec, snapshot, outcome, wanted, decision)
     report = latest(folder_of(spec.name)) if wanted.how == "search" else None
     facts = {**outcome.to_dict(seconds), "how": wanted.how, "search": report}
-    return Completed(name=outcome.state, message=outcome.sentence, data=facts)
+    if then:
+        facts |= {"then": then.to_dict(seconds), "champion": then.champion}
+        facts["sentence"] += f"; then {then.sentence}"
+    return Completed(name=outcome.state, message=facts["sentence"], data=facts)
 
 
 def _search(spec: ModelSpec, snapshot: Snapshot, decision: str, reason: str, *, repeats: bool) -> Outcome:
@@ -83,6 +88,11 @@ def _search(spec: ModelSpec, snapshot: Snapshot, decision: str, reason: str, *, 
     outcome = promote(spec, version, judged, snapshot, decision)
     forget(spec)
     return outcome
+
+
+def _then(spec: ModelSpec, snapshot: Snapshot, outcome: Outcome, wanted: Asked, decision: str) -> Outcome | None:
+    due = after_search(spec, outcome, wanted)
+    return _refit(spec, snapshot, due, decision, f"after a search: {outcome.sentence}") if due else None
 
 
 def _refit(spec: ModelSpec, snapshot: Snapshot, wanted: Asked, decision: str, reason: str) -> Outcome:

@@ -11,6 +11,7 @@ from everfit.ledger import Ledger
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
 from everfit.upkeep.state import State
+from everfit.upkeep.taken import inherited
 from tasks.artifacts import publish_report
 from tasks.build_features import Prepared, read_rows, weight_of
 from tasks.champion import load_champion
@@ -23,12 +24,14 @@ from tasks.steps import say, step
 class Judged:
     """The verdict, and the champion that it was reached against: only that one may be replaced by it.
 
-    `upkeep` is the state that this champion goes on from if a refit of it does not take over.
+    `upkeep` is the state that this champion goes on from if a refit of it does not take over, and `heir` the one that
+    a search's challenger begins with if it does.
     """
 
     verdict: evaluation.Verdict
     champion: int | None
     upkeep: State | None = None
+    heir: State | None = None
 
 
 @step
@@ -40,18 +43,28 @@ def evaluate(spec: ModelSpec, prepared: Prepared, found: search.Searched, decisi
     settings = Settings()
     ledger = Ledger.of(settings)
     champion = ledger.champion(spec.name)
-    test, predictions, unjudged = _predictions(spec, settings, prepared, found, champion)
+    lineage = None if champion is None else Lineage(spec, load_champion(spec, settings, champion))
+    test, predictions, unjudged = _predictions(spec, prepared, found, lineage)
     why_stale = _drifted(ledger, spec.name, decision, champion) or _past_its_time(spec, ledger)
     verdict = _judge(spec, prepared.metric, test, predictions, champion, why_stale, unjudged)
     verdict = replace(verdict, costs=costs_of(spec, test, predictions))
     for line in (*verdict.reasons, *verdict.blockers, *_costly(verdict)):
         say(line)
     publish_report(spec.name, "promotion-verdict", f"{spec.name}: promotion", to_markdown(spec.name, verdict))
-    return Judged(verdict, champion)
+    return Judged(verdict, champion, heir=_heir(lineage))
+
+
+def _heir(lineage: Lineage | None) -> State | None:
+    """Return the state of the champion's windows as another pipeline takes them over; none where no labels judged them.
+
+    Such a champion is the model of all rows alone, as the challenger is.
+    """
+    state = lineage.state() if lineage else None
+    return inherited(state) if state and state.batches else None
 
 
 def _predictions(
-    spec: ModelSpec, settings: Settings, prepared: Prepared, found: search.Searched, champion: int | None
+    spec: ModelSpec, prepared: Prepared, found: search.Searched, lineage: Lineage | None
 ) -> tuple[pd.DataFrame, dict[str, evaluation.Predicted], str]:
     """Return the rows that nobody learnt from, what everybody says of them, and why the champion is left out if it is.
 
@@ -65,17 +78,17 @@ def _predictions(
         "dummy": search.constant_guess(target, task=task, metric=prepared.metric, weight=weight),
     }
     unjudged = ""
-    if champion is not None:
-        loaded = load_champion(spec, settings, champion)
-        lineage = Lineage(spec, loaded)
+    if lineage:
+        champion = lineage.champion
         if lineage.line[0].searched:
-            fresh = unseen(test, loaded)
-            unjudged = _unjudged(champion, len(fresh), len(test))
+            fresh = unseen(test, champion)
+            unjudged = _unjudged(champion.version, len(fresh), len(test))
             if not unjudged:
-                test, models = fresh, {"champion": loaded.pipeline, **models}
+                test, models = fresh, {"champion": champion.pipeline, **models}
         else:
             models = {"champion": twin_of(spec, lineage, rows.train), **models}
-            say(f"v{champion} is a refit that has learnt from all rows: it is judged as it would be without these")
+            told = "is a refit that has learnt from all rows: it is judged as it would be without these"
+            say(f"v{champion.version} {told}")
     return test, {who: evaluation.predict(model, test, task, positive) for who, model in models.items()}, unjudged
 
 

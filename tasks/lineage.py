@@ -88,15 +88,15 @@ class Lineage:
         return State.from_dict(said) if said else None
 
     def wanted(self, decision: str) -> State | None:
-        """Return the state that a decision leads to, if nothing was decided about the champion since."""
+        """Return the state that a decision to refit leads to, if nothing was decided about the champion since."""
         last = next(reversed(self._judged([self.champion.version])), None)
-        if last is None or last.subject != decision:
+        if last is None or last.subject != decision or last.facts["decision"]["action"] == "search":
             return None
         return fitting(State.from_dict(last.facts["decision"]["upkeep"]), self.spec.refit, self.champion.task)
 
     def batch(self) -> int | None:
-        """Return how many labelled rows a batch usually has; None as long as none was measured."""
-        measured = [entry.facts["evidence"].get("measured") for entry in self._all_judged()]
+        """Return how many labelled rows a batch usually has, of any champion; None as long as none was measured."""
+        measured = [entry.facts["evidence"].get("measured") for entry in self.judged()]
         rows = [each["rows"] for each in measured if each]
         return round(median(rows)) if rows else None
 

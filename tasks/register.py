@@ -31,8 +31,9 @@ def register(
     spec: ModelSpec, prepared: Prepared, found: search.Searched, judged: Judged, *, reason: str
 ) -> registry.Version:
     """Register one version; a step that is tried again in the same run finds the one that it made."""
-    winners = [{"family": family, "params": params} for family, params in found.winners]
-    return _enter(spec, _candidate(spec, prepared, found, judged, reason), {"winners": winners})
+    facts: dict[str, Any] = {"winners": [{"family": family, "params": params} for family, params in found.winners]}
+    facts |= {"upkeep": judged.heir.to_dict()} if judged.heir else {}
+    return _enter(spec, _candidate(spec, prepared, found, judged, reason), facts)
 
 
 @step
@@ -72,7 +73,7 @@ def _refitted(spec: ModelSpec, made: Refitted, decision: str, reason: str) -> re
     weights = {name: round(weight, 4) for name, _, weight, _ in made.pipeline.members}
     return registry.Candidate(
         model=spec.name,
-        run_key=f"{decision}/{rows}" if decision else run_key(),
+        run_key=f"{decision or run_key()}/{rows}",
         pipeline=made.pipeline,
         task=root.task,
         target=spec.data.target,

@@ -29,6 +29,8 @@ from everfit.spec import ModelSpec
 from everfit.upkeep.keeper import Keeper
 from everfit.upkeep.losses import SQUARES, Floats
 from everfit.upkeep.measuring import Answers
+from everfit.upkeep.taken import inherited
+from everfit.upkeep.windows import windows_of
 
 
 @dataclass(frozen=True)
@@ -184,7 +186,7 @@ class Kept:
         if decision.action == "refit" and self.session.version > version:
             self.performance.refitted()
         deed = self._deed(number, decision, self.session.keeper.fits - before)
-        return self._search(deed, now) if decision.action == "search" else deed
+        return self._search(deed, decision, now) if decision.action == "search" else deed
 
     def resume(self, history: History, said: Sequence[Said]) -> None:
         """Go on where it was: its rows are those of the warm-up and of the batches that it learnt from."""
@@ -222,25 +224,44 @@ class Kept:
             {name: round(share, 4) for name, share in weights.items()}, fits, judged="; ".join(refused),
         )  # fmt: skip
 
-    def _search(self, deed: Deed, now: datetime) -> Deed:
-        """Let a challenger be found and judged; it takes over if it has won."""
+    def _search(self, deed: Deed, decision: Decision, now: datetime) -> Deed:
+        """Let a challenger be found and judged; whoever answers then learns again from the newest rows as well."""
         history = _given(self.history)
-        champion = together(self.said, history)
-        frame, y = self._rows(self.accepted)
+        champion, before = together(self.said, history), self.session.keeper.fits
         found = challenge(
-            self.spec, history, self.asked, frame, champion, name=f"v{self.session.version}", winners=self.winners,
+            self.spec, history, self.asked, self._rows(self.accepted)[0], champion, name=f"v{self.session.version}",
+            winners=self.winners,
         )  # fmt: skip
-        verdict, fits = found.verdict, deed.fits
+        verdict = found.verdict
         if verdict.promote:
-            self.winners, self.factors = found.model.winners, found.model.factors
-            self.performance, self.crowned = Performance(found.model.losses), len(self.accepted)
-            fresh = self._keeper(found.model, frame, y)
-            fits += fresh.fits
-            self.session.crown(fresh, found.model.inputs, now)
-            self.session.signals = (self.performance,)
-        judged = "; ".join(verdict.reasons if verdict.promote else verdict.blockers)
-        return Deed(**{**vars(deed), "fits": fits, "searched": found.model.seconds, "promoted": verdict.promote,
-                       "judged": judged})  # fmt: skip
+            self._crown(found.model, now)
+            before = 0
+        elif decision.instead:
+            self._refit(decision.instead)
+        return replace(
+            deed, fits=deed.fits + self.session.keeper.fits - before, searched=found.model.seconds,
+            promoted=verdict.promote, judged="; ".join(verdict.reasons if verdict.promote else verdict.blockers),
+        )  # fmt: skip
+
+    def _crown(self, model: Model, now: datetime) -> None:
+        """Let a challenger take over, with the windows of the champion."""
+        past, newest = self.accepted[:-1], self.accepted[-1]
+        keeper = self._keeper(model, *self._rows(past))
+        keeper.state = inherited(self.session.keeper.state)
+        self.winners, self.factors = model.winners, model.factors
+        self.performance, self.crowned = Performance(model.losses), len(past)
+        self.session.crown(keeper, model.inputs, now)
+        self.session.signals = (self.performance,)
+        rows = _given(self.history).sound(newest)
+        self.session.meet(_given(self.history).frame.iloc[rows], _given(self.history).y[rows])
+        if self.spec.refit.auto:
+            self._refit([window.name for window in windows_of(self.spec.refit)])
+
+    def _refit(self, windows: Collection[str]) -> None:
+        version = self.session.version
+        self.session.refit(windows)
+        if self.session.version > version:
+            self.performance.refitted()
 
 
 def together(parts: Sequence[Said], history: History) -> Predicted:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -19,6 +19,8 @@ from everfit.upkeep.keeper import Keeper
 from everfit.upkeep.losses import Floats
 from everfit.upkeep.measuring import Answers
 from everfit.upkeep.proof import Proof
+from everfit.upkeep.state import State
+from everfit.upkeep.taken import done
 
 Signal = Callable[["Session", pd.DataFrame, np.ndarray, Answers], tuple[Finding, ...]]
 
@@ -88,17 +90,24 @@ class Session:
         spec = self.spec
         decision = decide(evidence, spec.monitor, spec.retrain, spec.promotion, spec.refit)
         if not broken:
-            self._accept(frame)
-            self.keeper.learn(frame, y, answers)
+            self.meet(frame, y, answers)
         before = self.keeper.state
-        self.proofs = self.keeper.act(decision.upkeep, decision.refit) if decision.upkeep else {}
-        after = self.keeper.state
-        learnt = any(after.track(name).fitted != before.track(name).fitted for name in decision.refit)
-        if learnt or (decision.action == "recalibrate" and after.served != before.served):
+        if decision.upkeep:
+            self._act(decision.upkeep, decision.refit)
+        if decision.action == "recalibrate" and self.keeper.state.served != before.served:
             self.version += 1
         elif decision.action == "search":
             self.searched = (*self.searched, now)
         return decision
+
+    def meet(self, frame: pd.DataFrame, y: np.ndarray, answers: Answers | None = None) -> None:
+        """Take in the rows of a batch as accepted."""
+        self._accept(frame)
+        self.keeper.learn(frame, y, answers)
+
+    def refit(self, windows: Collection[str]) -> None:
+        """Refit windows now, beside what the policy asks for at a batch, which was the last thing that was met."""
+        self._act(done(self.keeper.state, windows, self.spec.refit), windows)
 
     def crown(self, keeper: Keeper, inputs: list[str], now: datetime) -> None:
         """Let another champion take over."""
@@ -106,6 +115,12 @@ class Session:
         self.knows(keeper.frame)
         self.since = now if self.since else None
         self.version, self.labelled = self.version + 1, 0
+
+    def _act(self, state: State, refit: Collection[str]) -> None:
+        before = self.keeper.state
+        self.proofs = self.keeper.act(state, refit)
+        if any(self.keeper.state.track(name).fitted != before.track(name).fitted for name in refit):
+            self.version += 1
 
     def _faults(self, frame: pd.DataFrame) -> tuple[Finding, ...]:
         past, came = self._past.rolled(faults.LIMIT), self._read(frame)

@@ -36,9 +36,10 @@ class Decision(Record):
     """A verdict with every reason and every blocker, also when it holds; `action` is what follows from it.
 
     The verdict says how the model is, the action what is done: a model that is fine may be due for a refit, of the
-    windows `refit`, while those to `restore` go back to the model that their last refit replaced. `wanted` is the
-    action before blockers were asked; None in decisions of long ago. `upkeep` is the state that the next batch begins
-    with, if the action takes place.
+    windows `refit`, while those to `restore` go back to the model that their last refit replaced. Beside a search other
+    windows may be due: they learn again `instead`, if its challenger loses. `wanted` is the action before blockers were
+    asked; None in decisions of long ago. `upkeep` is the state that the next batch begins with, if the action takes
+    place.
     """
 
     id: str
@@ -49,6 +50,7 @@ class Decision(Record):
     findings: tuple[Finding, ...] = ()
     next_steps: tuple[str, ...] = ()
     refit: tuple[str, ...] = ()
+    instead: tuple[str, ...] = ()
     restore: tuple[str, ...] = ()
     upkeep: State | None = None
     wanted: Action | None = None
@@ -108,6 +110,7 @@ def decide(
         _blockers(wanted, against_all, against_search),
         evidence.findings,
         refit=plan.refit if action == "refit" else (),
+        instead=plan.refit if action == "search" else (),
         restore=plan.restore if action in ("refit", "recalibrate") else (),
         upkeep=_left(evidence.upkeep, after, action),
         wanted=wanted,
@@ -186,7 +189,8 @@ def _next_steps(model: str, decision: Decision, promotion: Promotion) -> Iterato
         if decision.wanted == "search":
             yield "A search is wanted too, and held back for now."
     elif decision.action == "search":
-        yield "A search starts by itself; its challenger must prove itself before it takes over."
+        instead = "; where it does not, the champion learns again as it is" if decision.instead else ""
+        yield f"A search starts by itself; its challenger must prove itself before it takes over{instead}."
         if promotion.approval == "manual":
             yield "Its promotion waits for a person: `everfit promote`."
     elif decision.wanted != "none":

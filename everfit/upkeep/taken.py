@@ -9,8 +9,8 @@ from everfit.spec import Refit
 from everfit.upkeep.advance import begin, not_done, undo
 from everfit.upkeep.due import fits_after
 from everfit.upkeep.mixing import mix_of
-from everfit.upkeep.state import State
-from everfit.upkeep.windows import windows_of
+from everfit.upkeep.state import Mix, State, Track
+from everfit.upkeep.windows import ALL, windows_of
 
 
 def done(state: State, windows: Collection[str], refit: Refit, restore: Collection[str] = ()) -> State:
@@ -63,3 +63,16 @@ def taken_back(state: State, windows: Collection[str], refit: Refit) -> State:
         if track.window in windows else track for track in state.tracks
     )  # fmt: skip
     return replace(state, tracks=tuple(tracks))
+
+
+def inherited(state: State) -> State:
+    """Return the state of the model that another search has made, which takes the champion's place with its windows.
+
+    It begins with the one model of all rows. What labels have said of windows and of the offset holds for any pipeline
+    of these rows, and goes on; what refits have brought does not, so that the first ones are proven by their twins.
+    """
+    tracks = tuple(
+        Track(track.window, track.gap, tried=track.tried, loss=track.loss, seen=track.seen) for track in state.tracks
+    )
+    alone = Mix({track.window: float(track.window == ALL) for track in tracks})
+    return replace(state, tracks=tracks, fits=(0,), served=alone, risen=0)

@@ -70,7 +70,7 @@ def test_what_an_older_everfit_wrote_down_is_a_search_about_a_champion_that_begi
     ledger.judge("m", "d", retrain=True, after=ledger.retrainings("m").seq, actor="ann", facts=facts)
     ledger.record("retrain_wanted", "m", subject="e", actor="ann")
     assert lineage(1).state() == BEGUN
-    assert (asked(SPEC, "d"), asked(SPEC, "e")) == (Asked("search"), Asked("search"))
+    assert (asked(SPEC, "d"), asked(SPEC, "e")) == (Asked("search", champion=1), Asked("search"))
     assert recollect(SPEC, past(SPEC), "a").decision.action == "search"
     ledger.finish("m", "e", outcome="finished")
     assert len(ledger.retrainings("m").ended) == 1

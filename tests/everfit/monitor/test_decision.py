@@ -185,6 +185,13 @@ def test_a_search_comes_after_refits_in_vain_and_has_the_count_begin_anew():
     searched = judge(upkeep=replace(NEW, batches=2, risen=2), measured=SAME)
     assert searched.reasons == (LOSS.text, "refits were not enough: the loss has risen in 3 labelled batches in a row")
     assert (searched.upkeep.risen, searched.upkeep.batches, searched.refit) == (0, 3, ())
+    assert (searched.instead, searched.upkeep.track("recent").tried) == (("recent",), 0), (
+        "it is due until it has learnt"
+    )
+    assert "where it does not, the champion learns again as it is" in searched.next_steps[0]
+    alone = judge(upkeep=replace(NEW, risen=2), measured=SAME)
+    assert (alone.action, alone.instead) == ("search", ())
+    assert alone.next_steps[0].endswith("before it takes over.")
 
 
 @pytest.mark.parametrize(("findings", "risen"), [((LOSS,), 3), ((HELD,), 0), ((UNSURE,), 2), ((), 2)])

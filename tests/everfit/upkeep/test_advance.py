@@ -10,7 +10,7 @@ from everfit.upkeep.advance import advance, begin, not_done, undo
 from everfit.upkeep.measuring import Measured, Paid
 from everfit.upkeep.mixing import offset, trust, weights
 from everfit.upkeep.state import Level, Mix, State
-from everfit.upkeep.taken import done, refused
+from everfit.upkeep.taken import done, inherited, refused
 from everfit.upkeep.windows import ALL, RECENT, windows_of
 
 POLICY = Refit()
@@ -274,3 +274,16 @@ def test_a_state_goes_through_json_and_comes_back_the_same():
         assert again == after
         assert step(again, seen) == (step(after, seen))
         after, _ = step(after, seen)
+
+
+def test_another_pipeline_takes_over_windows_with_what_labels_have_said_of_them_but_no_record_of_refits():
+    before = state(RECENT, loss=0.5, gain=0.3, gains=2.0, z=4.0, squares=1.5, worth=1.0)
+    before = replace(before, offsets=((0.4, 300.0),), plain=2.0, moved=1.0, seen=1.0, risen=3)
+    heir = inherited(before)
+    assert heir.served == Mix({ALL: 1.0, RECENT: 0.0})
+    assert (heir.fits, heir.batches, heir.risen) == ((0,), 20, 0)
+    assert {(track.fitted, track.before, track.gains) for track in heir.tracks} == {(0, None, 0.0)}
+    learnt = done(heir, [ALL, RECENT], POLICY)
+    assert learnt.served.weights == weights(before, POLICY)
+    assert learnt.served.move == pytest.approx(done(before, [], POLICY).served.move)
+    assert {(track.fitted, track.before) for track in learnt.tracks} == {(20, 0)}
