@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from everfit.errors import Unavailable, first_line
 from everfit.search import shelf
@@ -98,9 +98,11 @@ class SharedStudy(Study):
             trial.set_user_attr(HOST, self.shared.host)
         return task
 
-    def _choose(self) -> None:
-        if not self._waiting():
-            super()._choose()
+    def _number(self, trial: Trial) -> int:
+        return trial.number
+
+    def _choose(self) -> bool:
+        return not self._waiting() and super()._choose()
 
     def _waiting(self) -> int:
         return len(self.study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))

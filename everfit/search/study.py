@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain, zip_longest
 from typing import Any
@@ -18,6 +19,7 @@ from everfit.search.tasks import Outcome, Task
 from everfit.spec import Method, Range, Search
 
 BATCH = 4  # trials asked for together when the search must be repeatable, whatever the number of workers
+AGAIN = 8  # configurations in a row that were tried before, after which a family is taken to have no others
 SHARES = (4, 3, 2, 1)  # how the best four families share the time after the portfolio: a blend wants unlike models
 
 
@@ -51,6 +53,8 @@ class Study:
         self.asked = 0
         self.waiting: list[Task] = []
         self.open: dict[int, Trial] = {}
+        self.seen: set[tuple[Any, ...]] = set()  # configurations
+        self.vain: Counter[str] = Counter()  # how often in a row a family's were seen before
         self.told: dict[int, Outcome] = {}
         self.greater = greater
         self.reached: dict[str, float] = {}  # the best score of each family
@@ -150,28 +154,63 @@ class Study:
         """Let other hosts stop."""
 
     def _ask(self, bar: tuple[float, ...]) -> Task:
-        self._choose()
-        trial = self.study.ask()
-        name = trial.suggest_categorical("family", list(self.families))
-        params = self._params(trial, name)
-        self.open[trial.number] = trial
+        trial, name, params = self._drawn()
+        number = self._number(trial)
+        self.open[number] = trial
         self.asked += 1
-        return Task(trial.number, "score", name, params, self.folds, () if trial.number < self.first else bar)
+        return Task(number, "score", name, params, self.folds, () if number < self.first else bar)
 
-    def _choose(self) -> None:
-        """Let the next trial be what was planned, what is on record, or one of the family whose turn it is."""
+    def _number(self, trial: Trial) -> int:  # noqa: ARG002
+        """Return the number of the next task, of which what was drawn in vain has none."""
+        return self.asked
+
+    def _drawn(self) -> tuple[Trial, str, Params]:
+        """Return what Optuna asks for; what was tried before says nothing new, and another is drawn in its place."""
+        while True:
+            free = self._choose()
+            trial = self.study.ask()
+            name = trial.suggest_categorical("family", list(self.families))
+            params = self._params(trial, name)
+            if self._is_new(name, params) or not free or all(map(self._is_through, self.reached or self.families)):
+                return trial, name, params
+            self.study.tell(trial, state=TrialState.FAIL)
+
+    def _is_new(self, name: str, params: Params) -> bool:
+        """Say whether a configuration is asked for the first time, and count how often in a row one was not."""
+        told = (
+            name,
+            *sorted((key, f"{value:.9g}" if isinstance(value, float) else value) for key, value in params.items()),
+        )
+        new = told not in self.seen
+        self.seen.add(told)
+        self.vain[name] = 0 if new else self.vain[name] + 1
+        return new
+
+    def _is_through(self, name: str) -> bool:
+        """Say whether a family, of a small space, has nothing new any more: its turn goes to others."""
+        return self.vain[name] >= AGAIN
+
+    def _choose(self) -> bool:
+        """Let the next trial be what was planned, what is on record, or one of the family whose turn it is.
+
+        Return whether Optuna is free to choose its parameters.
+        """
         known = self.known.get(self.asked) if self.most is None else None
         if self.upcoming is not None:
             self._enqueue(*self.upcoming)
             self.upcoming = next(self.planned, None)
-        elif known is not None:
+            return False
+        if known is not None:
             self._enqueue(self.families[known.family], known.params)
-        elif self.method == "tpe" and self.reached:
+            return False
+        if self.method == "tpe" and self.reached:
             self.study.enqueue_trial({"family": self._turn()})
+        return True
 
     def _turn(self) -> str:
         """Return which of the best families has had least, for its share."""
-        best = sorted(self.reached, key=lambda name: self.reached[name], reverse=self.greater)
+        left = [name for name in self.reached if not self._is_through(name)] or self.reached
+        best = sorted(left, key=lambda name: self.reached[name], reverse=self.greater)
         running = [str(trial.params["family"]) for trial in self.open.values()]
         had = {
             name: (self.spent[name] + running.count(name) * self._usual(name)) / share

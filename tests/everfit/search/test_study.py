@@ -53,6 +53,17 @@ def test_a_random_search_draws_from_the_first_trial_on():
     assert asked(study(method="random", seed=4), most=12) == seen
 
 
+@pytest.mark.parametrize("trials", [None, 60])
+def test_nothing_is_tried_twice_and_a_family_that_has_nothing_new_gives_way(trials):
+    small = {"max_features": [0.2, 0.3], "min_samples_leaf": {"low": 1, "high": 3}}
+    made = study(estimators=("extra_trees", "linear"), space={"extra_trees": small}, trials=trials, seed=2)
+    seen = asked(made, most=60)
+    assert len({repr(each) for each in seen}) == len(seen) == 60
+    assert 3 <= sum(name == "extra_trees" for name, _ in seen) <= 6
+    alone = study(estimators=("extra_trees",), space={"extra_trees": small | {"min_samples_leaf": [1]}})
+    assert len(asked(alone, most=12)) == 12, "where nothing new is left, what there is comes again"
+
+
 @pytest.mark.parametrize("method", ["tpe", "random"])
 def test_nothing_is_tried_outside_of_a_space(method):
     space = {"lightgbm": {"num_leaves": {"low": 10, "high": 20}, "extra_trees": [True]}}
