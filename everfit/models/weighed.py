@@ -7,12 +7,16 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from everfit.models.doubt import doubt
+
 
 class Weighed(BaseEstimator):  # type: ignore[misc]
     """Let a regressor of neighbours learn each answer times its row's weight, and the weight; answer with the ratio.
 
-    Of labels, it learns whether each class is the row's; the ratios are probabilities.
+    Of labels, it learns whether each class is the row's; the ratios are probabilities, none of which is nothing.
     """
+
+    shares_: np.ndarray | None = None  # of the classes
 
     def __init__(self, model: Any, classifies: bool = False) -> None:
         self.model = model
@@ -25,6 +29,8 @@ class Weighed(BaseEstimator):  # type: ignore[misc]
             self.classes_, numbers = np.unique(answers, return_inverse=True)
             answers = np.eye(len(self.classes_))[numbers]
         weight = np.ones(len(answers)) if sample_weight is None else np.asarray(sample_weight, dtype="float64")
+        if self.classifies:
+            self.shares_ = np.average(answers, axis=0, weights=weight)
         columns = np.column_stack([answers, np.ones(len(answers))])
         self.model.fit(X, columns * (weight / weight.mean())[:, None])
         return self
@@ -40,4 +46,5 @@ class Weighed(BaseEstimator):  # type: ignore[misc]
 
     def _ratios(self, X: Any) -> np.ndarray:
         said = self.model.predict(X)
-        return np.asarray(said[:, :-1] / said[:, -1:])
+        ratios = np.asarray(said[:, :-1] / said[:, -1:])
+        return ratios if self.shares_ is None else ratios + doubt(self.model.n_neighbors) * (self.shares_ - ratios)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+
+from everfit.models.doubt import doubt
 from everfit.search.estimators.base import Family, Job, Params, Rows
 from everfit.search.estimators.boosting import Clock
 
@@ -71,4 +74,14 @@ class Forest(Family):
             model.set_params(n_estimators=min(model.n_estimators + STEP, wanted))
             model.fit(train.X, train.y, sample_weight=train.weight)
         model.set_params(warm_start=False)
+        if job.classifies:
+            _smooth(model.estimators_)
         return {} if valid is None else {"trees": model.n_estimators}
+
+
+def _smooth(trees: list[Any]) -> None:
+    """Mix what leaves say, in place, with the shares of the classes, which the roots say."""
+    prior = np.mean([tree.tree_.value[0] for tree in trees], axis=0)
+    for tree in trees:
+        value = tree.tree_.value  # (nodes, 1, classes): a view
+        value += doubt(len(trees)) * (prior - value)
