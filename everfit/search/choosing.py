@@ -14,13 +14,17 @@ from everfit.search.postprocessing import Postprocessing
 from everfit.search.tasks import Limits, Outcome, Problem
 
 CHOICES = 3  # of members, before the best alone is taken
+FEW = 3  # models of a bag, which have most of what it gains
+BAGGING = 0.03  # of the error, which a large bag takes away, more or less: what was not fitted cannot say
 
 Weights = Mapping[int, float]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Choosing:
     """The choice of members among candidates, the best first, within limits; it ends at `until` (monotonic seconds).
+
+    Of a candidate with a model for each fold some may be enough, where all of them would be too slow beside others.
 
     Then nothing more is timed, and what is too slow gives way to the candidate that costs least by itself; members that
     are fitted already do so only for a limit that somebody said.
@@ -42,7 +46,7 @@ class Choosing:
         """
         stricter = self.limits
         for _ in range(CHOICES):
-            weights = finish.choose(self.problem, self.folder, self.candidates, stricter, self.until)
+            weights = self._chosen(stricter)
             ms = self._milliseconds(weights)
             if ms <= self.limits.ms:
                 return weights
@@ -50,6 +54,35 @@ class Choosing:
                 break
             stricter = replace(stricter, ms=0.9 * stricter.ms * self.limits.ms / ms)
         return self._alone()
+
+    def _chosen(self, limits: Limits) -> Weights:
+        """Choose members for bags of one model, of a few and of all; those of the lowest error answer.
+
+        Each choice is then given as many models as the limits allow. Where those are all, nothing can be better.
+        """
+        full = max(1, *(len(each.folds) for each in self.candidates))
+        found: list[tuple[float, int, Weights]] = []
+        for size in sorted({1, min(FEW, full), full}):
+            if found and self._late():
+                break
+            bags = self._bags(size)
+            weights = finish.choose(self.problem, self.folder, bags, limits, self.until)
+            most = max([size, *(more for more in range(1, full + 1) if self._price(weights, more, limits) <= 1)])
+            if most == full and not found:
+                found = [(0.0, full, weights)]
+                break
+            error = finish.error(self.problem, self.folder, self.members(weights), weights)
+            found.append((error * (1 - BAGGING * (1 - 1 / most)), most, weights))
+        _, most, weights = min(found, key=lambda each: each[0])
+        self.candidates = self._bags(most)
+        return weights
+
+    def _bags(self, size: int) -> list[Outcome]:
+        return [replace(each, bag=size) for each in self.candidates]
+
+    def _price(self, weights: Weights, size: int, limits: Limits) -> float:
+        bags = [each for each in self._bags(size) if each.number in weights]
+        return finish.price_of(self.problem, bags, limits)
 
     def _alone(self) -> Weights:
         """Return the best of the candidates that keep within the limits; the fastest where none does."""
@@ -72,10 +105,11 @@ class Choosing:
     def _milliseconds(self, weights: Weights) -> float:
         if self.limits.ms == inf:
             return 0.0
-        made = finish.pipeline(self.problem, self.folder, self._members(weights), weights, {})
+        made = finish.pipeline(self.problem, self.folder, self.members(weights), weights, {})
         return finish.milliseconds(made, self.problem)
 
-    def _members(self, weights: Weights) -> list[Outcome]:
+    def members(self, weights: Weights) -> list[Outcome]:
+        """Return the members themselves."""
         return [each for each in self.candidates if each.number in weights]
 
     def assembled(self, weights: Weights, fitted: Mapping[int, str]) -> tuple[Weights, Postprocessing, Any, float]:
@@ -85,7 +119,7 @@ class Choosing:
         the slowest member then goes, and the choice is made among the rest, until the limit is kept or one is left.
         """
         while True:
-            members = self._members(weights)
+            members = self.members(weights)
             how = finish.postprocessing(self.problem, self.folder, members, weights)
             made = finish.pipeline(self.problem, self.folder, members, weights, fitted, how)
             ms = finish.milliseconds(made, self.problem) if self.limits.ms < inf else 0.0

@@ -62,7 +62,7 @@ class Closing:
         weights = choosing.weights()
         fitted, note = self._refit(self._refits([found.kept[number] for number in weights]))
         weights, how, made, ms = choosing.assembled(weights, fitted)
-        members = [found.kept[number] for number in weights]
+        members = choosing.members(weights)
         self.judged = finish.out_of_fold(self.problem, self.folder, members, weights, how)
         note = "; ".join(filter(None, [note, self._beyond(ms, finish.costs(self.problem, members)[1])]))
         row = members[0] if len(members) == 1 else finish.row(self.problem, self.folder, members, weights)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,25 +28,27 @@ BLEND = -4  # the number of the blend, which is no trial
 
 
 def choose(
-    problem: Problem, folder: Path, candidates: Sequence[Outcome], limits: Limits, until: float, folds: int = 0
+    problem: Problem, folder: Path, candidates: Sequence[Outcome], limits: Limits, until: float
 ) -> dict[int, float]:
-    """Return the weight of each candidate in the final model, which keeps within the limits, if that can be.
-
-    `folds` weighs each candidate as if it had models of so many.
-    """
+    """Return the weight of each candidate in the final model, which keeps within the limits, if that can be."""
     known = {each.number: each for each in candidates}
 
     def price(numbers: Collection[int]) -> float:
-        ms, mb = costs(problem, [known[number] for number in numbers], folds)
-        return max(ms / limits.ms, mb / limits.mb)
+        return price_of(problem, [known[number] for number in numbers], limits)
 
     return blending.choose(said(problem, folder, candidates, most=blending.ROWS), price, 1.0, until)
 
 
-def costs(problem: Problem, members: Sequence[Outcome], folds: int = 0) -> tuple[float, float]:
+def price_of(problem: Problem, members: Sequence[Outcome], limits: Limits) -> float:
+    """Return what members cost together; 1 is what the limits allow."""
+    ms, mb = costs(problem, members)
+    return max(ms / limits.ms, mb / limits.mb)
+
+
+def costs(problem: Problem, members: Sequence[Outcome]) -> tuple[float, float]:
     """Return milliseconds for one row, whose columns are encoded once for each style, and megabytes."""
     styles = {problem.family(each.family).style: each.encode_ms for each in members}
-    counts = [_models(problem, each, folds) for each in members]
+    counts = [_models(problem, each) for each in members]
     ms = sum(each.model_ms * count for each, count in zip(members, counts, strict=True))
     return ms + sum(styles.values()), sum(each.model_mb * n for each, n in zip(members, counts, strict=True))
 
@@ -57,10 +60,16 @@ def milliseconds(made: Any, problem: Problem) -> float:
     return float(np.quantile(taken, MOST))
 
 
-def _models(problem: Problem, outcome: Outcome, folds: int = 0) -> int:
+def error(problem: Problem, folder: Path, members: Sequence[Outcome], weights: Mapping[int, float]) -> float:
+    """Return the mean loss of the members' mean, or what its mean score lacks of 1, where members were not fitted."""
+    seen = said(problem, folder, members, most=blending.ROWS)
+    return float(problem.metric.greater) - seen.gain(seen.mean(weights))
+
+
+def _models(problem: Problem, outcome: Outcome) -> int:
     """Return how many models' costs a candidate has."""
     alone = problem.refits(outcome.family) or problem.family(outcome.family).divides
-    return 1 if alone else folds or len(outcome.folds)
+    return 1 if alone else len(outcome.folds[: outcome.bag])
 
 
 def said(
@@ -144,8 +153,9 @@ def _parts(problem: Problem, folder: Path, outcome: Outcome, weight: float, fitt
     style, number = problem.family(outcome.family).style, outcome.number
     if number in fitted:
         return [(names(problem, style, ALL), joblib.load(fitted[number]), weight)]
-    folds = outcome.folds[:1] if problem.refits(outcome.family) else outcome.folds
-    models = [problem.family(outcome.family).part(shelf.model(folder, number, at), len(folds)) for at in folds]
+    family = problem.family(outcome.family)
+    folds = outcome.folds[: 1 if problem.refits(outcome.family) else None if family.divides else outcome.bag]
+    models = [family.part(shelf.model(folder, number, at), len(folds)) for at in folds]
     return [(names(problem, style, at), model, weight / len(folds)) for at, model in zip(folds, models, strict=True)]
 
 
@@ -158,11 +168,8 @@ def grown(problem: Problem, outcome: Outcome, times: float) -> dict[str, Any]:
 def finalists(
     problem: Problem, folder: Path, ranked: Sequence[Outcome], limits: Limits, until: float, most: int
 ) -> list[Outcome]:
-    """Return who is worth a model on every fold: the members of the blend as it looks now, then the best others.
-
-    The models of all folds will have to keep within the limits.
-    """
-    weights = choose(problem, folder, ranked, limits, until, len(problem.folds))
+    """Return who is worth a model on every fold: the members of the blend as it looks now, then the best others."""
+    weights = choose(problem, folder, [replace(each, bag=1) for each in ranked], limits, until)
     members = sorted((each for each in ranked if each.number in weights), key=lambda each: -weights[each.number])
     unlike = {each.family: each for each in reversed(ranked) if each.number not in weights}
     return [*members, *sorted(unlike.values(), key=ranked.index)][:most]

@@ -116,6 +116,7 @@ class Outcome:
     seconds: float = 0.0
     model: str = ""
     folds: tuple[int, ...] = ()
+    bag: int | None = None  # so many of their models answer, where not all do
     rows: int = 1  # that a fold learns from, on average
     learnt: dict[str, Any] = field(default_factory=dict)
     answers: dict[str, Any] = field(default_factory=dict)  # of the final model: how it is calibrated and says labels

@@ -1,6 +1,7 @@
 """The choice of members ends in time, however slow they turn out to be. What makes and times pipelines is far away."""
 
 import time as clock
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -28,6 +29,7 @@ def timed(monkeypatch):
     parts = {
         "choose": lambda *given: {each.number: 1 / len(given[2]) for each in given[2]},
         "costs": lambda _, members: (sum(each.model_ms for each in members), 1.0),
+        "price_of": lambda _, members, limits: sum(each.model_ms for each in members) / limits.ms,
         "pipeline": lambda *given: list(given[2]),
         "postprocessing": lambda *_: Postprocessing(),
         "milliseconds": milliseconds,
@@ -65,3 +67,25 @@ def test_of_a_limit_that_nobody_said_fitted_members_are_not_dropped_late(timed):
     late = choose(1.0, -1)
     unsaid = Choosing(None, None, CANDIDATES, Limits(ms=1.0, said=False), late.until)
     assert unsaid.assembled(ALL, {})[0] == ALL
+
+
+@pytest.mark.parametrize(
+    ("ms", "error", "members", "bag"), [(9.0, 0.30, 2, 5), (9.0, 0.3295, 1, 10), (18.0, 0.30, 2, 10)]
+)
+def test_some_models_of_a_good_blend_are_better_than_all_of_a_worse_one(monkeypatch, ms, error, members, bag):
+    both = [Outcome(number, "f", {}, "done", model_ms=0.9, folds=tuple(range(10))) for number in range(2)]
+
+    def price_of(_, bags, limits):
+        return sum(each.model_ms * len(each.folds[: each.bag]) for each in bags) / limits.ms
+
+    def choose(_, __, bags, limits, ___):
+        chosen = bags if price_of(_, bags, limits) <= 1 else bags[:1]
+        return {each.number: 1 / len(chosen) for each in chosen}
+
+    parts = {
+        "choose": choose, "price_of": price_of, "error": lambda *given: error if len(given[2]) > 1 else 0.33,
+        "pipeline": lambda *given: given[2], "milliseconds": lambda made, _: price_of(_, made, Limits(ms=1.0)),
+    }  # fmt: skip
+    monkeypatch.setattr(choosing, "finish", SimpleNamespace(**parts))
+    made = Choosing(None, None, both, Limits(ms=ms), clock.monotonic() + 60)
+    assert made.members(made.weights()) == [replace(each, bag=bag) for each in both[:members]]
