@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time as clock
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy import stats
@@ -40,6 +40,7 @@ class Said:
     classes: np.ndarray | None = None  # of a classification, whose `y` are labels
     positive: object = None
     factors: np.ndarray | None = None  # by which labels are said
+    _known: dict[tuple[tuple[int, float], ...], float] = field(default_factory=dict, init=False, repr=False)
 
     def mean(self, counts: Mapping[int, float]) -> np.ndarray:
         """Return the weighted mean of some candidates."""
@@ -54,6 +55,17 @@ class Said:
         """Return the mean score of the folds, of which more is better."""
         mean = float(np.nanmean(self.scores(said)))
         return mean if self.metric.greater else -mean
+
+    def gain_of(self, counts: Mapping[int, float]) -> float:
+        """Return the same of the weighted mean of some candidates, which is reckoned once."""
+        key = tuple(sorted(counts.items()))
+        if key not in self._known:
+            self._known[key] = self.gain(self.mean(counts))
+        return self._known[key]
+
+    def error_of(self, counts: Mapping[int, float]) -> float:
+        """Return the mean loss of such a mean, or what its mean score lacks of 1."""
+        return float(self.metric.greater) - self.gain_of(counts)
 
     def gains(self, said: np.ndarray) -> np.ndarray:
         """Return the gain in each part of the rows."""
@@ -85,7 +97,7 @@ def choose(given: Said, price: Price, most: float = float("inf"), until: float =
     least = min(price([number]) for number in given.said)
     bound = most if least <= most else 1.2 * least  # where nothing is cheap enough, what is nearly so
     affordable = [number for number in given.said if price([number]) <= bound]
-    best = max(affordable, key=lambda number: given.gain(given.said[number]))
+    best = max(affordable, key=lambda number: given.gain_of({number: 1.0}))
     counts = _greedy(given, best, price, most, until)
     if len(counts) > 1 and _better(given.gains(given.mean(counts)), given.gains(given.said[best])):
         total = sum(counts.values())
@@ -95,7 +107,7 @@ def choose(given: Said, price: Price, most: float = float("inf"), until: float =
 
 def _greedy(given: Said, best: int, price: Price, most: float, until: float) -> dict[int, float]:
     counts: dict[int, float] = {best: float(START)}
-    reached = given.gain(given.said[best])
+    reached = given.gain_of({best: 1.0})
     for _ in range(STEPS):
         if clock.monotonic() > until:
             break
@@ -103,7 +115,7 @@ def _greedy(given: Said, best: int, price: Price, most: float, until: float) -> 
         allowed = {n: made for n, made in tried.items() if len(made) <= MEMBERS and price(made) <= most}
         if not allowed:
             break
-        gains = {number: given.gain(given.mean(made)) for number, made in allowed.items()}
+        gains = {number: given.gain_of(made) for number, made in allowed.items()}
         chosen = max(gains, key=lambda number: gains[number])
         if not gains[chosen] > reached + LEAST * abs(reached):
             break

@@ -5,11 +5,13 @@ from __future__ import annotations
 import time as clock
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import inf
 from pathlib import Path
 from typing import Any
 
 from everfit.search import finish
+from everfit.search.blending import ROWS, Said
 from everfit.search.postprocessing import Postprocessing
 from everfit.search.tasks import Limits, Outcome, Problem
 
@@ -26,8 +28,8 @@ class Choosing:
 
     Of a candidate with a model for each fold some may be enough, where all of them would be too slow beside others.
 
-    Then nothing more is timed, and what is too slow gives way to the candidate that costs least by itself; members that
-    are fitted already do so only for a limit that somebody said.
+    Then nothing more is timed, and what is too slow gives way to the best that should be fast enough by itself; members
+    that are fitted already do so only for a limit that somebody said.
 
     Without a limit of time nothing is timed, so that the choice is the same on any machine.
     """
@@ -37,6 +39,10 @@ class Choosing:
     candidates: Sequence[Outcome]
     limits: Limits
     until: float
+
+    @cached_property
+    def _given(self) -> Said:
+        return finish.said(self.problem, self.folder, self.candidates, most=ROWS)
 
     def weights(self) -> Weights:
         """Return the members' weights.
@@ -65,17 +71,16 @@ class Choosing:
         for size in sorted({1, min(FEW, full), full}):
             if found and self._late():
                 break
-            bags = self._bags(size)
-            weights = finish.choose(self.problem, self.folder, bags, limits, self.until)
+            weights: Weights = finish.choose(self.problem, self._given, self._bags(size), limits, self.until)
             most = max([size, *(more for more in range(1, full + 1) if self._price(weights, more, limits) <= 1)])
             if most == full and not found:
                 found = [(0.0, full, weights)]
                 break
-            error = finish.error(self.problem, self.folder, self.members(weights), weights)
+            error = self._given.error_of(weights)
             found.append((error * (1 - BAGGING * (1 - 1 / most)), most, weights))
-        _, most, weights = min(found, key=lambda each: each[0])
+        _, most, best = min(found, key=lambda each: each[0])
         self.candidates = self._bags(most)
-        return weights
+        return best
 
     def _bags(self, size: int) -> list[Outcome]:
         return [replace(each, bag=size) for each in self.candidates]
@@ -85,16 +90,26 @@ class Choosing:
         return finish.price_of(self.problem, bags, limits)
 
     def _alone(self) -> Weights:
-        """Return the best of the candidates that keep within the limits; the fastest where none does."""
+        """Return the best of the candidates that keep within the limits; the fastest where none does.
+
+        Each has as many models as should be fast enough.
+        """
+        self.candidates = [self._sized(each) for each in self.candidates]
         small = [each for each in self.candidates if finish.costs(self.problem, [each])[1] <= self.limits.mb]
         taken: dict[int, float] = {}
         for each in small or self.candidates:
             if self._late():
-                return {min(small or self.candidates, key=self._cost).number: 1.0}
+                fast = [one for one in small or self.candidates if self._cost(one) <= self.limits.ms]
+                return {fast[0].number if fast else min(small or self.candidates, key=self._cost).number: 1.0}
             taken[each.number] = self._milliseconds({each.number: 1.0})
             if taken[each.number] <= self.limits.ms:
                 break
         return {min(taken, key=lambda number: taken[number]): 1.0}
+
+    def _sized(self, each: Outcome) -> Outcome:
+        bags = [replace(each, bag=size) for size in range(1, len(each.folds) + 1)]
+        allowed = [bag for bag in bags if finish.price_of(self.problem, [bag], self.limits) <= 1]
+        return allowed[-1] if allowed else replace(each, bag=1)
 
     def _late(self) -> bool:
         return clock.monotonic() > self.until
@@ -130,4 +145,5 @@ class Choosing:
                 weights = {min(members, key=self._cost).number: 1.0}
                 continue
             members.remove(max(members, key=self._cost))
-            weights = finish.choose(self.problem, self.folder, members, self.limits, self.until)
+            given = finish.said(self.problem, self.folder, members, most=ROWS)
+            weights = finish.choose(self.problem, given, members, self.limits, self.until)

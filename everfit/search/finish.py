@@ -28,15 +28,18 @@ BLEND = -4  # the number of the blend, which is no trial
 
 
 def choose(
-    problem: Problem, folder: Path, candidates: Sequence[Outcome], limits: Limits, until: float
+    problem: Problem, given: blending.Said, candidates: Sequence[Outcome], limits: Limits, until: float
 ) -> dict[int, float]:
-    """Return the weight of each candidate in the final model, which keeps within the limits, if that can be."""
+    """Return the weight of each candidate in the final model, which keeps within the limits, if that can be.
+
+    `given` is what they said.
+    """
     known = {each.number: each for each in candidates}
 
     def price(numbers: Collection[int]) -> float:
         return price_of(problem, [known[number] for number in numbers], limits)
 
-    return blending.choose(said(problem, folder, candidates, most=blending.ROWS), price, 1.0, until)
+    return blending.choose(given, price, 1.0, until)
 
 
 def price_of(problem: Problem, members: Sequence[Outcome], limits: Limits) -> float:
@@ -58,12 +61,6 @@ def milliseconds(made: Any, problem: Problem) -> float:
     rows = [problem.few.iloc[[at % len(problem.few)]] for at in range(CALLS)]
     taken = [timing.milliseconds(partial(made.predict, row), 1) for row in rows]
     return float(np.quantile(taken, MOST))
-
-
-def error(problem: Problem, folder: Path, members: Sequence[Outcome], weights: Mapping[int, float]) -> float:
-    """Return the mean loss of the members' mean, or what its mean score lacks of 1, where members were not fitted."""
-    seen = said(problem, folder, members, most=blending.ROWS)
-    return float(problem.metric.greater) - seen.gain(seen.mean(weights))
 
 
 def _models(problem: Problem, outcome: Outcome) -> int:
@@ -169,7 +166,8 @@ def finalists(
     problem: Problem, folder: Path, ranked: Sequence[Outcome], limits: Limits, until: float, most: int
 ) -> list[Outcome]:
     """Return who is worth a model on every fold: the members of the blend as it looks now, then the best others."""
-    weights = choose(problem, folder, [replace(each, bag=1) for each in ranked], limits, until)
+    given = said(problem, folder, ranked, most=blending.ROWS)
+    weights = choose(problem, given, [replace(each, bag=1) for each in ranked], limits, until)
     members = sorted((each for each in ranked if each.number in weights), key=lambda each: -weights[each.number])
     unlike = {each.family: each for each in reversed(ranked) if each.number not in weights}
     return [*members, *sorted(unlike.values(), key=ranked.index)][:most]

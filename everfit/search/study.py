@@ -171,11 +171,11 @@ class Study:
             trial = self.study.ask()
             name = trial.suggest_categorical("family", list(self.families))
             params = self._params(trial, name)
-            if self._is_new(name, params) or not free or all(map(self._is_through, self.reached or self.families)):
+            if self._is_first(name, params) or not free or all(map(self._is_through, self.reached or self.families)):
                 return trial, name, params
             self.study.tell(trial, state=TrialState.FAIL)
 
-    def _is_new(self, name: str, params: Params) -> bool:
+    def _is_first(self, name: str, params: Params) -> bool:
         """Say whether a configuration is asked for the first time, and count how often in a row one was not."""
         told = (
             name,

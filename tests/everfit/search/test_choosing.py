@@ -27,6 +27,7 @@ def timed(monkeypatch):
         return max(each.model_ms for each in made)
 
     parts = {
+        "said": lambda *_, **__: SimpleNamespace(error_of=lambda _: 1.0),
         "choose": lambda *given: {each.number: 1 / len(given[2]) for each in given[2]},
         "costs": lambda _, members: (sum(each.model_ms for each in members), 1.0),
         "price_of": lambda _, members, limits: sum(each.model_ms for each in members) / limits.ms,
@@ -83,7 +84,8 @@ def test_some_models_of_a_good_blend_are_better_than_all_of_a_worse_one(monkeypa
         return {each.number: 1 / len(chosen) for each in chosen}
 
     parts = {
-        "choose": choose, "price_of": price_of, "error": lambda *given: error if len(given[2]) > 1 else 0.33,
+        "choose": choose, "price_of": price_of,
+        "said": lambda *_, **__: SimpleNamespace(error_of=lambda weights: error if len(weights) > 1 else 0.33),
         "pipeline": lambda *given: given[2], "milliseconds": lambda made, _: price_of(_, made, Limits(ms=1.0)),
     }  # fmt: skip
     monkeypatch.setattr(choosing, "finish", SimpleNamespace(**parts))
