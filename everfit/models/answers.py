@@ -14,9 +14,12 @@ from scipy.special import expit, softmax
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from everfit.models.bent import Bent
+from everfit.models.calibrated import tempered
 from everfit.models.coded import Coded, coded
+from everfit.models.doubting import Doubting
 from everfit.models.named import Named
 from everfit.models.reduced import Reduced
+from everfit.models.tempered import Tempered
 
 
 def values(model: Any, X: np.ndarray) -> np.ndarray:
@@ -40,6 +43,10 @@ def shares(model: Any, X: np.ndarray) -> np.ndarray:
     """Return a classifier's probability of each of its classes for each row."""
     if isinstance(model, Named):
         return shares(model.model, X)
+    if isinstance(model, Doubting):
+        return model.mixed(shares(model.model, X))
+    if isinstance(model, Tempered):
+        return tempered(shares(model.model, X), model.scale)
     if isinstance(model, Reduced):
         return shares(model.model, model.reduce(X))
     if isinstance(model, Coded):

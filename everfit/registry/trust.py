@@ -46,11 +46,13 @@ TRUSTED = frozenset(
         "everfit.models.calibrated.Rescaled",
         "everfit.models.calibrated.Stepwise",
         "everfit.models.coded.Coded",
+        "everfit.models.doubting.Doubting",
         "everfit.models.named.Named",
         "everfit.models.network.Network",
         "everfit.models.portfolio.Portfolio",
         "everfit.models.reduced.Reduced",
         "everfit.models.scaled.Scaled",
+        "everfit.models.tempered.Tempered",
         "everfit.models.weighed.Weighed",
     }
 )

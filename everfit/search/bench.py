@@ -17,7 +17,9 @@ from everfit.errors import first_line, is_full
 from everfit.features import codes, conformer, encoder
 from everfit.models.answers import shares, values
 from everfit.models.blend import Blend
+from everfit.models.calibrated import tempered
 from everfit.search import memory, shelf
+from everfit.search.calibration import scale_of
 from everfit.search.estimators import BASELINE, Family, Job, Params, Rows, scales
 from everfit.search.evidence import known, weigh
 from everfit.search.matrices import Matrices
@@ -73,12 +75,12 @@ class Bench:
             model = scales.build(family, task.params, job)
             learnt.append(scales.fit(family, model, task.params, train, job, known(valid, train, job.classifies)))
             seconds.append(time.perf_counter() - began)
-            predicted = _labelled(problem, predict(model, valid.X, job.task, problem.positive))
+            predicted = predict(model, valid.X, job.task, problem.positive)
+            said, predicted = to_array(predicted, problem.classes), _judged(problem, valid, predicted)
             scores.append(problem.metric.score(valid.y, predicted, valid.weight))
             if at == 0:
                 spread, costs = _spread(problem, valid, predicted), self._costs(family, model)
             useful = at == 0 or not problem.refits(family.name)
-            said = to_array(predicted, problem.classes)
             size = shelf.put(self.folder, task.number, at, model if useful else None, said)
             costs.setdefault("model_mb", size)
             if _hopeless(scores, task.bar, problem.metric.greater):
@@ -156,11 +158,14 @@ class Bench:
         return replace(self.problem.job, rows=rows, categories=categories, seconds=seconds)
 
 
-def _labelled(problem: Problem, predicted: Predicted) -> Predicted:
-    """Say labels as suits a metric that reads them."""
-    if problem.factors is None:
+def _judged(problem: Problem, valid: Rows, predicted: Predicted) -> Predicted:
+    """Return what is scored: labels as suits a metric that reads them, or probabilities as sure as they should be."""
+    if problem.classes is None or not (problem.tempers or problem.factors is not None):
         return predicted
-    return of_array(to_array(predicted, problem.classes), problem.classes, problem.positive, problem.factors)
+    said = to_array(predicted, problem.classes)
+    if problem.tempers:
+        said = tempered(said, scale_of(problem.classes, valid.y, said, valid.weight)).astype("float32")
+    return of_array(said, problem.classes, problem.positive, problem.factors)
 
 
 def baseline(problem: Problem) -> Outcome:

@@ -13,6 +13,7 @@ from sklearn.isotonic import IsotonicRegression
 
 from everfit.models.calibrated import LEAST, Rescaled, Stepwise, logarithms, shares
 from everfit.search.blending import Said
+from everfit.search.tasks import RANKINGS
 
 NONE, DOUBT = "none", "doubt"
 DOUBTS = (0.0, 1e-4, 1e-3, 1e-2)
@@ -22,7 +23,6 @@ HARMLESS = 1e-6  # loss of a metric, such as by two probabilities that became eq
 LEAST_GAIN = 2e-3  # of the loss; less is nothing
 CELLS = 100_000  # rows times classes that are judged by; more cost time and change little
 MANY = 1000  # rows of each class that steps are learnt from
-RANKINGS = ("roc_auc", "average_precision")  # steps make rows equal that were not
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,17 @@ class Facts:
 Fit = Callable[[Facts], Any]
 
 
+def scale_of(classes: np.ndarray, y: np.ndarray, proba: np.ndarray, weight: np.ndarray | None = None) -> float:
+    """Return what the logarithms of probabilities should be multiplied by, of 100,000 rows times classes at most.
+
+    Averages of trees are not sure enough where the classes lie apart, and boosted trees are too sure where they do not.
+    """
+    rows = slice(None, None, max(1, -(-len(y) * len(classes) // CELLS)))
+    known = np.ones(len(y)) if weight is None else weight / np.mean(weight)
+    facts = Facts(np.asarray(proba[rows], dtype="float64"), np.searchsorted(classes, y[rows]), known[rows])
+    return float(_descended(facts, 0.0, 1, shifts=False).scale[0])
+
+
 def choose(seen: Said, proba: np.ndarray) -> tuple[str, Any]:
     """Return the name of a calibration and the fitted calibrator; `none` and None where nothing is clearly better.
 
@@ -79,7 +90,8 @@ def _kinds(seen: Said, facts: Facts) -> dict[str, Fit]:
     kinds: dict[str, Fit] = {DOUBT: _doubting, "temperature": lambda some: _rescaled(some, 1, shifts=False)}
     kinds["platt" if count == 2 else "shifted temperature"] = lambda some: _rescaled(some, 1, shifts=True)
     kinds["beta" if count == 2 else "vector"] = lambda some: _rescaled(some, count, shifts=True)
-    if count == 2 and seen.metric.name not in RANKINGS and np.bincount(facts.codes, minlength=2).min() >= MANY:
+    steps = seen.metric.name not in RANKINGS  # which they make rows equal for that were not
+    if count == 2 and steps and np.bincount(facts.codes, minlength=2).min() >= MANY:
         kinds["isotonic"] = _stepwise
     return kinds
 

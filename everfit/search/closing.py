@@ -58,7 +58,8 @@ class Closing:
         if not found.kept:
             return self._rescue(found)
         candidates = self._extended(found) if extends and self.problem.bagged else found.ranked()
-        choosing = Choosing(self.problem, self.folder, candidates, *self._bounds(candidates))
+        sure = finish.tempered(self.problem, self.folder, candidates)
+        choosing = Choosing(self.problem, self.folder, sure, *self._bounds(candidates))
         weights = choosing.weights()
         fitted, note = self._refit(self._refits([found.kept[number] for number in weights]))
         weights, how, made, ms = choosing.assembled(weights, fitted)

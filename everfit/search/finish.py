@@ -13,8 +13,10 @@ import numpy as np
 
 from everfit.features import conformer
 from everfit.models.blend import Blend, Member
+from everfit.models.calibrated import tempered as bent
+from everfit.models.tempered import Tempered
 from everfit.search import blending, shelf, timing
-from everfit.search.calibration import CELLS
+from everfit.search.calibration import CELLS, scale_of
 from everfit.search.folds import sampled
 from everfit.search.matrices import ALL, load, names
 from everfit.search.postprocessing import Postprocessing
@@ -65,8 +67,7 @@ def milliseconds(made: Any, problem: Problem) -> float:
 
 def _models(problem: Problem, outcome: Outcome) -> int:
     """Return how many models' costs a candidate has."""
-    alone = problem.refits(outcome.family) or problem.family(outcome.family).divides
-    return 1 if alone else len(outcome.folds[: outcome.bag])
+    return 1 if problem.refits(outcome.family) else len(outcome.folds[: outcome.bag])
 
 
 def said(
@@ -82,10 +83,25 @@ def said(
     valid = [problem.folds[at].valid[rows] for at, rows in kept.items()]
     rows, fold = np.concatenate(valid), np.repeat(common, [len(part) for part in valid])
     weight = None if problem.weight is None else problem.weight[rows]
-    arrays = {each.number: shelf.said(folder, each.number, kept) for each in candidates}
+    arrays = {each.number: _bent(shelf.said(folder, each.number, kept), each.scale) for each in candidates}
     return blending.Said(
         arrays, problem.y[rows], weight, fold, problem.metric, problem.classes, problem.positive, problem.factors
     )
+
+
+def tempered(problem: Problem, folder: Path, candidates: Sequence[Outcome]) -> list[Outcome]:
+    """Return candidates that are as sure, beside each other, as what they said of rows not learnt from allows."""
+    if not problem.tempers or problem.classes is None:
+        return [*candidates]
+    seen = [said(problem, folder, [replace(each, scale=1.0)], most=blending.ROWS) for each in candidates]
+    return [
+        replace(each, scale=round(scale_of(problem.classes, one.y, one.said[each.number], one.weight), 3))
+        for each, one in zip(candidates, seen, strict=True)
+    ]
+
+
+def _bent(proba: np.ndarray, scale: float) -> np.ndarray:
+    return proba if scale == 1.0 else bent(proba, scale).astype("float32")
 
 
 def _some(rows: int, most: float) -> np.ndarray:
@@ -149,11 +165,14 @@ def postprocessing(
 def _parts(problem: Problem, folder: Path, outcome: Outcome, weight: float, fitted: Mapping[int, str]) -> list[Member]:
     style, number = problem.family(outcome.family).style, outcome.number
     if number in fitted:
-        return [(names(problem, style, ALL), joblib.load(fitted[number]), weight)]
-    family = problem.family(outcome.family)
-    folds = outcome.folds[: 1 if problem.refits(outcome.family) else None if family.divides else outcome.bag]
-    models = [family.part(shelf.model(folder, number, at), len(folds)) for at in folds]
-    return [(names(problem, style, at), model, weight / len(folds)) for at, model in zip(folds, models, strict=True)]
+        return [(names(problem, style, ALL), _as_sure(joblib.load(fitted[number]), outcome), weight)]
+    folds = outcome.folds[: 1 if problem.refits(outcome.family) else outcome.bag]
+    return [(names(problem, style, at), _as_sure(shelf.model(folder, number, at), outcome), weight / len(folds))
+            for at in folds]  # fmt: skip
+
+
+def _as_sure(model: Any, outcome: Outcome) -> Any:
+    return model if outcome.scale == 1.0 else Tempered(model, outcome.scale)
 
 
 def grown(problem: Problem, outcome: Outcome, times: float) -> dict[str, Any]:
@@ -166,8 +185,8 @@ def finalists(
     problem: Problem, folder: Path, ranked: Sequence[Outcome], limits: Limits, until: float, most: int
 ) -> list[Outcome]:
     """Return who is worth a model on every fold: the members of the blend as it looks now, then the best others."""
-    given = said(problem, folder, ranked, most=blending.ROWS)
-    weights = choose(problem, given, [replace(each, bag=1) for each in ranked], limits, until)
+    single = [replace(each, bag=1) for each in tempered(problem, folder, ranked)]
+    weights = choose(problem, said(problem, folder, single, most=blending.ROWS), single, limits, until)
     members = sorted((each for each in ranked if each.number in weights), key=lambda each: -weights[each.number])
     unlike = {each.family: each for each in reversed(ranked) if each.number not in weights}
     return [*members, *sorted(unlike.values(), key=ranked.index)][:most]

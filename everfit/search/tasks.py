@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from everfit.features import Plan
 
 
+RANKINGS = ("roc_auc", "average_precision")  # metrics that ask for the order of rows alone
 MEMBERS = 5  # so many a blend has at most, and so many the end of the budget leaves time to fit
 SCOUT = -3  # the number of the first fit, of few rows, which is no trial
 
@@ -48,6 +49,11 @@ class Problem:
     def refits(self, family: str) -> bool:
         """Whether a family's models are fitted on all rows in the end: those of the folds are not as good."""
         return not (self.bagged and self.family(family).bags)
+
+    @property
+    def tempers(self) -> bool:
+        """Whether a model is judged by how it would answer were it as sure as it should be."""
+        return self.classes is not None and self.metric.probabilities and self.metric.name not in RANKINGS
 
     def family(self, name: str) -> Family:
         """Return one of the families by its name."""
@@ -117,6 +123,7 @@ class Outcome:
     model: str = ""
     folds: tuple[int, ...] = ()
     bag: int | None = None  # so many of their models answer, where not all do
+    scale: float = 1.0  # of its logarithms of probabilities, beside others
     rows: int = 1  # that a fold learns from, on average
     learnt: dict[str, Any] = field(default_factory=dict)
     answers: dict[str, Any] = field(default_factory=dict)  # of the final model: how it is calibrated and says labels

@@ -56,7 +56,6 @@ class Family(ABC):
     - `style` says which features it reads: `tree` (codes, gaps as NaN), `native` (all categories as codes), `linear`
       (scaled, filled, one-hot) or `network` (all categories as codes, numbers scaled and filled).
     - `bags` says that the mean of models that each left one fold out is as good as one model of all rows.
-    - `divides` says that a part of each such model is enough, so that all parts together cost what one model costs.
     - `scales` says that a regressor may gain from learning the root or the logarithm of amounts.
     - `reduces` says that it may gain from reading the principal components of many columns.
     - `defaults(job)` are good values for every parameter of `space`; they are always tried first.
@@ -73,7 +72,6 @@ class Family(ABC):
     name: ClassVar[str]
     style: ClassVar[Style]
     bags: ClassVar[bool] = False
-    divides: ClassVar[bool] = False
     scales: ClassVar[bool] = False
     reduces: ClassVar[bool] = False
 
@@ -92,10 +90,6 @@ class Family(ABC):
     def quick(self, job: Job) -> Params:
         """Return parameters for a fit that must not take long, without early stopping."""
         return self.defaults(job)
-
-    def part(self, model: Any, of: int) -> Any:
-        """Return what stands for a fitted model in a bag of so many; itself, unless the family divides."""
-        return model
 
     @abstractmethod
     def space(self, trial: Trial, job: Job) -> Params:

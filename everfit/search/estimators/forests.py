@@ -5,9 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-
-from everfit.models.doubt import doubt
+from everfit.models.doubting import Doubting
 from everfit.search.estimators.base import Family, Job, Params, Rows
 from everfit.search.estimators.boosting import Clock
 
@@ -25,7 +23,6 @@ class Forest(Family):
     """Averaged deep trees, each of at most 100,000 sampled rows; as many trees as there is time for."""
 
     style = "tree"
-    bags = divides = True
     always_samples: ClassVar[bool]
 
     @abstractmethod
@@ -51,7 +48,7 @@ class Forest(Family):
     def build(self, params: Params, job: Job) -> Any:
         """Return an unfitted forest."""
         many = job.rows > ROWS_A_TREE
-        return self.kind(job)(
+        forest = self.kind(job)(
             n_estimators=params.get("trees", min(TREES, max(FEWEST_TREES, LEAVES // max(1, job.rows)))),
             bootstrap=many or self.always_samples,
             max_samples=ROWS_A_TREE if many else None,
@@ -59,29 +56,15 @@ class Forest(Family):
             random_state=job.seed,
             **{name: value for name, value in params.items() if name != "trees"},
         )
-
-    def part(self, model: Any, of: int) -> Any:
-        """Return the forest with every so manieth of its trees only; in place."""
-        model.estimators_ = model.estimators_[::of]
-        model.n_estimators = len(model.estimators_)
-        return model
+        return Doubting(forest) if job.classifies else forest
 
     def fit(self, model: Any, params: Params, train: Rows, job: Job, valid: Rows | None = None) -> Params:
         """Grow trees until all are there or the time is over; return how many that were."""
-        clock, wanted = Clock(job.seconds), model.n_estimators
-        model.set_params(warm_start=True, n_estimators=0)
-        while model.n_estimators < wanted and not (clock.over and model.n_estimators):
-            model.set_params(n_estimators=min(model.n_estimators + STEP, wanted))
+        forest = model.model if job.classifies else model
+        clock, wanted = Clock(job.seconds), forest.n_estimators
+        forest.set_params(warm_start=True, n_estimators=0)
+        while forest.n_estimators < wanted and not (clock.over and forest.n_estimators):
+            forest.set_params(n_estimators=min(forest.n_estimators + STEP, wanted))
             model.fit(train.X, train.y, sample_weight=train.weight)
-        model.set_params(warm_start=False)
-        if job.classifies:
-            _smooth(model.estimators_)
-        return {} if valid is None else {"trees": model.n_estimators}
-
-
-def _smooth(trees: list[Any]) -> None:
-    """Mix what leaves say, in place, with the shares of the classes, which the roots say."""
-    prior = np.mean([tree.tree_.value[0] for tree in trees], axis=0)
-    for tree in trees:
-        value = tree.tree_.value  # (nodes, 1, classes): a view
-        value += doubt(len(trees)) * (prior - value)
+        forest.set_params(warm_start=False)
+        return {} if valid is None else {"trees": forest.n_estimators}

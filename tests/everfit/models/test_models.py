@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
+from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeClassifier
@@ -11,13 +12,16 @@ from sklearn.utils.validation import check_is_fitted
 
 from everfit.features.assemble import Assemble
 from everfit.features.numbers import Numbers
+from everfit.models.anew import anew
 from everfit.models.answers import shares, values
 from everfit.models.bent import Bent
 from everfit.models.blend import Blend
 from everfit.models.calibrated import Rescaled, Stepwise
 from everfit.models.coded import FEW, Coded, coded
+from everfit.models.doubting import Doubting
 from everfit.models.named import Named
 from everfit.models.scaled import Scaled
+from everfit.models.tempered import Tempered
 from everfit.search.estimators import FAMILIES, Job, Rows
 
 CHANCE = np.random.default_rng(0)
@@ -39,6 +43,18 @@ def member(model, y, *columns, rows=slice(None)):
 def blend():
     (one, first), (two, second) = member(LinearRegression(), NUMBERS, "a"), member(LinearRegression(), NUMBERS, "b")
     return Blend({"one": one, "two": two}, [(["one"], first, 0.75), (["two"], second, 0.25)])
+
+
+def test_a_member_as_sure_as_it_should_be_answers_the_same_by_either_way_and_learns_again_as_it_is():
+    _, model = member(Tempered(Doubting(ExtraTreesClassifier(20, random_state=0)), 2.0), LABELS, "a", "b")
+    said = model.predict_proba(X.to_numpy())
+    np.testing.assert_allclose(shares(model, X.to_numpy()), said)
+    plain = model.model.predict_proba(X.to_numpy())
+    np.testing.assert_allclose(said, plain**2 / (plain**2).sum(axis=1, keepdims=True))
+    assert (plain > 0).all(), "no class is impossible"
+    assert (model.model.model.predict_proba(X.to_numpy()) == 0).any()
+    again = anew(model, X.to_numpy()[:90], LABELS[:90])
+    assert (again.scale, set(again.predict(X.to_numpy()))) == (2.0, {"down", "flat", "up"})
 
 
 def test_a_blend_is_the_weighted_mean_of_its_members(blend):

@@ -6,7 +6,7 @@ import pytest
 from everfit import evaluation
 from everfit.search import finish, folds, shelf
 from everfit.search.blending import Said, choose
-from everfit.search.tasks import MEMBERS
+from everfit.search.tasks import MEMBERS, Outcome
 
 N = 600
 CHANCE = np.random.default_rng(0)
@@ -91,7 +91,7 @@ def test_of_many_rows_no_more_are_read_than_are_needed(tmp_path):
     problem = SimpleNamespace(folds=[folds.Fold(np.arange(N), part) for part in parts], **facts)
     for at, part in enumerate(parts):
         shelf.put(tmp_path, 7, at, None, TRUTH[part])
-    few = finish.said(problem, tmp_path, [SimpleNamespace(number=7, folds=(0, 1, 2, 3))], most=100)
+    few = finish.said(problem, tmp_path, [Outcome(7, "f", {}, "done", folds=(0, 1, 2, 3))], most=100)
     np.testing.assert_allclose(few.said[7], few.y)
     assert np.bincount(few.folds).tolist() == [25] * 4
 

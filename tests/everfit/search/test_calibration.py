@@ -4,7 +4,7 @@ import pytest
 from everfit import evaluation
 from everfit.models.calibrated import Rescaled
 from everfit.search.blending import Said
-from everfit.search.calibration import MANY, Facts, choose
+from everfit.search.calibration import MANY, Facts, choose, scale_of
 
 N = 3000
 
@@ -43,6 +43,16 @@ def test_who_is_too_sure_is_cooled(classes, folds):
     assert made.scale == pytest.approx(0.5, rel=0.1)
     fresh, _ = told(classes, seed=1)
     np.testing.assert_allclose(made.transform(bent(fresh, 2.0)), fresh, atol=0.03)
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+@pytest.mark.parametrize("power", [0.4, 1.0, 2.5])
+def test_how_sure_one_of_several_should_be_is_seen_in_what_it_said(classes, power):
+    proba, codes = told(classes, n=60_000)
+    names = np.array(["a", "b", "c", "d"])[:classes]
+    assert scale_of(names, names[codes], bent(proba, power).astype("float32")) == pytest.approx(1 / power, rel=0.05)
+    both, first = np.vstack([bent(proba, power), bent(proba, 3.0)]), np.repeat([1.0, 1e-6], len(codes))
+    assert scale_of(names, np.tile(names[codes], 2), both, first) == pytest.approx(1 / power, rel=0.05)
 
 
 @pytest.mark.parametrize("classes", [2, 4])

@@ -143,17 +143,6 @@ class TestEveryFamily:
         threads = {name: model.get_params().get(name, 1) for name in ("n_jobs", "thread_count")}
         assert set(threads.values()) <= {1, None}
 
-    def test_parts_of_a_model_cost_no_more_than_the_model(self, member, job, data):
-        train, valid = data
-        model = member.build(member.defaults(job), job)
-        member.fit(model, member.defaults(job), train, job, valid)
-        before = model.predict(valid.X)
-        part = member.part(model, 5)
-        assert len(part.predict(valid.X)) == 30
-        assert np.array_equal(part.predict(valid.X), before) != member.divides or job.classifies
-        if member.divides:
-            assert part.n_estimators == len(part.estimators_) <= 40
-
     def test_what_it_offers_first_lies_within_its_space(self, member, job, data):
         for params in member.portfolio(job):
             study = optuna.create_study()
