@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from lightgbm import LGBMClassifier, LGBMRegressor
+from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.tree import DecisionTreeRegressor
 
@@ -15,7 +16,7 @@ from everfit.registry.files import card_of
 from everfit.serving import served
 from everfit.serving.compiled import Compiled, compile_pipeline
 from everfit.serving.contract import Contract, Field, rows_of
-from everfit.serving.served import make_ready, trials
+from everfit.serving.served import Served, make_ready, trials
 from everfit.spec import Data
 from tests.everfit.registry.conftest import candidate_of
 from tests.everfit.serving.conftest import spec_of
@@ -114,6 +115,20 @@ def test_each_answer_must_agree_also_beside_one_that_is_large(frame, monkeypatch
     monkeypatch.setattr(served, "compile_pipeline", lambda _: off)
     ready = make_ready(spec_of(), loaded)
     assert (ready.compiled, ready.notes) == (None, ("the compiled way is off by 0.001, and the ordinary one serves",))
+
+
+def test_many_rows_are_answered_in_parts_as_they_are_at_once(frame):
+    late = frame.assign(late=np.where(frame["count"] % 3 == 0, "yes", "no")).drop(columns="cost")
+    for made in (candidate_of(frame), candidate_of(late, "late", LogisticRegression(), "binary", positive="yes")):
+        ready = Served(Loaded(made.model, 1, None, made.pipeline, card_of(made), made.reference, made.train_rows),
+                       Contract(()), None, ())  # fmt: skip
+        many = pd.concat([frame] * (2 * served.PART // len(frame) + 2), ignore_index=True)
+        said, whole = ready.predict_frame(many), ready._said(many)
+        if made.task == "regression":
+            np.testing.assert_allclose(said.values, whole.values, rtol=1e-5)  # the order of sums is another one
+        else:
+            assert (said.values == whole.values).all()
+            np.testing.assert_allclose(said.proba, whole.proba, rtol=1e-5)
 
 
 def test_both_ways_are_tried_on_rows_of_all_times():
