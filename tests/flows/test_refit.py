@@ -127,6 +127,9 @@ def test_a_risen_loss_has_refits_at_work_first_and_a_search_when_they_are_in_vai
     searched = story.told[-1]["retraining"]
     assert searched["how"] == "search"
     assert list(searched["scores"]) == ["dummy", "champion", "challenger"], "a refit is judged by its twin"
+    then = searched["then"]
+    assert (searched["refused"], then["version"], then["refused"]) == (True, searched["version"] + 1, True)
+    assert then["reasons"][-1].startswith("recent keeps its model"), "which was due beside the search"
 
 
 def test_refits_use_up_neither_cooldown_nor_the_searches_of_the_week(story):

@@ -8,19 +8,23 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from everfit.evaluation import Verdict
+from everfit.lake import Snapshot
 from everfit.ledger import Ledger
 from everfit.monitor.decision import Decision, Evidence
-from everfit.registry import Loaded
+from everfit.registry import Loaded, Version
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
 from everfit.upkeep.advance import advance, begin
 from everfit.upkeep.measuring import Measured
 from everfit.upkeep.state import Level, State
-from everfit.upkeep.taken import done, refused
-from tasks.asked import Asked, asked
+from everfit.upkeep.taken import done, inherited, refused
+from tasks.asked import Asked, after_search, asked
 from tasks.champion import Champion
 from tasks.decide import decide, past, recollect
+from tasks.evaluate import Judged
 from tasks.lineage import Lineage
+from tasks.promote import Outcome
 from tasks.watch import Seen
 
 SPEC = ModelSpec.model_validate({"name": "m", "data": {"source": "x", "target": "y"}})
@@ -75,6 +79,25 @@ def test_what_an_older_everfit_wrote_down_is_a_search_about_a_champion_that_begi
     ledger.finish("m", "e", outcome="finished")
     assert len(ledger.retrainings("m").ended) == 1
     assert [made.searched for made in ledger.lineage("m")] == [True]
+
+
+def test_a_search_that_wins_goes_on_with_the_windows_and_is_refitted_as_is_the_champion_where_it_loses(ledger):
+    heir = inherited(State.from_dict(BEGUN.to_dict() | {"batches": 4, "offsets": [[0.5, 90.0]]}))
+    register(ledger, 2, upkeep=heir.to_dict())
+    ledger.swap_champion("m", expected=1, new=2, actor="ann")
+    assert lineage(2).state() == heir
+
+    def due(state: str, champion: int, heir: State | None, windows: tuple[str, ...] = ()) -> Asked | None:
+        judged = Judged(Verdict(state == "Promoted", (), (), "mae"), 1, heir=heir)
+        version = Version("m", 2, "r", "e", "f", {})
+        outcome = Outcome(state, version, champion, judged, Snapshot("m", "u", 1, "", 9, ()), [])
+        return after_search(SPEC, outcome, Asked("search", windows, 1))
+
+    assert due("Promoted", 2, heir) == Asked("refit", ("all", "recent"), 2)
+    assert due("Promoted", 2, None) is None, "a champion that no labels have judged has no windows to leave"
+    assert due("Champion kept", 1, heir, ("recent",)) == Asked("refit", ("recent",), 1)
+    assert due("Champion kept", 1, heir) is due("Waits for approval", 1, heir, ("recent",)) is None
+    assert due("Champion kept", 3, heir, ("recent",)) is None, "another champion has come meanwhile"
 
 
 def test_a_refit_that_has_not_taken_place_leaves_the_models_and_keeps_what_was_measured(ledger):
