@@ -13,7 +13,7 @@ from everfit.lake.keys import canonical
 from everfit.lake.outcome import Kept, Said, kept
 from everfit.ledger import Ledger
 from everfit.record import Record
-from everfit.reserved import ID, KEY, ORDER, ORIGIN, PREDICTION_ID, ROW, VERSION
+from everfit.reserved import KEY, ORDER, ORIGIN, PREDICTION_ID, ROW, VERSION
 from everfit.schema import Kind
 from everfit.settings import Settings
 from everfit.sources import Source, open_source
@@ -24,7 +24,10 @@ from tasks.steps import say, step
 
 @dataclass(frozen=True)
 class Arrived(Record):
-    """Labels to be judged: all that are known by now, named by their `digest`; new are those that came `after`."""
+    """Labels to be judged: all that are known by now, named by their `digest`; new are those that came `after`.
+
+    `joined` are those of known rows that say what was not known before.
+    """
 
     digest: str
     after: int
@@ -41,7 +44,9 @@ def take_labels(spec: ModelSpec, source: str = "") -> Arrived | None:
     """
     settings = Settings()
     lake, ledger = Lake(settings), Ledger.of(settings)
-    keep_labels(spec, source)
+    kept = keep_labels(spec, source)
+    if kept.rows:
+        say("; ".join(map(str.strip, kept.lines)), level=logging.WARNING if kept.unknown else logging.INFO)
     snapshot = lake.snapshot(spec.name)
     if not snapshot.labels_digest or snapshot.labels_version is None:
         return None
@@ -60,8 +65,7 @@ def keep_labels(spec: ModelSpec, source: str = "") -> Kept:
     said = _read(spec, settings, lake, _opened(spec, settings, source))
     before = lake.labels(spec.name)
     for one in said:
-        news = lake.record_labels(spec.name, one.labels, one.origin)
-        say(f"{len(one.labels):,} labels from {one.origin}, {news:,} of them new")
+        lake.record_labels(spec.name, one.labels, one.origin)
     snapshot = lake.snapshot(spec.name)
     known = lake.labels(snapshot)
     if snapshot.labels_version is not None:
@@ -70,17 +74,20 @@ def keep_labels(spec: ModelSpec, source: str = "") -> Kept:
         return Kept()
     named = pd.concat([one.labels[KEY] for one in said])
     here = known[known[KEY].isin(named)].reset_index(drop=True)
-    at, late = _joined(spec, lake, ledger, here)
-    return kept(said, here, before, unknown=len(here) - len(np.unique(at[at >= 0])), late=late)
+    rows = lake.known_rows(spec.name, labels.names_of(spec.data))
+    at, late = _joined(spec, lake, ledger, here, rows)
+    return kept(said, here, labels.had(here, rows, before, spec.data), unknown=len(here) - len(at), late=late)
 
 
-def _joined(spec: ModelSpec, lake: Lake, ledger: Ledger, fresh: pd.DataFrame) -> tuple[np.ndarray, int]:
+def _joined(
+    spec: ModelSpec, lake: Lake, ledger: Ledger, fresh: pd.DataFrame, rows: pd.DataFrame
+) -> tuple[np.ndarray, int]:
     """Return the positions of labels whose rows are known, and how many are about answers of earlier champions only."""
-    names = [name for name in (*spec.data.ids, spec.data.time, ID) if name]
     said = lake.answers(spec.name, spec.data, known=fresh)
-    landed, asked = (labels.matches(rows, fresh, spec.data) for rows in (lake.known_rows(spec.name, names), said))
+    landed, asked = (labels.matches(each, fresh, spec.data) for each in (rows, said))
     now = asked[(said[VERSION] == ledger.champion(spec.name)).to_numpy()] if len(said) else asked
-    return np.concatenate([landed, asked]), len(set(asked[asked >= 0]).difference(now))
+    at = np.concatenate([landed, asked])
+    return np.unique(at[at >= 0]), len(set(asked[asked >= 0]).difference(now))
 
 
 def _opened(spec: ModelSpec, settings: Settings, named: str) -> list[Source]:
@@ -157,9 +164,7 @@ def _arrived(spec: ModelSpec, lake: Lake, ledger: Ledger, known: pd.DataFrame, d
     seen = [e.facts["version"] for e in ledger.entries(spec.name, kinds=["labelled"]) if e.subject in judged]
     after = max([*seen, made.get("labels_version") or -1])
     fresh = known[known[ORDER] > after].reset_index(drop=True)
-    at, _ = _joined(spec, lake, ledger, fresh)
-    joined = len(np.unique(at[at >= 0]))
-    arrived = Arrived(digest, int(after), joined, len(fresh) - joined)
-    level = logging.WARNING if arrived.unknown else logging.INFO
-    say(f"{joined:,} new labels of known rows, {arrived.unknown:,} of rows that have not come yet", level=level)
-    return arrived if joined else None
+    at, _ = _joined(spec, lake, ledger, fresh, lake.known_rows(spec.name, labels.names_of(spec.data)))
+    news = fresh[KEY].isin(lake.news(spec.name, spec.data, after=after)[KEY]).to_numpy()
+    arrived = Arrived(digest, int(after), int(news[at].sum()), len(fresh) - len(at))
+    return arrived if arrived.joined else None

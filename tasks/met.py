@@ -9,7 +9,7 @@ import pandas as pd
 from everfit import evaluation, registry
 from everfit.lake import Lake, labels
 from everfit.lake.keys import keys_of
-from everfit.reserved import AT, BATCH, ID, NEW, ORDER
+from everfit.reserved import AT, BATCH, ID, NEW
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
 from tasks.build_features import in_time
@@ -64,7 +64,8 @@ def meet(
     if len(rows):
         rows = rows[~(_taught(spec, rows, had, known) & rows[BATCH].isin(learnt.batches))]
     told = None if spec.data.label_delay else known  # without a label they count where it may be overdue
-    asked, fresh = _asked(spec, lake, loaded, frame, told), known[known[ORDER] > after].reset_index(drop=True)
+    asked = _asked(spec, lake, loaded, frame, told)
+    fresh = known.iloc[:0] if after == NEVER else lake.news(spec.name, spec.data, after=after)
     landed, asked = (
         labels.complete(part, known, spec.data).assign(**{NEW: labels.matches(part, fresh, spec.data) >= 0})
         for part in (rows, asked)

@@ -23,7 +23,7 @@ from everfit.monitor.means import BLOCKS
 from everfit.monitor.moved import Drift
 from everfit.monitor.reference import heldout_losses
 from everfit.monitor.view import View
-from everfit.reserved import BATCH, HELDOUT, LOSS, NEW, ORDER, PREDICTION, ROW, SCORE
+from everfit.reserved import BATCH, HELDOUT, LOSS, NEW, PREDICTION, ROW, SCORE
 from everfit.settings import Settings
 from everfit.spec import ModelSpec, Monitor
 from tasks.build_features import in_time
@@ -103,6 +103,8 @@ def _new(batch: Batch, sound: pd.DataFrame, former: pd.DataFrame) -> pd.DataFram
 def watch_labels(spec: ModelSpec, champion: Champion, arrived: Arrived) -> Seen:
     """Gather what labels that came alone say about the champion, on rows that landed and on rows only predicted."""
     loaded = champion.loaded
+    unknown = f", {arrived.unknown:,} are of rows that have not come yet" if arrived.unknown else ""
+    say(f"{arrived.joined:,} labels are judged{unknown}")
     met = meet(spec, loaded, after=arrived.after)
     view = _view(spec, champion, met)
     return Seen(
@@ -147,8 +149,7 @@ def _waited(spec: ModelSpec, rows: pd.DataFrame, batches: set[str]) -> np.ndarra
     waited = rows[BATCH].isin(batches).to_numpy() if BATCH in rows else np.zeros(len(rows), dtype=bool)
     if first is None:
         return np.asarray(waited)
-    known = Lake(Settings()).labels(spec.name)
-    later = known[known[ORDER] > before[first]].reset_index(drop=True)
+    later = Lake(Settings()).news(spec.name, spec.data, after=before[first])
     return np.asarray(waited | (labels.matches(rows, later, spec.data) >= 0))
 
 

@@ -125,7 +125,12 @@ def latest(state: State | None, *, history: bool = False) -> pd.DataFrame:
     if state is None:
         return pd.DataFrame(columns=[KEY, ORIGIN, ORDER])
     every = _every(state).drop(columns=[BATCH, ROW])
-    return every if history else every.drop_duplicates(KEY, keep="last", ignore_index=True)
+    return every if history else last_words(every)
+
+
+def last_words(every: pd.DataFrame) -> pd.DataFrame:
+    """Return the latest of labels that came one after the other."""
+    return every.drop_duplicates(KEY, keep="last", ignore_index=True)
 
 
 def _every(state: State) -> pd.DataFrame:
@@ -158,6 +163,26 @@ def matches(frame: pd.DataFrame, labels: pd.DataFrame, data: Data) -> np.ndarray
         other = index.get_indexer(keys_of(frame, names))
         at = np.where((other >= 0) & ((at < 0) | (order[other] > order[at])), other, at)
     return at
+
+
+def names_of(data: Data) -> set[str]:
+    """Return the columns of rows that labels may be about, and that in which a row says its own."""
+    return {name for name in (*data.ids, data.time, data.target, ID) if name}
+
+
+def had(said: pd.DataFrame, rows: pd.DataFrame, earlier: pd.DataFrame, data: Data) -> np.ndarray:
+    """Return what was known before of what each label is about, None where nothing was.
+
+    That is what an earlier label says, or else the row itself.
+    """
+    known, at = np.full(len(said), None, dtype=object), matches(rows, said, data)
+    own = rows[data.target].astype(object) if data.target in rows else pd.Series(None, rows.index, dtype=object)
+    told = (at >= 0) & own.notna().to_numpy()
+    known[at[told]] = own.to_numpy()[told]
+    if len(earlier):
+        at = pd.Index(said[KEY]).get_indexer(earlier[KEY])
+        known[at[at >= 0]] = earlier[data.target].to_numpy(dtype=object)[at >= 0]
+    return known
 
 
 def key_columns(frame: pd.DataFrame, data: Data) -> list[Sequence[str]]:

@@ -10,7 +10,6 @@ import pandas as pd
 
 from everfit.lake.labels import keys_in
 from everfit.record import Record
-from everfit.reserved import KEY
 from everfit.spec import Data
 
 
@@ -48,7 +47,7 @@ class Said:
 
 @dataclass(frozen=True)
 class Kept(Record):
-    """What became of all rows: they are new, corrected or same, or gave no label.
+    """What became of all rows: they are new, corrected or same, or gave no label; a row may have come with its label.
 
     Of the labels some are of `unknown` rows, which are kept until these come, and some are `late`: of answers that the
     present champion did not give. It is judged by its own on such rows, if they came in since it was made.
@@ -72,7 +71,7 @@ class Kept(Record):
             (self.new, "are new"),
             (self.corrected, "correct an earlier label"),
             (self.same, "say what was known"),
-            (self.repeated, "repeat an id of the same file; the last word counts"),
+            (self.repeated, "repeat an id of the same file, whose last word counts"),
             (self.unnamed, "name no row, and are left out"),
             (self.empty, "have no label yet, and are left out"),
         ]
@@ -88,14 +87,11 @@ class Kept(Record):
         ]
 
 
-def kept(said: Sequence[Said], known: pd.DataFrame, before: pd.DataFrame, *, unknown: int, late: int) -> Kept:
-    """Count what `said` has changed: `known` are its labels as they are now, `before` all as they were."""
-    target = said[0].labels.columns[1]
-    at = pd.Index(before[KEY]).get_indexer(known[KEY])
-    had = at >= 0
-    then = before[target].to_numpy(dtype=object)[at[had]] if had.any() else np.empty(0, dtype=object)
-    changed = int((then != known[target].to_numpy(dtype=object)[had]).sum()) if had.any() else 0
-    new, labels = int((~had).sum()), sum(len(one.labels) for one in said)
+def kept(said: Sequence[Said], known: pd.DataFrame, had: np.ndarray, *, unknown: int, late: int) -> Kept:
+    """Count what `said` has changed: `known` are its labels as they are now, `had` what was known of each before."""
+    there, now = pd.notna(had), known[said[0].labels.columns[1]].to_numpy(dtype=object)
+    changed = int((had[there] != now[there]).sum())
+    new, labels = int((~there).sum()), sum(len(one.labels) for one in said)
     return Kept(
         rows=sum(one.rows for one in said),
         new=new,

@@ -15,7 +15,7 @@ from everfit.lake.live import Live
 from everfit.lake.records import Batch, Landed, LandedBatch, Snapshot, digest_of
 from everfit.lake.staging import discard, stage
 from everfit.lake.table import Table
-from everfit.reserved import BATCH, ID, PREDICTION_ID, REASON, ROW
+from everfit.reserved import BATCH, ID, ORDER, PREDICTION_ID, REASON, ROW
 from everfit.settings import Settings
 from everfit.sources import Source
 from everfit.spec import Data
@@ -279,6 +279,17 @@ class Lake:
         if state is None or digest_of(state.counts) != of.labels_digest:
             raise reading.altered(table.uri, of.labels_version, of.labels_digest, "its digest is another one")
         return labels.latest(state, history=history)
+
+    def news(self, model: str, data: Data, *, after: int) -> pd.DataFrame:
+        """Return the labels that came after a version and say what neither an earlier one nor their row had said."""
+        every = self.labels(model, history=True)
+        known, earlier = labels.last_words(every), every[every[ORDER] <= after]
+        fresh = known.loc[known[ORDER] > after].reset_index(drop=True)
+        if fresh.empty:
+            return fresh
+        had = labels.had(fresh, self.known_rows(model, labels.names_of(data)), earlier, data)
+        news: pd.DataFrame = fresh[fresh[data.target].to_numpy(dtype=object) != had]
+        return news.reset_index(drop=True)
 
     def _table(self, model: str, name: str) -> Table:
         uri = f"{self._settings.lake_uri.rstrip('/')}/{model}/{name}"

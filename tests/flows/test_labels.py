@@ -1,5 +1,6 @@
 """Labels that come later than their rows, lived through once: joined by id, judged, learnt from, and never twice."""
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -172,6 +173,21 @@ def test_a_row_that_was_learnt_with_a_label_that_is_corrected_is_to_be_judged_by
     assert landed.index.intersection(learnt["sale"]).tolist() == list(range(380, 420))
     assert landed.loc[380:419, "_new"].all()
     assert np.allclose(landed.loc[380:419, "y"], corrected["y"].tail(40))
+
+
+def test_the_monitor_says_what_became_of_each_label_and_judges_none_that_a_row_came_with(story, caplog):
+    spec = load_spec(MODEL, story.settings.models)
+    caplog.set_level(logging.INFO)
+    before = take_labels.fn(spec)
+    own = sales(0, 300, 3)["y"].tolist()
+    told = {"sale": [0, 1, 2, 3, 4, 4, 99_999, None, 7], "y": [*own[:4], 0, own[4] + 9, 1, 1, None]}
+    pd.DataFrame(told).to_csv("told.csv", index=False)
+    arrived = take_labels.fn(spec, "told.csv")
+    line = next(text for text in caplog.messages if text.startswith("9 rows read"))
+    for part in ("1 are new", "1 correct", "4 say what was known", "1 repeat", "1 name no row", "1 have no label yet",
+                 "1 label(s) are of rows that have not come yet"):  # fmt: skip
+        assert f"; {part}" in line, line
+    assert arrived.joined - (before.joined if before else 0) == 1
 
 
 @pytest.mark.parametrize(
