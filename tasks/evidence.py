@@ -27,6 +27,7 @@ def evidence(
     measured: Measured | None = None,
     upkeep: State | None = None,
     again: bool = False,
+    waits: bool = False,
 ) -> Evidence:
     """Join what was seen about a batch with the champion; `new_rows` are the labelled rows that have landed.
 
@@ -48,6 +49,7 @@ def evidence(
         upkeep=upkeep or champion.lineage.state(),
         measured=measured,
         again=again,
+        waits=waits,
         spent=month_spent(spec),
     )
 

@@ -14,6 +14,7 @@ from everfit.models.portfolio import Portfolio
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
 from everfit.upkeep.advance import begin, not_done
+from everfit.upkeep.measuring import FEWEST
 from everfit.upkeep.state import State
 from everfit.upkeep.taken import carried, fitting, taken_back
 from everfit.upkeep.windows import ALL
@@ -100,19 +101,38 @@ class Lineage:
         rows = [each["rows"] for each in measured if each]
         return round(median(rows)) if rows else None
 
+    def few(self, labels: int) -> bool:
+        """Say whether so many labels that came alone are too few to count as a batch, and wait for more.
+
+        After rows came, half of what usually counts is enough; without, as many as a batch of rows has. So the labels
+        of a batch of rows count once, in however many pieces they come.
+        """
+        came, usual = self._came(), self.batch()
+        rows = round(median(came.values())) if came else 0
+        if usual is None or self.unmeasured().intersection(came):
+            return labels < max(FEWEST, (usual or rows) / 2)
+        return labels < max(FEWEST, usual, rows)
+
+    def _came(self) -> dict[str, int]:
+        """Return how many rows each batch of rows has that was not refused."""
+        alone = {entry.subject for entry in self._ledger.entries(self.spec.name, kinds=["labelled"])}
+        sound = (entry.facts for entry in self.judged() if entry.facts["decision"]["action"] != "repair")
+        seen = (facts["evidence"] for facts in sound)
+        return {each["batch"]: each["rows"] for each in seen if each["batch"] not in alone}
+
     def has_met(self, batch: str) -> bool:
         """Say whether the labels of a batch were weighed: each is once, however often the batch is judged."""
         judged = [entry.facts for entry in self._all_judged() if entry.facts["evidence"]["batch"] == batch]
         return any(each["decision"].get("upkeep") and each["decision"]["action"] != "repair" for each in judged)
 
     def unmeasured(self) -> set[str]:
-        """Return the batches since the last measured one: their labels were too few, and count with the next."""
+        """Return the batches since the last one that counted: their labels were too few, and count with the next."""
         found: set[str] = set()
         for entry in reversed(self._all_judged()):
-            evidence, decision = entry.facts["evidence"], entry.facts["decision"]
-            if evidence.get("measured"):
+            evidence, after = entry.facts["evidence"], entry.facts["decision"].get("upkeep")
+            if evidence.get("measured") or (after and after.get("risen", 0) > evidence["upkeep"].get("risen", 0)):
                 break
-            if decision.get("upkeep") and not evidence.get("again"):
+            if after and not evidence.get("again"):
                 found.add(evidence["batch"])
         return found
 

@@ -116,7 +116,7 @@ def watch_labels(spec: ModelSpec, champion: Champion, arrived: Arrived) -> Seen:
             findings=(*signals.judge(view), *_overdue(spec, loaded, met)),
             labels=len(view.losses),
             new_rows=count_labelled(spec, met.landed),
-            **_measured(spec, champion, met, arrived.digest),
+            **_measured(spec, champion, met, arrived.digest, alone=True),
         )
     )
 
@@ -129,16 +129,27 @@ def refused(spec: ModelSpec, champion: Champion, batch: Batch, stop: ValidationS
     return Seen(seen)
 
 
-def _measured(spec: ModelSpec, champion: Champion, met: Met, batch: str) -> dict[str, Any]:
-    """Return the state of the policy, and what the labels of a batch, or such as came alone, say of its windows."""
+def _measured(spec: ModelSpec, champion: Champion, met: Met, batch: str, *, alone: bool = False) -> dict[str, Any]:
+    """Return the state of the policy, and what the labels of a batch, or such as came `alone`, say of its windows.
+
+    Where they are too few they wait, and so do all while rows come without a label: of these none counts yet.
+    """
     lineage = champion.lineage
     state = lineage.state()
     if lineage.has_met(batch):
         return {"upkeep": state, "again": True}
-    rows = labelled(spec, met.landed)
-    if len(rows):
-        rows = rows[rows[NEW].astype(bool) | _waited(spec, rows, lineage.unmeasured())]
-    return {"upkeep": state, "measured": measure(lineage, state, rows)}
+    rows, asked = (_unmeasured(spec, part, lineage.unmeasured()) for part in (met.landed, met.asked))
+    few = lineage.few(len(rows)) if alone else not rows[NEW].any()
+    measured = None if few else measure(lineage, state, rows)
+    if few and len(rows):
+        say(f"{len(rows):,} labels wait for more, to count as a batch together")
+    return {"upkeep": state, "measured": measured, "waits": measured is None and len(asked) < spec.monitor.min_labels}
+
+
+def _unmeasured(spec: ModelSpec, met: pd.DataFrame, batches: set[str]) -> pd.DataFrame:
+    """Return the rows whose labels are new, or have waited since these batches."""
+    rows = labelled(spec, met)
+    return rows[rows[NEW].astype(bool) | _waited(spec, rows, batches)] if len(rows) else rows
 
 
 def _waited(spec: ModelSpec, rows: pd.DataFrame, batches: set[str]) -> np.ndarray:

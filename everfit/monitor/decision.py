@@ -27,6 +27,7 @@ __all__ = ["Action", "Decision", "Evidence", "Verdict", "decide", "decision_id"]
 Verdict = Literal["fine", "watch", "retrain", "data fault: repair the feed"]
 
 IN_VAIN = 3  # labelled batches in a row whose loss has risen, after which refits are known not to be enough
+FEW = "too few new labels came to count as a batch: they wait for more"
 LEARNING: tuple[Action, ...] = ("recalibrate", "refit", "search")
 VERDICTS: dict[Severity, Verdict] = dict(zip(get_args(Severity), get_args(Verdict), strict=True))
 
@@ -127,13 +128,14 @@ def _severity(evidence: Evidence, stale: str) -> Severity:
 def _plan(evidence: Evidence, refit: Refit) -> tuple[State | None, Plan]:
     """Return the state after the labels of this batch, and what is due: nothing without labels, or of broken rows.
 
-    Labels of rows that never came in measure no window, but a loss that has risen on them counts as risen. Where too
-    few labels say whether it has, the count of batches in which it has stays.
+    Labels of rows that never came in measure no window, but a loss that has risen on them counts as risen, unless
+    they are too few to be a batch. Where too few labels say whether it has, the count of batches in which it has stays.
     """
     before = evidence.upkeep
     if before is None or evidence.measured is None or evidence.faults:
-        counts = before and evidence.risen and not evidence.faults and not evidence.again
-        return (replace(before, risen=before.risen + 1) if before and counts else before), Plan((), False, ())
+        counts = evidence.risen and not (evidence.faults or evidence.again or evidence.waits)
+        why = (FEW,) if evidence.waits and evidence.risen else ()
+        return (replace(before, risen=before.risen + 1) if before and counts else before), Plan((), False, why)
     after, plan = advance(before, evidence.measured, refit, risen=evidence.risen)
     judged = evidence.risen or evidence.performance is not None
     return (after if judged else replace(after, risen=before.risen)), plan

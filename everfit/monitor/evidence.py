@@ -20,13 +20,14 @@ class Evidence(Record):
     """Everything that a decision rests on; kept in the ledger.
 
     `now` is the clock. `champion_since` is when the champion, or the version that it was refitted from, came out of a
-    search and took over; `learnt` the rows which that search had, `new_rows` the labelled rows that landed since.
-    `retrained` are the times at which searches by drift ended, well or not. `waiting` is a challenger that waits for
-    approval, `running` a retraining that is wanted or under way, and `queued` a search that waits for a month that has
-    something left for it. What it says of retrainings is as the ledger had it
-    with its row `as_of`. `upkeep` is the state that the last decision about this champion left, and `measured` what
-    new labels say of its windows; nothing when they were weighed before, `again`. `spent` says that the month has
-    nothing left for a search, and `costs` how many seconds an action takes, by what the last ones took.
+    search and took over; `learnt` the rows which that search had, `new_rows` the labelled rows that landed since, and
+    `labels` also counts those that were only predicted. `retrained` are the times at which searches by drift ended,
+    well or not. `waiting` is a challenger that waits for approval, `running` a retraining that is wanted or under way,
+    and `queued` a search that waits for a month that has something left for it. What it says of retrainings is as the
+    ledger had it with its row `as_of`. `upkeep` is the state that the last decision about this champion left, and
+    `measured` what new labels say of its windows; nothing when they were weighed before, `again`, or when they are too
+    few to count as a batch: each `waits` for more. `spent` says that the month has nothing left for a search, and
+    `costs` how many seconds an action takes, by what the last ones took.
     """
 
     model: str
@@ -49,6 +50,7 @@ class Evidence(Record):
     upkeep: State | None = None
     measured: Measured | None = None
     again: bool = False
+    waits: bool = False
     spent: str = ""
     costs: dict[Action, float] = field(default_factory=dict)
 

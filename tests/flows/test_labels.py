@@ -97,6 +97,8 @@ def test_performance_is_judged_on_predicted_rows_and_starts_one_retraining(story
     (evidence,) = [e.facts["evidence"] for e in story.ledger.entries(MODEL, kinds=["drift_judged"])
                    if e.subject == second["decision"]]  # fmt: skip
     assert (evidence["rows"], evidence["labels"], evidence["new_rows"]) == (310, 350, 0)
+    waits = [e.facts["evidence"]["waits"] for e in story.ledger.entries(MODEL, kinds=["drift_judged"])]
+    assert waits[:2] == [True, False], "50 are too few to count as a batch, and do with the next"
     assert second["retraining"]["decision"] == second["decision"]
     assert len(story.ledger.entries(MODEL, kinds=["retrain_started"])) == 1
 

@@ -250,33 +250,38 @@ LATE = """
 name: late
 data: {source: history.parquet, target: y, time: hour, ids: [sale]}
 search: {budget: 4m, trials: 1, estimators: [linear]}
-monitor: {min_rows: 60, min_labels: 60}
+monitor: {min_rows: 60, min_labels: 80}
 refit: {recent: 0, offset: false}
 """
 
 
-def test_labels_that_come_late_twice_corrected_and_few_are_measured_once_each_as_known_then(here):
+def test_labels_that_come_late_twice_corrected_and_in_pieces_are_measured_once_each_and_count_by_their_rows(here):
     from flows.monitor import monitor
     from flows.train import train
 
-    (here.settings.models / "late.yaml").write_text(LATE)
+    (here.settings.models / "late.yaml").write_text(f"{LATE}retrain: {{auto: false}}\n")
     train("late")
-    rows = sales(400, 100, 3)
-    rows.drop(columns="y").to_parquet("unlabelled.parquet")
+    rows = sales(400, 200, 3)
     told = rows[["sale", "y"]]
-    wrong = told.head(40).assign(y=told["y"].where(told.index >= 35, -500.0))
-    parts = {"first": wrong, "again": wrong, "mended": told.head(70), "few": told[70:90], "more": told[90:]}
+    wrong = told.head(60).assign(y=-500.0)
+    parts = {"first": wrong, "again": wrong, "mended": told.head(100)}
+    parts |= {"few": told[100:135], "more": told[135:145], "rest": told[145:]}
     for name, labels in parts.items():
         labels.to_csv(f"{name}.csv", index=False)
-    monitor("late", "unlabelled.parquet")
+    rows.drop(columns="y").head(100).to_parquet("before-first.parquet")
+    rows.drop(columns="y").tail(100).to_parquet("before-few.parquet")
     for name in parts:
+        if Path(f"before-{name}.parquet").exists():
+            monitor("late", f"before-{name}.parquet")
         monitor("late", labels=f"{name}.csv")
-    sales(500, 20, 3).to_parquet("small.parquet")
+    sales(600, 20, 3).to_parquet("small.parquet")
     monitor("late", "small.parquet")
     judged = [entry.facts["evidence"] for entry in here.ledger.entries("late", kinds=["drift_judged"])]
-    assert [each["measured"] and each["measured"]["rows"] for each in judged] == [None, 40, 65, None, 30, None]
+    measured = [None, 60, 100, None, None, 45, None, 75]
+    assert [each["measured"] and each["measured"]["rows"] for each in judged] == measured
+    assert [each["waits"] for each in judged] == [rows is None for rows in measured]
     assert judged[1]["measured"]["plain"] > 400 > 2 > judged[2]["measured"]["plain"]
-    assert [each["upkeep"]["batches"] for each in judged] == [0, 0, 1, 2, 2, 3]
+    assert [each["upkeep"]["batches"] for each in judged] == [0, 0, 1, 2, 2, 2, 3, 3]
 
 
 def test_a_refit_that_is_refused_is_not_tried_again_at_the_next_batch(here, monkeypatch):

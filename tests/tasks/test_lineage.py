@@ -61,10 +61,14 @@ def champion(version: int) -> Champion:
     return one
 
 
-def judge(ledger: Ledger, decision: str, champion: int, action: str, upkeep: State, before: State) -> None:
+def judge(
+    ledger: Ledger, decision: str, champion: int, action: str, upkeep: State, before: State, rows: int | None = None
+) -> None:
+    """Judge a batch, of whose labels so many rows were measured."""
     evidence = OLD | {"batch": decision, "champion": champion, "upkeep": before.to_dict()}
+    evidence |= {"measured": {"rows": rows} if rows else None}
     said = SAID | {"id": decision, "action": action, "upkeep": upkeep.to_dict(), "refit": ["all"]}
-    retrain = action != "none"
+    retrain = action not in ("none", "repair")
     ledger.judge("m", decision, retrain=retrain, after=ledger.retrainings("m").seq, how=action, actor="ann",
                  facts={"evidence": evidence, "decision": said, "page": "p"})  # fmt: skip
 
@@ -148,6 +152,26 @@ def test_each_judgement_is_read_once_and_those_of_another_run_as_they_come(ledge
         assert one.state().batches == len(one.judged())
     judged = [entry.subject for found in reads for entry in found if entry.kind == "drift_judged"]
     assert judged == ["a", "b", "c"]
+
+
+def test_the_labels_of_a_batch_of_rows_count_once_in_however_many_pieces_they_come(ledger):
+    def few(*labels: int) -> list[bool]:
+        return [lineage(1).few(each) for each in labels]
+
+    assert few(29, 30) == [True, False], "nothing is known yet"
+    judge(ledger, "w1", 1, "none", BEGUN, BEGUN)
+    assert few(449, 450) == [True, False], "half of its rows"
+    for labels in ("l1", "l2", "l3"):
+        ledger.record("labelled", "m", subject=labels, actor="ann")
+    judge(ledger, "l1", 1, "none", BEGUN, BEGUN, rows=500)
+    judge(ledger, "w2", 1, "repair", BEGUN, BEGUN)
+    assert few(899, 900) == [True, False], "what is left of it waits; all of it, corrected, does not"
+    judge(ledger, "w3", 1, "none", BEGUN, BEGUN)
+    judge(ledger, "l2", 1, "none", BEGUN, BEGUN)
+    assert few(249, 250) == [True, False], "half of what counted before"
+    assert lineage(1).unmeasured() >= {"w3", "l2"}
+    judge(ledger, "l3", 1, "none", State.from_dict(BEGUN.to_dict() | {"risen": 1}), BEGUN)
+    assert lineage(1).unmeasured() == set(), "labels of rows that never came count as well"
 
 
 def test_a_refit_that_was_refused_is_known_to_have_been_tried(ledger):

@@ -200,6 +200,15 @@ def test_a_batch_that_cannot_be_judged_neither_ends_nor_lengthens_a_row_of_bad_o
     assert decision.upkeep.risen == risen
 
 
+@pytest.mark.parametrize(
+    ("change", "risen"), [({}, 3), ({"waits": True}, 2), ({"again": True}, 2), ({"findings": (LOSS, FAULT)}, 2)]
+)
+def test_a_loss_that_has_risen_on_rows_that_never_came_counts_unless_their_labels_wait_for_more(change, risen):
+    decision = judge(upkeep=replace(NEW, risen=2), retrain=Retrain(auto=False), **change)
+    assert decision.upkeep.risen == risen
+    assert ("they wait for more" in decision.reasons[-1]) is ("waits" in change)
+
+
 def test_where_refits_are_not_wanted_a_risen_loss_asks_for_a_search_at_once():
     assert judge(upkeep=NEW, measured=SAME, refit=Refit(auto=False)).action == "search"
     assert judge(upkeep=NEW, measured=None, refit=Refit(auto=False)).action == "search"
