@@ -28,12 +28,15 @@ def evidence(
     upkeep: State | None = None,
     again: bool = False,
     waits: bool = False,
+    corrected: int = 0,
 ) -> Evidence:
     """Join what was seen about a batch with the champion; `new_rows` are the labelled rows that have landed.
 
-    Rows that refits have learnt from still count as new for a search, which was made without them.
+    Rows that refits have learnt from still count as new for a search, which was made without them; once, though their
+    label was `corrected` since.
     """
-    loaded, beyond = champion.loaded, champion.lineage.line[0].beyond
+    loaded, learnt = champion.loaded, champion.lineage.line[0].beyond
+    beyond = max(0, learnt - corrected)
     return Evidence(
         model=spec.name,
         batch=batch,
@@ -41,7 +44,7 @@ def evidence(
         now=datetime.now(UTC),
         rows=rows,
         champion=loaded.version,
-        learnt=len(loaded.train_rows) - beyond,
+        learnt=len(loaded.train_rows) - learnt,
         new_rows=new_rows + beyond,
         labels=labels + beyond,
         target_present=target_present,

@@ -22,11 +22,13 @@ NEVER = 2**62
 class Met:
     """Rows that landed and that it has not learnt from, and rows that it was only asked about, with its answers.
 
-    Both have the target where it is known by now, and `_new` where that is what is to be judged.
+    Both have the target where it is known by now, and `_new` where that is what is to be judged. Of those that landed
+    so many are `corrected`: it has learnt from them, with another label.
     """
 
     landed: pd.DataFrame = field(repr=False)
     asked: pd.DataFrame = field(repr=False)
+    corrected: int = 0
 
     def without(self, corrected: pd.DataFrame) -> "Met":
         """Return the same without rows that a correction takes back."""
@@ -36,7 +38,7 @@ class Met:
 
     def judged(self) -> "Met":
         """Return the same with nothing that is new: its labels were judged when they came."""
-        return Met(self.landed.assign(**{NEW: False}), self.asked)
+        return replace(self, landed=self.landed.assign(**{NEW: False}))
 
     def with_batch(self, loaded: registry.Loaded, frame: pd.DataFrame) -> "Met":
         """Return the same with the rows of a batch that the champion has not learnt from, the newest."""
@@ -61,8 +63,11 @@ def meet(
     gone = gone[_taught(spec, gone, had, known)]
     if len(rows) and len(gone):
         rows = rows[evaluation.is_beyond(rows, gone)]
+    corrected = 0
     if len(rows):
-        rows = rows[~(_taught(spec, rows, had, known) & rows[BATCH].isin(learnt.batches))]
+        taught = _taught(spec, rows, had, known)
+        corrected = int(((labels.matches(rows, had, spec.data) >= 0) & ~taught).sum())
+        rows = rows[~(taught & rows[BATCH].isin(learnt.batches))]
     told = None if spec.data.label_delay else known  # without a label they count where it may be overdue
     asked = _asked(spec, lake, loaded, frame, told)
     fresh = known.iloc[:0] if after == NEVER else lake.news(spec.name, spec.data, after=after)
@@ -70,7 +75,7 @@ def meet(
         labels.complete(part, known, spec.data).assign(**{NEW: labels.matches(part, fresh, spec.data) >= 0})
         for part in (rows, asked)
     )
-    return Met(unseen(in_time(spec, landed, form), loaded) if len(landed) else landed, asked)
+    return Met(unseen(in_time(spec, landed, form), loaded) if len(landed) else landed, asked, corrected)
 
 
 def _taught(spec: ModelSpec, rows: pd.DataFrame, had: pd.DataFrame, known: pd.DataFrame) -> pd.Series:

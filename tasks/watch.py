@@ -83,6 +83,7 @@ def watch(spec: ModelSpec, champion: Champion, checked: Checked) -> Seen:
             labels=len(view.losses),
             new_rows=count_labelled(spec, whole.landed),
             target_present=present,
+            corrected=whole.corrected,
             **_measured(spec, champion, whole, batch.digest),
         ),
         view.drift,
@@ -116,6 +117,7 @@ def watch_labels(spec: ModelSpec, champion: Champion, arrived: Arrived) -> Seen:
             findings=(*signals.judge(view), *_overdue(spec, loaded, met)),
             labels=len(view.losses),
             new_rows=count_labelled(spec, met.landed),
+            corrected=met.corrected,
             **_measured(spec, champion, met, arrived.digest, alone=True),
         )
     )

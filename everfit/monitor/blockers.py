@@ -28,7 +28,7 @@ def of_searches(evidence: Evidence, monitor: Monitor, retrain: Retrain) -> Itera
     """Give what else holds back a search: too few labels, its cost, and the pauses between two of them."""
     if evidence.labels < monitor.min_labels:
         missing = "" if evidence.target_present else "; the batch itself has no target column"
-        yield f"{evidence.labels:,} labelled rows since the champion was made, {monitor.min_labels:,} needed{missing}"
+        yield f"{evidence.labels:,} labelled rows since the champion's search, {monitor.min_labels:,} needed{missing}"
     if evidence.spent:
         yield evidence.spent
     if evidence.queued:

@@ -109,7 +109,7 @@ def _figures(evidence: Evidence, decision: Decision, drift: Drift | None) -> lis
     """Return the few numbers that an operator looks for first."""
     figures = [
         ("rows in the batch", f"{evidence.rows:,}", ""),
-        ("labelled rows since promotion", f"{evidence.labels:,}", ""),
+        ("labelled rows since its search", f"{evidence.labels:,}", ""),
     ]
     if drift and drift.judged:
         moved = len(drift.drifted)

@@ -171,7 +171,9 @@ def test_a_row_that_was_learnt_with_a_label_that_is_corrected_is_to_be_judged_by
     corrected = learnt.assign(y=learnt["y"].where(learnt["sale"] < 380, learnt["y"] + 30))
     latest = int(story.lake.labels(MODEL)["_order"].max())
     story.lake.record_labels(MODEL, labels.read(corrected, spec.data, "number", "fourth.csv"), "fourth.csv")
-    landed = meet(spec, loaded, after=latest).landed.set_index("sale")
+    met = meet(spec, loaded, after=latest)
+    assert met.corrected == 40, "they count among the rows learnt, too"
+    landed = met.landed.set_index("sale")
     assert landed.index.intersection(learnt["sale"]).tolist() == list(range(380, 420))
     assert landed.loc[380:419, "_new"].all()
     assert np.allclose(landed.loc[380:419, "y"], corrected["y"].tail(40))

@@ -88,7 +88,7 @@ def test_a_data_fault_is_repaired_and_blocks_learning():
     [
         ({"champion": None}, "no champion yet"),
         ({"retrain": Retrain(auto=False)}, "retrain.auto is false"),
-        ({"labels": 12}, "12 labelled rows since the champion was made, 200 needed"),
+        ({"labels": 12}, "12 labelled rows since the champion's search, 200 needed"),
         ({"labels": 0, "target_present": False}, "the batch itself has no target column"),
         ({"running": "decision 0123456789abcdef"}, "already wanted or running: decision 0123456789abcdef"),
         ({"waiting": 4}, "version 4 waits for approval"),
