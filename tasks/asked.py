@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from everfit.ledger import Ledger
-from everfit.monitor.decision import LEARNING, Decision
+from everfit.monitor.decision import Decision
 from everfit.settings import Settings
 from everfit.spec import ModelSpec
 from everfit.upkeep.windows import windows_of
@@ -34,7 +34,7 @@ def asked(spec: ModelSpec, decision: str, how: How = "") -> Asked:
         return _all(spec, ledger.champion(spec.name))
     judged = [entry.facts for entry in ledger.entries(spec.name, kinds=["drift_judged"], subject=decision)]
     said = Decision.from_dict(judged[-1]["decision"]) if judged and not how else None
-    if said is None or said.action not in LEARNING:
+    if said is None or said.action not in ("search", "refit", "recalibrate"):
         return Asked("search")
     windows = said.instead if said.action == "search" else said.refit
     return Asked(said.action, windows, judged[-1]["evidence"]["champion"], said.restore)
