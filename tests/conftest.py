@@ -4,11 +4,24 @@ from everfit.threads import use_one_thread
 
 use_one_thread()  # before anything imports numpy
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from everfit import registry
+from everfit.settings import Settings
 from tests import postgres
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MLflow's database with its tables, which take seconds, made once for all processes of the tests."""
+    own = tmp_path_factory.getbasetemp()
+    settings = Settings(workspace=(own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "migrated")
+    registry.prepare(settings)
+    return settings.home / "mlflow.db"
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """One real Prefect server for all tests of flows, and workspaces whose own server starts on a copy of its database."""
 
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, chdir, closing
@@ -55,18 +56,32 @@ def prefect_database(prefect_api: str, tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.fixture(scope="module")
-def founded(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Iterator[Callable[[str, str], Settings]]:
-    """Be in a new folder with one model file, on the session's server, until the tests of the module are over."""
+def moved_to(
+    tmp_path_factory: pytest.TempPathFactory, prefect_api: str, migrated: Path
+) -> Iterator[Callable[[str], Settings]]:
+    """Be in a new workspace of a name, on the session's server, until the tests of the module are over."""
     with ExitStack() as left:
 
-        def found(name: str, spec: str) -> Settings:
+        def move(name: str) -> Settings:
             left.enter_context(chdir(tmp_path_factory.mktemp(name)))
             settings = Settings()
-            settings.models.mkdir(parents=True)
-            (settings.models / f"{name}.yaml").write_text(spec)
+            shutil.copy(migrated, settings.folder() / "mlflow.db")
             return settings
 
-        yield found
+        yield move
+
+
+@pytest.fixture(scope="module")
+def founded(moved_to: Callable[[str], Settings]) -> Callable[[str, str], Settings]:
+    """Be in a new workspace with one model file, which has its name."""
+
+    def found(name: str, spec: str) -> Settings:
+        settings = moved_to(name)
+        settings.models.mkdir(parents=True)
+        (settings.models / f"{name}.yaml").write_text(spec)
+        return settings
+
+    return found
 
 
 @pytest.fixture

@@ -46,7 +46,7 @@ def everfit(*words: str) -> int:
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Iterator[Path]:
+def trained(moved_to: Callable[[str], Settings], prefect_api: str) -> Iterator[Path]:
     """A workspace whose model has a champion."""
     settings_of_prefect = talk._overlay
 
@@ -56,7 +56,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Itera
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(talk, "_overlay", without_heartbeat)
         patch.setenv("EVERFIT_PREFECT_API", prefect_api)
-        patch.chdir(tmp_path_factory.mktemp("bad_input"))
+        moved_to("bad_input")
         write_model()
         FEED.to_parquet("feed.parquet", index=False)
         assert everfit("train", "bike") == 0

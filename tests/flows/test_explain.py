@@ -7,10 +7,10 @@ from types import SimpleNamespace
 import pytest
 
 from flows import cli
-from tests.everfit.registry.conftest import client, frame, ledger, migrated, settings
+from tests.everfit.registry.conftest import client, frame, ledger, settings
 from tests.everfit.serving.conftest import crown
 
-__all__ = ["client", "frame", "ledger", "migrated", "settings"]
+__all__ = ["client", "frame", "ledger", "settings"]
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """A source that grows brings its old rows again; only the new ones say something about the champion."""
 
-import os
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import numpy as np
@@ -25,7 +23,7 @@ def orders(count: int, seed: int) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Iterator[SimpleNamespace]:
+def story(moved_to: Callable[[str], Settings]) -> SimpleNamespace:
     """Train on a file, let it grow twice, correct two rows of it, and keep the evidence of each look at it.
 
     The champion has learnt from one of the two, and was judged by the other since. One of its columns is empty at
@@ -34,9 +32,7 @@ def story(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Iterato
     from flows.monitor import monitor
     from flows.train import train
 
-    before = Path.cwd()
-    os.chdir(tmp_path_factory.mktemp("growing"))
-    settings = Settings()
+    settings = moved_to("growing")
     file = orders(1500, 0)
     file.to_csv("orders.csv", index=False)
     scaffold.create(settings, MODEL, "orders.csv", "y", time=None, budget="4m", force=False)
@@ -59,12 +55,11 @@ def story(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Iterato
     path.write_text(path.read_text().replace("cooldown: 1d", "cooldown: 1s"))
     monitor(MODEL)
     judged = Ledger.of(settings).entries(MODEL, kinds=["drift_judged"])
-    yield SimpleNamespace(
+    return SimpleNamespace(
         evidence=[entry.facts["evidence"] for entry in judged[:3]],
         moved=[(entry.facts["evidence"], entry.facts["decision"]) for entry in judged[3:]],
         ledger=Ledger.of(settings),
     )
-    os.chdir(before)
 
 
 def test_only_rows_that_the_source_did_not_have_before_are_judged(story):

@@ -1,10 +1,9 @@
 """The whole loop on a simulated stream, with every real component: one workspace, lived through once."""
 
 import json
-import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,15 +23,13 @@ MODEL = "rentals"
 
 
 @pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Iterator[SimpleNamespace]:
+def story(moved_to: Callable[[str], Settings]) -> SimpleNamespace:
     """Train, predict, watch two good weeks, a faulty one and one after the change; keep what each said."""
     from flows.monitor import monitor
     from flows.predict import predict
     from flows.train import train
 
-    before = Path.cwd()
-    os.chdir(tmp_path_factory.mktemp("loop"))
-    settings = Settings()
+    settings = moved_to("loop")
     save(rentals(0, 52), "history")
     scaffold.create(settings, MODEL, "history.parquet", "rentals", time="hour", budget="4m", force=False)
     path = settings.models / f"{MODEL}.yaml"
@@ -48,8 +45,7 @@ def story(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Iterato
     told["fault"] = stop.value.result
     told["changed"] = monitor(MODEL, save(rentals(73, 7), "week-4"))
     told["after"] = monitor(MODEL, save(rentals(80, 7), "week-5"))
-    yield SimpleNamespace(settings=settings, told=told, ledger=Ledger.of(settings), lake=Lake(settings))
-    os.chdir(before)
+    return SimpleNamespace(settings=settings, told=told, ledger=Ledger.of(settings), lake=Lake(settings))
 
 
 def save(frame: pd.DataFrame, name: str) -> str:

@@ -4,7 +4,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -37,21 +37,18 @@ class Died(BaseException):
 
 
 @pytest.fixture(scope="module")
-def here(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Iterator[SimpleNamespace]:
+def here(moved_to: Callable[[str], Settings], prefect_api: str) -> SimpleNamespace:
     """A workspace with a champion, found among very few candidates."""
     from flows.train import train
 
-    before = Path.cwd()
-    os.chdir(tmp_path_factory.mktemp("once"))
-    settings = Settings()
+    settings = moved_to("once")
     rentals(0, 52).to_parquet("history.parquet", index=False)
     scaffold.create(settings, MODEL, "history.parquet", "rentals", time="hour", budget="4m", force=False)
     path = settings.models / f"{MODEL}.yaml"
     text = path.read_text().replace("{holdout: 0.2}", "{holdout: 2d}")
     path.write_text(text.replace("{budget: 4m}", "{budget: 4m, trials: 1, estimators: [linear]}"))
     train(MODEL)
-    yield SimpleNamespace(settings=settings, ledger=Ledger.of(settings), api=prefect_api)
-    os.chdir(before)
+    return SimpleNamespace(settings=settings, ledger=Ledger.of(settings), api=prefect_api)
 
 
 def kinds(ledger: Ledger, decision: str) -> list[str]:

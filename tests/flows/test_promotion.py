@@ -4,9 +4,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib import import_module
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -35,11 +34,9 @@ Command = Callable[..., SimpleNamespace]
 
 
 @pytest.fixture(scope="module")
-def here(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Iterator[SimpleNamespace]:
+def here(moved_to: Callable[[str], Settings], prefect_api: str) -> SimpleNamespace:
     """An empty workspace, and a model file that asks for approval."""
-    before = Path.cwd()
-    os.chdir(tmp_path_factory.mktemp("promotion"))
-    settings = Settings()
+    settings = moved_to("promotion")
     for name, frame in {"history": rentals(0, 52), "week-4": rentals(73, 7), "week-5": rentals(80, 7)}.items():
         frame.to_parquet(f"{name}.parquet", index=False)
     scaffold.create(settings, MODEL, "history.parquet", "rentals", time="hour", budget="4m", force=False)
@@ -50,8 +47,7 @@ def here(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Iterator
     change(told, "approval: auto", "approval: manual")
     with (settings.models / f"{MODEL}.yaml").open("a") as file:
         file.write("refit: {auto: false}\n")  # drift then has a search at once
-    yield told
-    os.chdir(before)
+    return told
 
 
 @pytest.fixture

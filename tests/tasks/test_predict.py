@@ -33,9 +33,9 @@ from everfit.settings import Settings
 from everfit.spec import Data, ModelSpec, SqlSource
 from everfit.threads import ONE_THREAD
 from tasks import predict as step
-from tests.everfit.registry.conftest import candidate_of, frame, migrated
+from tests.everfit.registry.conftest import candidate_of, frame
 
-__all__ = ["frame", "migrated"]
+__all__ = ["frame"]
 
 DUE = datetime(2026, 3, 1, 4, 30, tzinfo=UTC)
 SPEC = ModelSpec(name="bike", data=Data(source="x", target="cost", time="when", ids=("ride",)))

@@ -18,13 +18,6 @@ from everfit.settings import Settings
 from everfit.spec import Data
 
 
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory):
-    settings = Settings(workspace=tmp_path_factory.mktemp("migrated"))
-    registry.prepare(settings)
-    return settings.home / "mlflow.db"
-
-
 @pytest.fixture
 def settings(tmp_path, migrated, monkeypatch):
     monkeypatch.chdir(tmp_path)

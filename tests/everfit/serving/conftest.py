@@ -17,9 +17,9 @@ from everfit.serving.app import make_app
 from everfit.serving.running import service_of
 from everfit.settings import Settings
 from everfit.spec import Data, ModelSpec
-from tests.everfit.registry.conftest import candidate_of, client, frame, ledger, migrated, settings
+from tests.everfit.registry.conftest import candidate_of, client, frame, ledger, settings
 
-__all__ = ["client", "frame", "ledger", "migrated", "settings"]
+__all__ = ["client", "frame", "ledger", "settings"]
 
 RECORD = {"amount": 1.5, "count": 3, "colour": "red", "when": "2026-01-03T07:00", "weekend": True}
 
