@@ -5,8 +5,15 @@ from everfit.threads import use_one_thread
 use_one_thread()  # before anything imports numpy
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+if sys.dont_write_bytecode:  # then each of the hundreds of processes that tests start would compile all that it imports
+    sys.dont_write_bytecode = False
+    sys.pycache_prefix = str(Path(__file__).parents[1] / ".pytest_cache" / "bytecode")
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix
 
 import pytest
 
