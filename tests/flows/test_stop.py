@@ -1,17 +1,16 @@
 """A search that takes hours is ended by a person, in another process, and its training goes on with the best so far."""
 
-import os
 import subprocess
 import sys
-import time
-
-import pytest
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from everfit import scaffold
 from everfit.ledger import Ledger
 from everfit.settings import Settings
 from everfit.simulation import rentals
-from flows import cli
+from tests.flows.test_bad_input import everfit
+from tests.flows.test_up import until
 
 
 def test_a_person_ends_a_search_whose_training_goes_on(tmp_path, prefect_api, monkeypatch, capsys):
@@ -20,32 +19,24 @@ def test_a_person_ends_a_search_whose_training_goes_on(tmp_path, prefect_api, mo
     rentals(0, 20).to_parquet("history.parquet", index=False)
     settings = Settings()
     scaffold.create(settings, "bike", "history.parquet", "rentals", time="hour", budget="4h", force=False)
-    monkeypatch.setattr(sys, "argv", ["everfit", "stop", "bike", "--reason", "good enough"])
-    command = [sys.executable, "-c", "from flows.cli import main; import sys; sys.argv[1:] = ['train', 'bike']; main()"]
-    env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    with (
-        (tmp_path / "out.txt").open("w") as out,
-        subprocess.Popen(command, stdout=out, stderr=out, env=env) as training,
-    ):
-        try:
-            while training.poll() is None and not list((settings.home / "search").rglob("said-2-*.npy")):
-                time.sleep(0.1)
-            codes = [_code()]
-            training.wait(200)
-        finally:
-            training.kill()
-    codes.append(_code())
+    path = settings.models / "bike.yaml"
+    path.write_text(path.read_text().replace("{budget: 4h}", "{budget: 4h, estimators: [lightgbm, linear]}"))
+    with ThreadPoolExecutor() as aside:
+        asked = aside.submit(stop_after_three_trials, settings)
+        trained = everfit("train", "bike")
+        stopped = asked.result()
     told = [entry.kind for entry in Ledger.of(settings).entries("bike")]
-    assert (training.returncode, codes) == (0, [None, 2]), (tmp_path / "out.txt").read_text()
+    said = capsys.readouterr().err
+    assert (trained, stopped.returncode) == (0, 0), said + stopped.stderr
     assert told[-4:] == ["stop_wanted", "searched", "registered", "promoted"]
     assert Ledger.of(settings).champion("bike") == 1
-    said = capsys.readouterr()
-    assert "bike: the search was asked to end with the best so far: good enough" in said.out
-    assert "no training is under way" in said.err
-    assert "asked to stop, and ends with the best so far" in (tmp_path / "out.txt").read_text()
+    assert "bike: the search was asked to end with the best so far: good enough" in stopped.stdout
+    assert "asked to stop, and ends with the best so far" in said
+    assert everfit("stop", "bike") == 2
+    assert "no training is under way" in capsys.readouterr().err
 
 
-def _code():
-    with pytest.raises(SystemExit) as end:
-        cli.main()
-    return end.value.code
+def stop_after_three_trials(settings: Settings) -> subprocess.CompletedProcess[str]:
+    until(lambda: list((settings.home / "search").rglob("said-2-*.npy")), 200)
+    command = [Path(sys.executable).with_name("everfit"), "stop", "bike", "--reason", "good enough"]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
