@@ -9,15 +9,18 @@ from everfit import documents
 from everfit.errors import DataError
 from everfit.schema import Schema
 from everfit.validation import Report, draft, load_suite, load_suites, run
+from tests.everfit.validation.conftest import customers
 
 NOW = pd.Timestamp("2027-01-01")
 
 
-@pytest.fixture
-def drafted(suites, frame) -> Callable[[pd.DataFrame], Report]:
+@pytest.fixture(scope="module")
+def drafted(tmp_path_factory: pytest.TempPathFactory) -> Callable[[pd.DataFrame], Report]:
     """A suite drafted from customers, ready to judge another batch of them."""
+    frame, folder = customers(), tmp_path_factory.mktemp("drafted")
     text = draft(frame, name="customers", time="day", ids=["customer_id"], now=NOW)
-    suite = load_suite("customers", suites(text, "customers.yaml"), Schema.of(frame))
+    (folder / "customers.yaml").write_text(text)
+    suite = load_suite("customers", folder, Schema.of(frame))
     return lambda batch: run([suite], batch, model="m", origin="o", now=NOW.tz_localize("UTC"))
 
 
