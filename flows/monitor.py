@@ -65,7 +65,8 @@ def _ended(spec: ModelSpec, result: dict[str, Any], looked_at: str) -> Any:
         raise ValidationStopped(
             f"{spec.name}: {result['verdict']}.",
             details=result["reasons"],
-            why=f"The batch was refused and is in quarantine, whole. Report: {result['report']}",
+            why=f"The batch was refused and is in quarantine, whole. Report: {result['report']}\n"
+            f"Decision: {result['decision']}",
             do=_advice(spec, result["batch"]),
             result=result,
         )

@@ -96,7 +96,7 @@ def _write(spec: ModelSpec, ledger: Ledger, evidence: Evidence, decision: Decisi
         how=decision.action,
         actor=Settings().actor,
         reason="; ".join(decision.reasons),
-        facts={"verdict": decision.verdict, "page": page, **basis_of(spec), **plain},
+        facts={"verdict": decision.verdict, "in_short": in_short(decision), "page": page, **basis_of(spec), **plain},
     )
 
 

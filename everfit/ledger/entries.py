@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, get_args
@@ -49,6 +50,8 @@ Kind = Literal[
 KINDS: tuple[Kind, ...] = get_args(Kind)
 GENESIS = "0" * 64
 LONGEST_SUMMARY = 300
+LONGEST_LINE = 160
+TOLD_BEFORE: tuple[Kind, ...] = ("retrain_wanted", "registered")  # with the decision, or the start of the training
 NOUNS = {"recalibrate": "recalibration", "refit": "refit", "search": "search"}  # before there were others: retraining
 
 # What a row says when its facts are there; the reason follows after a colon. Kinds without a line say their name.
@@ -56,7 +59,11 @@ SAYINGS: dict[str, tuple[str, ...]] = {
     "ingested": ("{good} of {rows} rows taken in, {quarantined} quarantined", "{rows} rows taken in"),
     "labelled": ("{labels} labels taken in",),
     "refused_batch": ("batch of {rows} rows refused",),
-    "drift_judged": ("judged: {verdict}",),
+    "drift_judged": (
+        "judged: {in_short}, decision {subject}",
+        "judged: {verdict}, decision {subject}",
+        "judged: {verdict}",
+    ),
     "monitored": ("{batches} batches judged", "looked"),
     "retrain_wanted": ("{how} wanted",),
     "retrain_started": ("{how} started, attempt {attempt}",),
@@ -108,27 +115,38 @@ class Entry:
 
     @property
     def summary(self) -> str:
-        """The row in one plain line, for `everfit history`.
+        """The row in one plain line, with its reasons.
 
         >>> at = datetime(2026, 3, 1, tzinfo=UTC)
         >>> Entry(7, at, "promoted", "bike", "", "ann", "better", {"version": 4, "replaced": 3}, "", "").summary
         'v4 took over from v3: better'
         """
-        known = {name: value for name, value in self.facts.items() if value is not None and value != ""}
+        return _one_line(self._done, self.reason, LONGEST_SUMMARY)
+
+    @property
+    def line(self) -> str:
+        """What was done and the first reason for it, unless an earlier row has told that, for a list of many rows."""
+        reason, _, more = ("" if self.kind in TOLD_BEFORE else self.reason).partition("; ")
+        return _one_line(self._done, f"{reason}; …" if more else reason, LONGEST_LINE)
+
+    @property
+    def _done(self) -> str:
+        facts = {"subject": self.subject, **self.facts}
+        known = {name: value for name, value in facts.items() if value is not None and value != ""}
         known["how"] = NOUNS.get(str(known.get("how")), "retraining")
-        said = self.kind.replace("_", " ")
         for saying in SAYINGS.get(self.kind, ()):
-            try:
-                said = saying.format_map(known)
-                break
-            except KeyError:
-                continue
-        line = " ".join(f"{said}: {self.reason}".split()) if self.reason else said
-        return line if len(line) <= LONGEST_SUMMARY else line[: LONGEST_SUMMARY - 1] + "…"
+            with suppress(KeyError):
+                return saying.format_map(known)
+        return self.kind.replace("_", " ")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the row and its summary as plain JSON."""
         return {**self.__dict__, "at": write_time(self.at), "summary": self.summary}
+
+
+def _one_line(done: str, reason: str, most: int) -> str:
+    line = " ".join(f"{done}: {reason}".split()) if reason else done
+    return line if len(line) <= most else line[: most - 1] + "…"
 
 
 def write_time(at: datetime) -> str:

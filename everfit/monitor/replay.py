@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from difflib import get_close_matches
 from importlib import metadata
 from typing import Any
 
@@ -22,6 +23,7 @@ from everfit.record import Record
 from everfit.spec import ModelSpec, Monitor, Promotion, Refit, Retrain
 
 POLICY = {"monitor", "refit", "retrain", "promotion"}
+LATEST = 5  # decisions of a model, for who looks for one
 CLOSE = 1e-9  # relative; another processor may round otherwise
 TOLD = ("reasons", "next_steps", "diagnosis", "blockers[")  # in words; how many blockers there are was decided
 
@@ -67,19 +69,32 @@ def policy_of(spec: ModelSpec) -> dict[str, Any]:
 
 
 def find(entries: list[Entry], decision: str) -> Entry:
-    """Return the judgement whose id is this, or alone begins so; raise InputError with the nearest ids otherwise."""
+    """Return the judgement whose id is this, or alone begins so; raise InputError with the nearest ids otherwise.
+
+    Where a model is named instead of a decision, these are its latest.
+    """
     known = {entry.subject: entry for entry in entries if entry.kind == "drift_judged"}
     if decision in known:
         return known[decision]
     begun = [subject for subject in known if len(decision) > 3 and subject.startswith(decision)]
     if len(begun) == 1:
         return known[begun[0]]
-    latest = list(known)[-5:]
-    near = f" It may be short for {' or '.join(begun[:5])}." if begun else did_you_mean(decision, latest or known)
+    nearest = did_you_mean(decision, get_close_matches(decision, known, n=1))
+    near = f" It may be short for {' or '.join(begun[:5])}." if begun else nearest
     raise InputError(
         f"No decision '{decision}' is in the ledger.{near}",
-        do="A drift page ends with its decision, and `everfit history MODEL --json` has them as subjects.",
+        details=_latest(known.values(), decision),
+        do="everfit history MODEL shows the decisions about a model with their ids.",
     )
+
+
+def _latest(judged: Iterable[Entry], model: str) -> list[str]:
+    """List the latest decisions about each model, the last one first; of one alone where a model is named."""
+    of: dict[str, list[str]] = {}
+    for entry in judged:
+        of.setdefault(entry.model, []).insert(0, entry.subject)
+    wanted = {model: of[model]} if model in of else of
+    return [f"the latest of {name}: {', '.join(ids[:LATEST])}" for name, ids in wanted.items()]
 
 
 def replay(entry: Entry, today: ModelSpec | None = None) -> Replayed:

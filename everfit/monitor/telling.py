@@ -16,7 +16,7 @@ TEXT = 300
 
 def markdown(evidence: Evidence, decision: Decision, drift: Drift | None = None) -> str:
     """Write verdict, diagnosis and what to do, then why; of long lists the first ten, the rest is counted."""
-    lines = [f"## {headline(decision)}", "", _subject(evidence), ""]
+    lines = [f"## {headline(decision)}", "", f"{_subject(evidence)}, decision {decision.id}", ""]
     lines += _diagnosed(decision)
     lines += _listed("What to do", decision.next_steps)
     lines += _listed("Why", decision.reasons) + _listed(against(decision), decision.withheld)

@@ -204,6 +204,8 @@ def _show_monitor(result: Mapping[str, Any]) -> None:
             started = f"a retraining was started {retraining['started']}, for decision {retraining['decision']}"
             out.print(f"  {retraining.get('sentence', started)}", markup=False, soft_wrap=True)
     _where(result)
+    if decision := result.get("decision"):
+        out.print(f"  decision: {decision}", markup=False, soft_wrap=True)
 
 
 def _where(result: Mapping[str, Any]) -> None:

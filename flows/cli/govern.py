@@ -111,7 +111,7 @@ def history(
     limit: Annotated[int, typer.Option("--limit", help="How many decisions, the latest ones.")] = 50,
     as_json: Json = False,
 ) -> None:
-    """Show every decision, with who or what made it and why."""
+    """Show every decision, with who or what made it and why; --json has all the reasons."""
     from everfit.ledger import KINDS, Ledger
     from flows.cli import console
 
@@ -122,15 +122,14 @@ def history(
     decisions = [kind for kind in KINDS if kind != "monitored"]  # a run that found nothing new decided nothing
     entries = ledger.entries(name, kinds=decisions, at=when, limit=limit)
     champion = ledger.champion(name, at=when) if name else None
-    lost = {entry.seq for entry in ledger.unended(name)}
-    told = {e.seq: f"{e.summary} (it did not end)" if e.seq in lost else e.summary for e in entries}
+    lost = {entry.seq: " (it did not end)" for entry in ledger.unended(name)}
     if cut_off := ledger.cut_off:
         warning = "Rows of the ledger are missing: this is not all that was decided. everfit audit verify says more."
         console.err.print(warning, style="bold red")
     spent = _spending(name, when) if name else None
     serving = _serving(name, when) if name else None
     if as_json:
-        rows = [{**entry.to_dict(), "summary": told[entry.seq]} for entry in entries]
+        rows = [{**entry.to_dict(), "summary": entry.summary + lost.get(entry.seq, "")} for entry in entries]
         facts = {
             "model": name,
             "champion": champion,
@@ -142,7 +141,8 @@ def history(
         console.print_json(facts)
         return
     about = "" if name else "model"
-    lines = [[f"{e.at:%Y-%m-%d %H:%M:%S}", *([e.model] if about else []), e.actor, told[e.seq]] for e in entries]
+    told = [(f"{e.at:%Y-%m-%d %H:%M:%S}", e.model, e.actor, e.line + lost.get(e.seq, "")) for e in entries]
+    lines = [[at, *([model] if about else []), actor, what] for at, model, actor, what in told]
     console.table("Decisions, oldest first (UTC)", ["when", *([about] if about else []), "by", "what and why"], lines)
     if name:
         console.out.print(f"champion: {f'v{champion}' if champion else 'none'}")

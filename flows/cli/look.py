@@ -6,7 +6,7 @@ import typer
 
 from flows.cli.common import Json, Name, settings
 
-Decision = Annotated[str, typer.Argument(help="The id of a decision: a drift page ends with it.")]
+Decision = Annotated[str, typer.Argument(help="The id of a decision, or how it begins: everfit history shows it.")]
 
 
 def leaderboard(name: Name, as_json: Json = False) -> None:

@@ -115,6 +115,22 @@ def test_a_summary_is_one_plain_line(ledger, kind, facts, line):
     assert ledger.record(kind, "bike", reason="why", facts=facts, **WHO).summary == line
 
 
+def test_a_line_of_many_says_what_was_done_and_each_reason_once(ledger):
+    why, facts = (
+        "the loss rose; 1 of 8 columns moved: " + "temp " * 50,
+        {"verdict": "retrain", "in_short": "retrain, search"},
+    )
+    ledger.record("drift_judged", "bike", subject="d1", reason=why, facts=facts, **WHO)
+    ledger.record("retrain_wanted", "bike", subject="d1", reason=why, facts={"how": "search"}, **WHO)
+    ledger.record("registered", "bike", reason=f"drift: {why}", facts={"version": 2}, **WHO)
+    ledger.record("promoted", "bike", reason="better", facts={"version": 2, "replaced": 1}, **WHO)
+    ledger.record("train_failed", "bike", reason="no " * 99, **WHO)
+    *lines, cut = [entry.line for entry in ledger.entries()]
+    assert lines == ["judged: retrain, search, decision d1: the loss rose; …", "search wanted", "v2 registered",
+                     "v2 took over from v1: better"]  # fmt: skip
+    assert (len(cut), cut[-1]) == (160, "…")
+
+
 def test_a_summary_is_bounded_and_has_no_line_breaks(ledger):
     summary = ledger.record("validated", "bike", reason="bad\nrows " * 200, **WHO).summary
     assert len(summary) == 300

@@ -26,8 +26,10 @@ def test_only_a_retraining_that_was_called_for_is_held_back(verdict, shown, caps
     told = capsys.readouterr().out
     assert "held back" not in told
     assert told.index("  the world changed: it did.\n") < told.index("  why\n")
-    console.SHOW["monitor"](said | more | {"wanted": "refit"})
-    assert "held back: few labels" in capsys.readouterr().out
+    console.SHOW["monitor"](said | more | {"wanted": "refit", "decision": "e9d41f"})
+    told = capsys.readouterr().out
+    assert "held back: few labels" in told
+    assert told.endswith("  decision: e9d41f\n")
 
 
 @pytest.mark.parametrize(

@@ -128,7 +128,8 @@ def test_a_decision_of_before_there_were_diagnoses_has_a_page_too(tmp_path):
 def test_the_headline_says_how_the_model_is_and_what_is_done(change, line):
     seen, decision, _ = judged(**change)
     assert headline(decision) == line
-    assert telling.markdown(seen, decision).startswith(f"## {line}\n")
+    head = f"bike: batch {seen.batch[:12]}, 1,000 rows, champion v3, decision {decision.id}"
+    assert telling.markdown(seen, decision).startswith(f"## {line}\n\n{head}\n")
 
 
 COOLING = {"retrained": (datetime(2026, 11, 22, 2, tzinfo=UTC),), "labels": 12}

@@ -109,5 +109,11 @@ def test_an_unknown_decision_is_one_error_with_the_nearest(ledger):
         find([*entries, alike], first[:6])
     with pytest.raises(InputError, match=f"Did you mean '{first}'"):
         find(entries, first[:-1] + "!")
+    entries.append(replace(entries[0], model="taxi", subject="t" * 16))
+    listed = [f"the latest of bike: {'0' * 16}, {first}", f"the latest of taxi: {'t' * 16}"]
+    for asked, told in (("unheard of", listed), ("taxi", listed[1:])):
+        with pytest.raises(InputError) as unknown:
+            find(entries, asked)
+        assert list(unknown.value.details) == told
     with pytest.raises(InputError, match="No decision 'x' is in the ledger\\."):
         find([], "x")
