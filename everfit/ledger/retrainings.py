@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from everfit.ledger import trainings
+from everfit.ledger import lineages, trainings
 from everfit.ledger.champions import SWAPS
 from everfit.ledger.entries import Entry, Kind, write_time
 from everfit.ledger.holders import Holder
@@ -21,13 +21,15 @@ ATTEMPTS = 3
 LEASE = timedelta(hours=24)
 SEARCH = "search"
 
+Timed = tuple[int, str, timedelta]  # the row with its verdict, what kind it was, and how long it took
+
 
 @dataclass(frozen=True)
 class Past:
     """The retrainings of a model so far: when searches ended, and what is open; `seq` is the last row that counts.
 
     `busy` is a retraining that is under way or about to be, and `queued` a search that is wanted and nobody is at work
-    on: it may have to wait. `seconds` are those that the last retraining of each kind took.
+    on: it may have to wait. `seconds` are those that the last training of each kind took, by whomever it was wanted.
     """
 
     ended: tuple[datetime, ...]
@@ -74,14 +76,29 @@ def past(page: Page, model: str, now: datetime) -> Past:
     free = [entry.subject for entry in wanted(page, model, now) if how_of(entry) == SEARCH]
     busy = [*(subject for subject in open_ if subject not in free), *_by_hand(page, model, now)]
     last_busy, last_free = (next(reversed(each), "") for each in (busy, free))
-    return Past(searches, last_busy, last_free, page.last(model, CHANGES), _seconds(entries, asked))
+    timed = sorted([*_asked_for(entries, asked), *_timed_by_hand(page, model)])
+    seconds = {how: round(took.total_seconds(), 1) for _, how, took in timed}
+    return Past(searches, last_busy, last_free, page.last(model, CHANGES), seconds)
 
 
-def _seconds(entries: Sequence[Entry], asked: Mapping[str, str]) -> dict[str, float]:
-    """Return how long the last retraining of each kind took, from its claim until its version was judged."""
+def _asked_for(entries: Sequence[Entry], asked: Mapping[str, str]) -> list[Timed]:
+    """Return the retrainings that a decision asked for, from their claim until their version was judged."""
     began = {entry.facts["decision"]: entry.at for entry in entries if entry.kind == "retrain_started"}
     made = [e for e in entries if e.kind == "retrain_finished" and "version" in e.facts and e.subject in began]
-    return {asked.get(e.subject, SEARCH): round((e.at - began[e.subject]).total_seconds(), 1) for e in made}
+    return [(e.seq, asked.get(e.subject, SEARCH), e.at - began[e.subject]) for e in made]
+
+
+def _timed_by_hand(page: Page, model: str) -> list[Timed]:
+    """Return the trainings that nobody decided on, the first one of a model among them."""
+    entries = page.select(model, ("train_started", "registered", *trainings.JUDGED))
+    began = {entry.subject: entry.at for entry in entries if entry.kind == "train_started"}
+    made = lineages.made([entry for entry in entries if entry.kind == "registered"])
+    judged = [e for e in entries if e.kind in trainings.JUDGED and e.facts.get("training") in began]
+    return [
+        (e.seq, SEARCH if made[version].searched else "refit", e.at - began[e.facts["training"]])
+        for e in judged
+        if (version := e.facts["version"]) in made
+    ]
 
 
 def _by_hand(page: Page, model: str, now: datetime) -> list[str]:

@@ -12,8 +12,9 @@ from everfit.ledger.entries import Entry, Kind
 from everfit.ledger.holders import Holder
 
 STARTS: tuple[Kind, ...] = ("train_started", "retrain_started")
+JUDGED: tuple[Kind, ...] = ("promoted", "promotion_refused", "approval_wanted")
 ENDS: tuple[Kind, ...] = (
-    *("promoted", "promotion_refused", "approval_wanted"),
+    *JUDGED,
     *("train_failed", "retrain_finished", "retrain_failed", "retrain_released"),
 )
 KINDS = (*STARTS, *ENDS)

@@ -428,6 +428,13 @@ def test_what_the_last_retraining_of_each_kind_took_is_known_once_it_made_a_vers
         ledger.finish("bike", decision, outcome="failed" if facts is None else "finished", facts=facts)
     began, ended = (ledger.entries(kinds=[kind])[0].at for kind in ("retrain_started", "retrain_finished"))
     assert ledger.retrainings("bike").seconds == {"refit": round((ended - began).total_seconds(), 1)}
+    for minute, took, version, root in ((0, 24, 3, 3), (9, 4, 4, 3)):  # a first search by hand, and a refit of it
+        start, key = MARCH + timedelta(minutes=minute), f"run/{version}"
+        by_hand = {"version": version, "root": root, "training": key}
+        ledger.record("train_started", "bike", subject=key, at=start, facts={"holder": Holder.here().to_dict()}, **WHO)
+        ledger.record("registered", "bike", at=start, facts=by_hand, **WHO)
+        ledger.record("promotion_refused", "bike", at=start + timedelta(seconds=took), facts=by_hand, **WHO)
+    assert ledger.retrainings("bike").seconds == {"search": 24.0, "refit": 4.0}
 
 
 def test_what_was_never_wanted_cannot_be_claimed(ledger):
