@@ -1,7 +1,8 @@
 """What the searches of a model have cost in a calendar month (UTC), and what is left of what they may cost.
 
-A search costs its wall time on each core that it had, busy or not, as whoever lends cores charges them. One that was
-killed counts as all that it was allowed. Its price is that of the day on which it ran.
+A search costs the CPU time that its processes used, also where it failed: on a machine that is busy with others it is
+not charged for waiting. One that was killed tells nobody, and counts as all that it was allowed. The price is that of
+the day on which it ran.
 """
 
 from __future__ import annotations

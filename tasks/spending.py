@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from time import monotonic
 from typing import Any
 from uuid import uuid4
 
+from everfit import search as engine
 from everfit import spending
 from everfit.errors import MonthSpent, first_line
 from everfit.ledger import Ledger
@@ -20,7 +20,7 @@ from tasks.claim import run_key
 
 @dataclass
 class Bill:
-    """What one search may take, in seconds of wall time, and has taken."""
+    """What one search may take, in seconds of wall time on so many cores, and has taken."""
 
     seconds: float
     cores: int
@@ -32,16 +32,16 @@ class Bill:
         self.found = found
         return replace(found, note="; ".join(filter(None, [found.note, self.cut])))
 
-    def took(self, elapsed: float) -> dict[str, Any]:
-        """Return the facts for the ledger: CPU-seconds, those of each family's trials and the rest."""
-        found = self.found
-        whole = elapsed * (self.cores if found is None else found.cores)
-        families = {} if found is None else {name: round(seconds, 1) for name, seconds in found.own.items()}
-        return {
-            "cpu_seconds": round(whole, 1),
-            "families": families,
-            "rest": round(max(0.0, whole - sum(families.values())), 1),
-        }
+    def took(self, whole: float) -> dict[str, Any]:
+        """Return the facts for the ledger: CPU-seconds, those of each family's trials and the rest.
+
+        Trials are timed by the clock: those that had to wait for others share what was used.
+        """
+        own = self.found.own if self.found else {}
+        share = min(1.0, whole / max(sum(own.values()), 1e-9))
+        families = {name: round(seconds * share, 1) for name, seconds in own.items()}
+        rest = round(max(0.0, whole - sum(families.values())), 1)
+        return {"cpu_seconds": round(whole, 1), "families": families, "rest": rest}
 
 
 @contextmanager
@@ -51,7 +51,7 @@ def charged(spec: ModelSpec) -> Iterator[Bill]:
     Raise MonthSpent when that is too little. A search of a model that has limits is written down as it starts, too, so
     that one that is killed has cost all that it was allowed.
     """
-    settings, began = Settings(), monotonic()
+    settings, began = Settings(), engine.cpu_seconds()
     ledger, bill = Ledger.of(settings), _bill(spec, settings)
     known = {"search": uuid4().hex, "training": run_key(), "price": settings.cpu_hour_price}
     if spec.spending.limited:
@@ -60,7 +60,8 @@ def charged(spec: ModelSpec) -> Iterator[Bill]:
     try:
         yield bill
     finally:
-        ledger.record("searched", spec.name, actor=settings.actor, facts=known | bill.took(monotonic() - began))
+        took = bill.took(max(0.0, engine.cpu_seconds() - began))
+        ledger.record("searched", spec.name, actor=settings.actor, facts=known | took)
 
 
 def check_month(spec: ModelSpec) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Metric", "OutOfFold", "Predicted", "Progress", "Row", "Searched", "Standing", "along", "check",
-    "constant_guess", "forget", "importance", "predict", "reach", "run", "warm_up",
+    "constant_guess", "cpu_seconds", "forget", "importance", "predict", "reach", "run", "warm_up",
 ]  # fmt: skip
 
 
@@ -32,6 +32,13 @@ def warm_up() -> None:
     from everfit.search import pool
 
     pool.warm_up()
+
+
+def cpu_seconds() -> float:
+    """Return the CPU-seconds that searches have used so far, with all else of this process; for differences."""
+    from everfit.search import pool
+
+    return pool.cpu_seconds()
 
 
 def run(

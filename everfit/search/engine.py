@@ -171,7 +171,7 @@ def _study(order: Order, problem: Problem, here: Place) -> Study:
 
 
 def _labelled(found: Searched, order: Order, loop: Loop) -> Searched:
-    """Say how it was judged and with how many workers, and whether the same order would find the same."""
+    """Say how it was judged, whether fewer workers had part in it, and whether the same order would find the same."""
     spec, share = order.spec, loop.hands.share
     ended = {"budget": "it ended by time", "asked": "it was stopped by hand", "trials": ""}[found.stopped_by]
     timed = "the time of one row is measured" if spec.max_latency_ms else ""
@@ -182,4 +182,4 @@ def _labelled(found: Searched, order: Order, loop: Loop) -> Searched:
     label = f"not repeatable, as {why}" if why else "repeatable with the same seed"
     fewer = share.fewer_than(order.workers or len(os.sched_getaffinity(0)))
     return replace(found, how=f"{how_judged(loop.problem, order.given)}; {label}", repeatable=not why,
-                   note="; ".join(filter(None, [found.note, fewer])), cores=share.workers)  # fmt: skip
+                   note="; ".join(filter(None, [found.note, fewer])))  # fmt: skip

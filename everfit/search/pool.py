@@ -13,8 +13,7 @@ import types
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import inf
-from multiprocessing import connection
-from multiprocessing.forkserver import ensure_running
+from multiprocessing import connection, forkserver
 from typing import Any
 
 from everfit.search import memory, processes
@@ -36,7 +35,13 @@ def warm_up() -> None:
     """Start the process that workers are forked from; it imports what they need while the caller goes on."""
     multiprocessing.get_context("forkserver").set_forkserver_preload([PRELOAD, METRICS, IF_THERE])
     with _environment(ONE_THREAD):
-        ensure_running()
+        forkserver.ensure_running()
+
+
+def cpu_seconds() -> float:
+    """Return the CPU-seconds that this process and all workers so far have used, whatever ended them."""
+    server = getattr(forkserver, "_forkserver")._forkserver_pid  # noqa: B009 - workers are its children, not ours
+    return time.process_time() + (processes.cpu_seconds(server) if server else 0.0)
 
 
 def ready(seconds: float) -> bool:

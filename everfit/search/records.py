@@ -82,7 +82,7 @@ class Searched:
     gone on with.
     `plan` says what each column was taken for, and which ones were made of others and why.
     `spent` are the seconds of one core that went to each family, `own` those of them that were spent here and since it
-    was gone on with, and `cores` how many it had.
+    was gone on with.
     `note` says in words when the pipeline is not what it should be, such as fitted on fewer rows for lack of time.
     `winners` are the family and the parameters of each model that answers, without what stopping early learnt;
     `warmed` counts the given configurations that the search began with.
@@ -108,6 +108,5 @@ class Searched:
     hosts: dict[str, int] = field(default_factory=dict)  # how many trials each of the other machines has done
     winners: tuple[tuple[str, dict[str, Any]], ...] = ()
     warmed: int = 0
-    cores: int = 1
     out_of_fold: OutOfFold | None = None
     asked: tuple[Any, ...] = ()

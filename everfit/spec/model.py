@@ -59,7 +59,7 @@ class Retrain(Part):
 
 
 class Spending(Part):
-    """What the searches of a calendar month (UTC) may cost; a search costs its time on each core that it has."""
+    """What the searches of a calendar month (UTC) may cost; a search costs the CPU time that it uses."""
 
     cpu_hours_per_month: float | None = Field(None, gt=0, description="So many hours of one core.")
     money_per_month: float | None = Field(None, gt=0, description="So much, at EVERFIT_CPU_HOUR_PRICE for an hour.")
