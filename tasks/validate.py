@@ -17,6 +17,7 @@ from everfit.spec import ModelSpec
 from tasks.artifacts import publish_report
 from tasks.steps import say, step
 
+EMPTY = "it holds no rows: look at what wrote it"
 SHOWN = 5  # warnings of a batch; the report has all of them
 
 
@@ -104,7 +105,7 @@ def _check(spec: ModelSpec, settings: Settings, batch: Batch) -> Checked:
     report = validation.run(suites, frame, model=spec.name, origin=batch.origin, without=later)
     page = validation.write_page(report, settings.reports(spec.name) / f"data-{batch.digest[:12]}.html")
     publish_report(spec.name, "data-report", f"{spec.name}: data checks", validation.to_markdown(report), page)
-    warned, blocked = _schema_changes(spec, settings, batch)
+    warned, blocked = _schema_changes(spec, settings, batch) if batch.rows else ((), ())
     told = {change.column for change in blocked if change.kind in ("removed", "retyped")}
     infinite = [f"{name}: {count:,} infinite value(s), read as missing" for name, count in batch.infinite.items()]
     return Checked(
@@ -114,7 +115,7 @@ def _check(spec: ModelSpec, settings: Settings, batch: Batch) -> Checked:
         str(page),
         (
             *map(str, blocked),
-            *_blocking(report, frame, told),
+            *(_blocking(report, frame, told) if batch.rows else (EMPTY,)),
             *(map(str, report.quarantining) if report.blocking else ()),
         ),
     )

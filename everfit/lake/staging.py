@@ -63,7 +63,8 @@ def stage(model: str, source: Source, folder: Path, known: pa.Schema | None, *, 
 
     `known` are the columns of the model's table. A column without any value takes their type, and so does one
     of integers that the table knows as text, when it comes from text, where `12` may be either; dates that the table
-    knows as text stay as they are written. None of it changes the digest. Raise SourceError when there are no rows.
+    knows as text stay as they are written. None of it changes the digest. A source without rows is a batch of its
+    place, for the rules to refuse; for whoever stages it `apart` it is a SourceError.
     """
     mine = uuid.uuid4().hex
     half = folder / f".{mine}.part"
@@ -71,6 +72,8 @@ def stage(model: str, source: Source, folder: Path, known: pa.Schema | None, *, 
         try:
             _sweep(folder)
             written = _write(source, half, known)
+            if apart and not written.rows:
+                raise no_rows(source.origin)
             path = folder / (f"{written.digest}-{mine}.parquet" if apart else f"{written.digest}.parquet")
             put = _put_as_ours if apart else _put
             put(half, path)
@@ -91,8 +94,8 @@ def discard(path: Path) -> None:
 class _Written:
     """One pass over a source into one file."""
 
-    def __init__(self, reader: pa.RecordBatchReader, adopted: pa.Schema) -> None:
-        self.schema = adopted
+    def __init__(self, reader: pa.RecordBatchReader, adopted: pa.Schema, origin: str) -> None:
+        self.schema, self.origin = adopted, origin
         self.rows = 0
         self.infinite: dict[str, int] = {}
         self._digest = Digest(reader.schema)
@@ -112,7 +115,9 @@ class _Written:
 
     @property
     def digest(self) -> str:
-        return self._digest.hexdigest()
+        """The name of what was written; two places that hold nothing do not hold the same."""
+        nothing = hashlib.blake2b(self.origin.encode(), digest_size=16)
+        return self._digest.hexdigest() if self.rows else nothing.hexdigest()
 
 
 def _write(source: Source, half: Path, known: pa.Schema | None) -> _Written:
@@ -129,13 +134,11 @@ def _one_pass(source: Source, half: Path, known: pa.Schema | None) -> _Written:
     reader = source.reader()
     stored = _stored(source, reader.schema, known)
     adopted = _adopted(stored.schema if stored else reader.schema, known, source.typed)
-    written = _Written(reader, adopted)
+    written = _Written(reader, adopted, source.origin)
     with half.open("wb") as out:
         write_rows(out, written.schema, map(written.take, reader, *([stored] if stored else [])))
         out.flush()
         os.fsync(out.fileno())
-    if not written.rows:
-        raise no_rows(source.origin)
     return written
 
 

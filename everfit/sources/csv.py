@@ -52,7 +52,7 @@ class Csv(Untyped):
         with self._place.reading():
             delimiter = self._delimiter()
             try:
-                yield from self._read(delimiter)
+                yield from self._read(delimiter) if delimiter else ()
             except pa.ArrowInvalid as cause:
                 raise self._broken(cause) from cause
 
@@ -87,14 +87,14 @@ class Csv(Untyped):
                 )
 
     def _delimiter(self) -> str:
-        """Tell the delimiter by the header line; raise SourceError when the file is empty, or no text."""
+        """Tell the delimiter by the header line, none where the file is empty; raise SourceError when it is no text."""
         with self._place.stream() as stream:
             head = stream.read(HEADER)
         if kind := disguise(head):
             raise SourceError(f"{self.origin} {kind[0]}.", do=kind[1])
         text = head.decode("utf-8", "replace").lstrip("\ufeff").strip()
         if not text:
-            raise SourceError(f"{self.origin} is empty.", do="Give a file with a header line and rows.")
+            return ""
         header = QUOTED.sub("", text).partition("\n")[0]
         return "\t" if self._place.name.endswith(".tsv") else max(DELIMITERS, key=header.count)
 

@@ -65,6 +65,10 @@ class Place:
         packed = "gzip" if self.path.lower().endswith(".gz") else None
         return self.system.open_input_stream(self.path, compression=packed)
 
+    def is_empty(self) -> bool:
+        """Whether it has no byte in it."""
+        return bool(self.system.get_file_info(self.path).size == 0)
+
     def random_access(self) -> pa.NativeFile:
         """Open it for reading anywhere in it."""
         return self.system.open_input_file(self.path)

@@ -38,6 +38,8 @@ class Parquet(Typed):
     @override
     def reader(self) -> pa.RecordBatchReader:
         with self._place.reading():
+            if self._place.is_empty():
+                return pa.RecordBatchReader.from_batches(pa.schema([]), [])
             file = self._open()
         names = check_names(file.schema_arrow.names, self.origin)
         schema = pa.schema(list(zip(names, lake_schema(file.schema_arrow).types, strict=True)))

@@ -131,10 +131,8 @@ def a_database() -> None:
 
 BAD_FEEDS = {
     "a missing file": (lambda: Path("feed.parquet").unlink(), 2, "feed.parquet does not exist"),
-    "an empty file": (raw(b""), 2, "0 bytes"),
-    "an empty CSV file": (raw(b"", "feed.csv"), 2, "feed.csv is empty"),
-    "only a header": (raw(b"hour,rentals\n", "feed.csv"), 2, "feed.csv holds no rows"),
-    "no rows": (feed(FEED.head(0)), 2, "feed.parquet holds no rows"),
+    "an empty file": (raw(b""), 3, "feed.parquet: it holds no rows"),
+    "only a header": (raw(b"hour,rentals\n", "feed.csv"), 3, "feed.csv: it holds no rows"),
     "a wrong target": (lambda: write_model(target="rental"), 2, "Did you mean 'rentals'?"),
     "a target without values": (feed(FEED.assign(rentals=None)), 2, "'rentals' is empty in all 600 rows"),
     "a constant target": (feed(FEED.assign(rentals=3)), 2, "holds only one value, 3"),
@@ -213,6 +211,7 @@ BAD_COMMANDS = {
     "predictions into a file as folder": (nothing, (*PREDICT, "taken/p.csv"), 2, "cannot be written"),
     "a batch that is not there": (nothing, ("monitor", "bike", "--data", "nxt.parquet"), 2, "does not exist"),
     "a batch of another type": (typed, ("monitor", "bike", "--data", "next.parquet"), 3, "repair the feed"),
+    "an empty batch": (lambda: Path("void.csv").touch(), ("monitor", "bike", "--data", "void.csv"), 3, "holds no rows"),
     "an unknown model": (nothing, ("train", "bik"), 2, "Did you mean 'bike'?"),
     "no model": (nothing, ("train",), 2, "Missing argument"),
     "an unknown option": (nothing, ("train", "bike", "--jsn"), 2, "No such option: --jsn"),

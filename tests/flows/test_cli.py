@@ -153,7 +153,7 @@ def test_a_typo_in_the_model_file_is_found_before_anything_starts(everfit, here)
 @pytest.mark.parametrize(
     ("write", "said"),
     [
-        (lambda p: p.write_bytes(b""), "0 bytes"),
+        (lambda p: p.write_bytes(b""), "no rows"),
         (lambda p: p.write_text("PAR1 and then nothing"), "Parquet"),
         (lambda p: rentals(0, 14).iloc[:0].to_parquet(p), "no rows"),
         (lambda p: rentals(0, 14).assign(rentals=None).to_parquet(p), "rentals"),

@@ -182,6 +182,20 @@ def test_a_correction_replaces_what_came_first_under_another_name(lake, again):
     assert lake.snapshot("m").rows == 8
 
 
+def test_an_empty_file_is_refused_like_any_other_and_holds_nothing_up(lake):
+    changes = {"data": SPEC.data.model_copy(update={"source": "*"}), "suites": ()}
+    spec = SPEC.model_copy(update=changes)
+    write()
+    for name, text in {"e.csv": "", "f.csv": "x,y\n", "g.parquet": ""}.items():
+        Path(name).write_text(text)
+    with pytest.raises(ValidationStopped) as stop:
+        validate.fn(spec, ingest.fn(spec))
+    assert stop.value.details == tuple(f"{name}: it holds no rows: look at what wrote it"
+                                       for name in ("e.csv", "f.csv", "g.parquet"))  # fmt: skip
+    assert land.fn(spec, validate.fn(spec, ingest.fn(spec))).rows == 10
+    assert len(subjects("refused_batch")) == 3
+
+
 def test_a_correction_of_one_of_two_equal_files_leaves_the_other(lake):
     spec = SPEC.model_copy(update={"data": SPEC.data.model_copy(update={"source": "*.csv"})})
     staged(lake)

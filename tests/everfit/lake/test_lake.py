@@ -414,9 +414,12 @@ def test_a_column_that_everfit_needs_itself_is_refused(lake, tmp_path, name):
         stage(lake, tmp_path, pd.DataFrame({name: [1]}))
 
 
-def test_a_source_without_rows_is_refused_and_leaves_nothing(lake, tmp_path):
+def test_a_source_without_rows_is_a_batch_to_refuse_or_nothing_to_read(lake, tmp_path):
+    empty = stage(lake, tmp_path, rows(count=0))
+    assert (empty.rows, lake.land(empty, {}, refused="no rows").quarantined) == (0, 0)
+    [source] = sources.open_source("d.parquet", base=tmp_path)
     with pytest.raises(SourceError, match=r"d\.parquet holds no rows"):
-        stage(lake, tmp_path, rows(count=0))
+        lake.stage(MODEL, source, apart=True)
     assert list((tmp_path / ".everfit/incoming" / MODEL).iterdir()) == []
 
 

@@ -372,8 +372,8 @@ def test_a_sample_of_many_files_goes_on_until_it_has_enough(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("d.csv", b"", "is empty"),
-        ("d.csv", b"\n\n", "is empty"),
+        ("d.csv", b"", "holds no rows"),
+        ("d.csv", b"\n\n", "holds no rows"),
         ("d.csv", b"a,b\n", "holds no rows"),
         ("d.csv", b"a,b,a\n1,2,3\n", "more than one column named 'a'"),
         ("d.csv", b"a,b,A\n1,2,3\n", "more than one column named 'a', 'A'"),
@@ -388,7 +388,7 @@ def test_a_sample_of_many_files_goes_on_until_it_has_enough(tmp_path):
         ("d.jsonl", b'{"a": "\xed\xa0\x80"}', r"d.jsonl:1: a text holds .ud800"),
         ("d.jsonl", b'{"a": 1, "a": 2}\n', "more than one column named 'a'"),
         ("d.parquet", b"PAR1 and nothing more", "is not a whole Parquet file"),
-        ("d.parquet", b"", "is not a whole Parquet file"),
+        ("d.parquet", b"", "holds no rows"),
         ("d.xlsx", b"PK", "is of a kind that cannot be read"),
     ],
 )
