@@ -21,8 +21,8 @@ def backtest(
     settings, bar = Settings(), Progress(spec.name, "backtest-progress")
     suites = validation.load_suites(spec.suites, settings.expectations, personal=spec.data.personal)
 
-    def tell(share: float, text: str) -> None:
-        say(text, passing=True)
+    def tell(share: float, text: str, milestone: bool) -> None:
+        say(text, passing=True, milestone=milestone)
         bar.update(share, text)
 
     result = whole.backtest(

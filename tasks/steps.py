@@ -79,16 +79,19 @@ def seconds_so_far() -> dict[str, float]:
     return dict(_SECONDS.get() or {})
 
 
-def say(text: str, *, passing: bool = False, level: int = logging.INFO, seen: Any = None) -> None:
+def say(
+    text: str, *, passing: bool = False, milestone: bool = False, level: int = logging.INFO, seen: Any = None
+) -> None:
     """Log one line of a step, for the Prefect UI and the terminal; `passing` lines only move a spinner.
 
-    `seen` is what a terminal may show instead of the line.
+    A `milestone` among them is for whoever has no spinner, too. `seen` is what a terminal may show instead of the line.
     """
     try:
         logger: Any = get_run_logger()
     except MissingContextError:
         logger = logging.getLogger("everfit")
-    about = {"step": _STEP.get().replace("_", " "), "passing": passing, "seen": seen, "send_to_api": not passing}
+    about = {"step": _STEP.get().replace("_", " "), "passing": passing, "milestone": milestone, "seen": seen}
+    about["send_to_api"] = milestone or not passing
     logger.log(level, text, extra=about)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -30,7 +31,7 @@ from everfit.files import replacing
 from everfit.locks import locked
 from everfit.spec import ModelSpec
 
-Tell = Callable[[float, str], None]  # how far it is, from 0 to 1, and what is being done
+Tell = Callable[[float, str, bool], None]  # how far it is, from 0 to 1, what is being done, whether a log should say it
 LOOK = 0.2  # seconds between two looks at what processes have done
 SEARCH = 0.2  # of the whole, about, is the first search
 POLICIES = 0.5  # of it, about, is done when policies have lived and other thresholds have not
@@ -83,8 +84,10 @@ def _first(spec: ModelSpec, history: History, asked: Asked, folder: Path, tell: 
         return model
 
     def told(seen: search.Progress) -> None:
-        tell(SEARCH * min(1.0, seen.done / asked.trials), f"the first model: {seen.done} of {asked.trials} trials")
+        share = SEARCH * min(1.0, seen.done / asked.trials)
+        tell(share, f"the first model: {seen.done} of {asked.trials} trials", False)
 
+    tell(0.0, f"the first model: a search of {asked.trials} trials", True)
     model = searching.first(spec, history, asked, folder / "search", told)
     with replacing(place) as half:
         joblib.dump(model, half)
@@ -96,12 +99,14 @@ def lived(
     stage: Stage, policies: Sequence[Policy], *, workers: int, tell: Tell, part: tuple[float, float] = (SEARCH, 1.0)
 ) -> dict[str, Lived]:
     """Return what became of each policy, by name; it is some `part` of the whole."""
-    total, done, (start, end) = len(policies) * len(stage.history.batches), 0, part
+    each, done, (start, end) = len(stage.history.batches), Counter[str](), part
 
     def tick(title: str, batches: int) -> None:
-        nonlocal done
-        done += batches
-        tell(start + (end - start) * done / total, f"{title}: batch by batch, {done} of {total}")
+        before = done[title]
+        done[title] += batches
+        share = start + (end - start) * done.total() / (len(policies) * each)
+        tenth = 10 * done[title] // each > 10 * before // each
+        tell(share, f"{title}: batch by batch, {done[title]} of {each}", tenth)
 
     if workers > 1:
         return _beside(stage, policies, workers, tick)

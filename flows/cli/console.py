@@ -37,7 +37,7 @@ RUN_LOGGERS = ("prefect.flow_runs", "prefect.task_runs")
 
 
 class _Lines(logging.Handler):
-    """Print each step's line; a line that says `passing` only moves the spinner's text.
+    """Print each step's line; a line that says `passing` only moves the spinner's text, where there is one.
 
     On a terminal, the lines of a search that runs are one view that changes, which goes when it is over.
     """
@@ -57,7 +57,7 @@ class _Lines(logging.Handler):
         seen = getattr(record, "seen", None)
         if seen is not None and err.is_terminal:
             self.status.update(self.live.view(text, seen))
-        elif getattr(record, "passing", False):
+        elif getattr(record, "passing", False) and (err.is_terminal or not getattr(record, "milestone", False)):
             self.status.update(text)
         elif record.levelno < logging.ERROR and (step or record.levelno == logging.WARNING):  # errors come at the end
             style = "yellow" if record.levelno == logging.WARNING else ""

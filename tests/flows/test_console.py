@@ -1,4 +1,5 @@
 import json
+import logging
 import signal
 
 import pytest
@@ -45,6 +46,17 @@ def test_what_became_of_a_retraining_is_said_in_one_line(more, shown, capsys):
     console.SHOW["monitor"]({**said, "retraining": {"decision": "d-1", **more}})
     told = capsys.readouterr()
     assert shown in told.out + told.err
+
+
+def test_a_log_has_no_spinner_and_is_told_of_the_milestones(capsys):
+    runs = logging.getLogger(console.RUN_LOGGERS[1])
+    runs.setLevel(logging.INFO)
+    with console.progress("backtest m") as listen:
+        listen()
+        for done in (1, 2):
+            about = {"step": "backtest", "passing": True, "milestone": done == 2, "send_to_api": False}
+            runs.info("never refit: %d of 2", done, extra=about)
+    assert capsys.readouterr().err.split("\n") == ["backtest m", "      backtest  never refit: 2 of 2", ""]
 
 
 def test_ctrl_c_is_answered_and_still_ends_the_command(capsys):

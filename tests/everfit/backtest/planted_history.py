@@ -47,7 +47,7 @@ def killed(base: Path, home: Path, after: int) -> None:
     """Kill this process once so many batches are done."""
     done = 0
 
-    def tell(_share: float, text: str) -> None:
+    def tell(_share: float, text: str, _milestone: bool) -> None:
         nonlocal done
         done += "batch by batch" in text
         if done == after:

@@ -128,12 +128,13 @@ def test_what_was_killed_goes_on_where_it_was_and_ends_the_same(story, tmp_path)
     assert subprocess.run(command, cwd=ROOT, check=False).returncode == -signal.SIGKILL
     for answers in home.rglob("*.said"):
         answers.write_bytes(answers.read_bytes() + b"half an answer")
-    told: list[tuple[float, str]] = []
-    again = planted.lived(story.base, home, tell=lambda share, text: told.append((share, text)))
+    told: list[tuple[float, str, bool]] = []
+    again = planted.lived(story.base, home, tell=lambda *each: told.append(each))
     names = (THIS, NEVER, EVERY, OTHER, CALENDAR, BEST)
     assert timeless(again, *names) == timeless(story.result, *names)
     assert len(told) == 6 * each - after + 6  # each of six tells at once what it had done
-    assert told[-1] == (1.0, f"searches.yaml: batch by batch, {6 * each} of {6 * each}")
+    assert told[-1] == (1.0, f"searches.yaml: batch by batch, {each} of {each}", True)
+    assert sum(milestone for *_, milestone in told) == 6 + 4, "what each had done, and each tenth of what was left"
 
 
 def kept(story: SimpleNamespace) -> Kept:
