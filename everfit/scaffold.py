@@ -22,6 +22,7 @@ from everfit.spec import SqlSource, TaskType
 SUITE_SCHEMA = "../deployments/suite.schema.json"
 MODELINE = "# yaml-language-server: $schema=../model.schema.json"
 SAMPLE = 100_000
+MIN_ROWS = 200  # of a batch, whose size nobody knows yet; fewer are too few for most signals
 YAML_WORDS = ("true", "false", "null", "yes", "no", "on", "off")
 
 
@@ -168,7 +169,8 @@ def write_model(name: str, *, source: str | SqlSource, target: str, seen: Guess,
         f"search: {{budget: {budget}}}\n"
         "evaluation: {holdout: 0.2}  # rows that prove a model good; the search never sees them\n"
         "promotion: {approval: auto}  # manual: a person says `everfit promote`\n"
-        "monitor: {min_rows: 500}  # add `every: 1h` to watch the source by itself\n"
+        f"monitor: {{min_rows: {MIN_ROWS}}}  # a batch of fewer is not judged for drift; say at most what yours "
+        "usually have. Add `every: 1h` to watch the source by itself\n"
         "retrain: {cooldown: 1d, max_per_week: 3}\n"
     )
 

@@ -46,7 +46,7 @@ def compare(
     sizes = len(reference), len(current)
     if min(sizes) < min_rows:
         short = "the batch has" if sizes[1] <= sizes[0] else "the reference has"
-        why = f"not enough rows to judge: {short} {min(sizes):,} rows, {min_rows:,} are needed"
+        why = f"not enough rows to judge: {short} {min(sizes):,} rows, {min_rows:,} are needed (monitor.min_rows)"
         return Drift(False, why, level, *sizes)
     past, now = sample(reference, MAX_ROWS, seed), sample(current, MAX_ROWS, seed)
     tested = [_judge(past, now, c.name, c.kind, hidden=c.name in personal) for c in columns.columns]

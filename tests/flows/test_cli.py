@@ -54,6 +54,7 @@ def test_new_writes_a_model_file_and_a_suite_that_check_finds_right(everfit, her
     assert checked.code == 0
     assert json.loads(checked.out)["ok"] is True
     assert {path.name for path in here.rglob("*.yaml")} == {"bike.yaml"}
+    assert load_spec("bike", here / "deployments/models").monitor.min_rows <= 336, "a week of half hours is watched"
 
 
 def test_new_reads_a_database_with_a_query_and_check_finds_it_right(everfit, here):
