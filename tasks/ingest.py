@@ -36,13 +36,18 @@ def ingest(spec: ModelSpec, data: str = "") -> tuple[Batch, ...]:
         say(f"only live traffic: {first_line(gone)}", level=logging.WARNING)
         return ()
     own = own_places(spec, settings) if data else {source.origin for source in sources}
-    return tuple(bring(spec, source, own) for source in sources)
+    came = [bring(spec, source, own) for source in sources]
+    if before := [batch for batch, landed in came if landed]:
+        what = before[0].origin if len(before) == 1 else f"{len(before):,} batches"
+        say(f"{what} landed before, {sum(batch.rows for batch in before):,} rows")
+    return tuple(batch for batch, _ in came)
 
 
-def bring(spec: ModelSpec, source: Source, own: Collection[str]) -> Batch:
-    """Stage one source, or find that its batch has landed; its next content replaces it if its place is an `own` one.
+def bring(spec: ModelSpec, source: Source, own: Collection[str]) -> tuple[Batch, bool]:
+    """Stage one source, or find that its batch has landed, and whether it has.
 
-    The ledger is told of a landing again if a process died right after it.
+    The next content of a place replaces what it held if it is an `own` one. The ledger is told of a landing again if a
+    process died right after it.
     """
     settings = Settings()
     lake, stamp = Lake(settings), source.stamp()
@@ -57,8 +62,8 @@ def bring(spec: ModelSpec, source: Source, own: Collection[str]) -> Batch:
         subject, facts = lake.landing_of(batch), {"rows": batch.rows}
         Ledger.of(settings).once("ingested", spec.name, subject, actor=settings.actor, reason=batch.origin, facts=facts)
         lake.remember(batch, stamp)
-    say(f"{batch.rows:,} rows from {batch.origin}, batch {batch.digest[:8]}{', landed before' if landed else ''}")
-    return batch
+    say(f"{batch.rows:,} rows from {batch.origin}, batch {batch.digest[:8]}", passing=landed)
+    return batch, landed
 
 
 def _lived_on(spec: ModelSpec, settings: Settings) -> bool:

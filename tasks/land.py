@@ -27,6 +27,7 @@ def land(spec: ModelSpec, checks: Sequence[Checked]) -> Snapshot:
         subject = batch.digest if landed.refused else lake.landing_of(batch)
         reason = landed.refused or batch.origin
         ledger.once(kind, spec.name, subject, actor=settings.actor, reason=reason, facts=facts)
-        told = "landed" if landed.new or refused else "had landed before"
-        say(f"batch {batch.digest[:8]}: {landed.good:,} rows {told}, {landed.quarantined:,} in quarantine")
+        before = not (landed.new or refused)
+        told = f"{landed.good:,} rows {'had landed before' if before else 'landed'}"
+        say(f"batch {batch.digest[:8]}: {told}, {landed.quarantined:,} in quarantine", passing=before)
     return lake.snapshot(spec.name)

@@ -40,7 +40,7 @@ def ingest_live(spec: ModelSpec, before: Past) -> tuple[Batch, ...]:
         digest = landed.get(source.origin, "")
         if digest in learnt or digest in refused or recollect(spec, before, digest):
             continue
-        batch = bring(spec, source, {source.origin})
+        batch, _ = bring(spec, source, {source.origin})
         if batch.digest in refused:  # whoever refused it died before its rows were put away
             quarantine(spec, settings, Checked(batch, refused=(refused[batch.digest],)))
         elif batch.digest in learnt:

@@ -196,12 +196,17 @@ def test_an_empty_file_is_refused_like_any_other_and_holds_nothing_up(lake):
     assert len(subjects("refused_batch")) == 3
 
 
-def test_a_correction_of_one_of_two_equal_files_leaves_the_other(lake):
+def test_a_correction_of_one_of_two_equal_files_leaves_the_other(lake, caplog):
     spec = SPEC.model_copy(update={"data": SPEC.data.model_copy(update={"source": "*.csv"})})
     staged(lake)
     shutil.copy("d.csv", "e.csv")
     for _ in range(2):
-        land.fn(spec, [Checked(batch) for batch in ingest.fn(spec)])
+        with caplog.at_level("INFO", "everfit"):
+            caplog.clear()
+            land.fn(spec, [Checked(batch) for batch in ingest.fn(spec)])
+    told = [each.getMessage() for each in caplog.records if not getattr(each, "passing", False)]
+    assert [line for line in told if "landed before" in line] == ["2 batches landed before, 20 rows"]
+    assert not any("rows from" in line for line in told), "each is not told again"
     staged(lake, 8)
     shutil.move("d.csv", "e.csv")
     land.fn(spec, [Checked(batch) for batch in ingest.fn(spec)])
