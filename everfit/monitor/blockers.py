@@ -38,7 +38,7 @@ def of_searches(evidence: Evidence, monitor: Monitor, retrain: Retrain) -> Itera
         until = max(past) + retrain.cooldown
         ago = f"{since.total_seconds() / 3600:.1f} h ago"
         pause = write_duration(retrain.cooldown)
-        yield f"the last retraining was {ago}: cooldown of {pause} until {until:%Y-%m-%d %H:%M}"
+        yield f"the last search ended {ago}: cooldown of {pause} until {until:%Y-%m-%d %H:%M}"
     recent = sum(at > evidence.now - WEEK for at in past)
     if recent >= retrain.max_per_week:
-        yield f"{recent} retrainings in the last seven days, at most {retrain.max_per_week} are allowed"
+        yield f"{recent} searches in the last seven days, at most {retrain.max_per_week} are allowed"

@@ -194,7 +194,7 @@ def _next_steps(model: str, decision: Decision, promotion: Promotion) -> Iterato
         instead = "; where it does not, the champion learns again as it is" if decision.instead else ""
         yield f"A search starts by itself; its challenger must prove itself before it takes over{instead}."
         if promotion.approval == "manual":
-            yield "Its promotion waits for a person: `everfit promote`."
+            yield "If it does, its promotion waits for a person: `everfit promote`."
     elif decision.wanted != "none":
         yield f"Nothing starts while a blocker stands. `everfit train {model}` retrains by hand."
     elif decision.verdict == "retrain":

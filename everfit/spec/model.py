@@ -54,8 +54,8 @@ class Retrain(Part):
     schedule: Annotated[str | None, AfterValidator(cron)] = Field(
         None, description="Cron of a calendar retraining, such as '0 3 * * 1'."
     )
-    cooldown: Duration = Field(timedelta(days=1), description="Quiet time after a retraining has finished.")
-    max_per_week: int = Field(3, ge=0, description="Retrainings by drift in any seven days.")
+    cooldown: Duration = Field(timedelta(days=1), description="Quiet time after a search by drift has ended.")
+    max_per_week: int = Field(3, ge=0, description="Searches by drift in any seven days.")
 
 
 class Spending(Part):

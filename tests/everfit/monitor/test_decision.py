@@ -92,8 +92,8 @@ def test_a_data_fault_is_repaired_and_blocks_learning():
         ({"labels": 0, "target_present": False}, "the batch itself has no target column"),
         ({"running": "decision 0123456789abcdef"}, "already wanted or running: decision 0123456789abcdef"),
         ({"waiting": 4}, "version 4 waits for approval"),
-        ({"retrained": (NOW - timedelta(hours=3),)}, "cooldown of 1d until 2026-11-23 00:00"),
-        ({"retrained": tuple(NOW - timedelta(days=d) for d in (2, 4, 6))}, "3 retrainings in the last seven days"),
+        ({"retrained": (NOW - timedelta(hours=3),)}, "search ended 3.0 h ago: cooldown of 1d until 2026-11-23 00:00"),
+        ({"retrained": tuple(NOW - timedelta(days=d) for d in (2, 4, 6))}, "3 searches in the last seven days"),
         ({"retrain": Retrain(max_per_week=0)}, "at most 0 are allowed"),
     ],
 )
@@ -142,7 +142,7 @@ def test_a_stale_champion_retrains_once_there_are_enough_new_rows(change, retrai
 def test_a_promotion_by_approval_does_not_hold_the_retraining_but_is_said():
     decision = judge(promotion=Promotion(approval="manual"))
     assert decision.action == "search"
-    assert any("waits for a person" in step for step in decision.next_steps)
+    assert any(step.startswith("If it does, its promotion waits for a person: ") for step in decision.next_steps)
 
 
 def test_a_decision_has_the_same_id_for_the_same_batch_and_champion_only():
