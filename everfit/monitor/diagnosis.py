@@ -2,7 +2,8 @@
 
 Moved inputs alone say nothing about a model and a risen loss alone nothing about its cause; both together do. That a
 season has come back shows in the inputs, or in the windows: when the model of all rows beats one of the latest rows
-that had been the better one, then rows like these were there longer ago.
+that had been the better one, and answers about as well as that one used to, then rows like these were there longer ago.
+Where the loss has risen far no season has come back: what was there before would have been learnt.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from everfit.monitor.findings import Finding, listed
 from everfit.monitor.prospects import Prospect, prospects
 from everfit.monitor.season import SIGNAL
 from everfit.record import Record
+from everfit.upkeep.due import FAR
 from everfit.upkeep.measuring import Measured
 from everfit.upkeep.state import State
 from everfit.upkeep.windows import ALL
@@ -34,6 +36,7 @@ COLUMNS = 10
 SEEN = 1.5  # faded batches that a window has been judged by, without which it has no past: two, as they are faded
 AHEAD = 0.05  # of the loss, by which the model of all rows must be better
 ERRORS = 2.0  # standard errors of the mean loss that this must be, too
+AS_USUAL = 0.25  # of the loss, by which it may be above what the better one used to lose
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,8 @@ def _what_happened(evidence: Evidence) -> tuple[Name, str]:
 
 def _season(evidence: Evidence) -> str:
     """Say by what rows like these were seen before; empty when they were not, or when nothing speaks at all."""
-    if not evidence.spoken:
+    loss = evidence.performance
+    if not evidence.spoken or (evidence.risen and loss and (loss.effect or 0.0) > FAR):
         return ""
     if window := _older_is_better(evidence.upkeep, evidence.measured):
         return (
@@ -115,8 +119,9 @@ def _unless_risen(evidence: Evidence) -> tuple[Name, str]:
 def _older_is_better(before: State | None, now: Measured | None) -> str:
     """Return the window that was best of late and is beaten here by the model of all rows; empty if there is none.
 
-    It must be beaten by more than chance: the error of the mean loss is more than that of the difference of two losses
-    of the same rows, as these are alike.
+    To lose less badly is not enough: the loss must be about what that window's was of late. It must be beaten by more
+    than chance: the error of the mean loss is more than that of the difference of two losses of the same rows, as these
+    are alike.
     """
     if before is None or now is None or not now.served.mean:
         return ""
@@ -127,7 +132,8 @@ def _older_is_better(before: State | None, now: Measured | None) -> str:
     best = min(known, key=known.__getitem__)
     error = (now.served.variance / now.served.rows) ** 0.5 / now.served.mean
     ahead = 1 - now.losses[ALL] / max(now.losses[best], 1e-12)
-    return best if ahead > max(AHEAD, ERRORS * error) else ""
+    holds = now.losses[ALL] <= (1 + AS_USUAL) * known[best]
+    return best if holds and ahead > max(AHEAD, ERRORS * error) else ""
 
 
 def _moved(evidence: Evidence) -> tuple[Finding, ...]:

@@ -75,6 +75,8 @@ def test_the_columns_are_inputs_in_the_order_of_the_findings_each_once():
     [
         (LATELY, BACK, True),
         (LATELY, replace(BACK, losses={"all": 1.0, "recent": 1.03}), False),  # hardly better
+        (LATELY, replace(BACK, losses={"all": 1.12, "recent": 1.3}), True),  # nearly what the recent one used to be
+        (LATELY, replace(BACK, losses={"all": 1.2, "recent": 9.9}), False),  # that loses less, and knows neither
         (LATELY, replace(BACK, served=Level(0.5, 8.0, 500)), False),  # better by chance
         (replace(LATELY, tracks=(ALL, RECENT)), BACK, False),  # no worse before, either
         (replace(LATELY, tracks=(ALL, replace(RECENT, loss=0.9, seen=1.0))), BACK, False),  # known of one batch only
@@ -87,6 +89,13 @@ def test_a_season_was_seen_before_when_all_rows_beat_the_recent_ones_that_had_be
         found = diagnose(evidence(*findings, upkeep=before, measured=now))
         assert (found.name == "season seen before") is seen
     assert diagnose(evidence(HOLDS, STILL, upkeep=before, measured=now)).name == "nothing unusual"
+
+
+@pytest.mark.parametrize(("rise", "name"), [(0.5, "season seen before"), (0.51, "the world changed")])
+def test_no_season_has_come_back_where_the_loss_has_risen_far(rise, name):
+    loss = replace(LOSS, effect=rise)
+    for told in (evidence(loss, MOVED, AGAIN), evidence(loss, STILL, upkeep=LATELY, measured=BACK)):
+        assert diagnose(told).name == name
 
 
 def test_where_nothing_is_known_of_an_action_that_is_said():
