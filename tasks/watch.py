@@ -64,7 +64,7 @@ def watch(spec: ModelSpec, champion: Champion, checked: Checked) -> Seen:
     met = meet(spec, loaded, frame=None if unknown else frame, but=batch.digest)
     if batch.own and not landed and len(former):  # what it does not hold any more leaves the table when it lands
         met = met.without(former[evaluation.is_beyond(former, rows)])
-    broken = () if landed else _faults(spec, champion, met.landed, frame, batch.digest, personal, unknown)
+    broken = () if landed else _faults(spec, champion, met.landed, frame, batch, personal, unknown)
     present = spec.data.target in batch.schema.names
     if any(finding.severity == "repair" for finding in broken):
         seen = evidence(spec, champion, batch=batch.digest, rows=len(frame), findings=broken, target_present=present)
@@ -243,20 +243,22 @@ def _faults(
     champion: Champion,
     since: pd.DataFrame,
     frame: pd.DataFrame,
-    batch: str,
+    batch: Batch,
     personal: frozenset[str],
     unknown: Collection[str],
 ) -> tuple[Finding, ...]:
     loaded, judged = champion.loaded, [entry.facts for entry in champion.lineage.judged()]
     alone = {entry.subject for entry in Ledger.of(Settings()).entries(spec.name, kinds=["labelled"])}
     return faults.find(
-        faults.rolling(loaded.reference, since),
+        faults.rolling(loaded.reference, since, limit=faults.MAX_ROWS),
         frame,
         schema=loaded.schema.only({*loaded.card["inputs"], spec.data.time}).without(unknown),
         time=spec.data.time,
+        ids=() if batch.live else spec.data.ids,  # a service may be asked the same again, and each time names it anew
+        target=spec.data.target,
         now=datetime.now(UTC),
         on_change=spec.data.on_change,
-        before=new_normal.earlier((facts for facts in judged if facts["evidence"]["batch"] not in alone), batch),
+        before=new_normal.earlier((facts for facts in judged if facts["evidence"]["batch"] not in alone), batch.digest),
         personal=personal,
     )
 

@@ -57,7 +57,9 @@ class Session:
     def knows(self, reference: pd.DataFrame, accepted: Iterable[pd.DataFrame] = ()) -> None:
         """Compare batches with the rows that the champion was made from, and with those that were accepted since."""
         self._learnt = len(reference)
-        self._past = Table.of(reference, Schema.of(reference[self.inputs]))
+        data = self.spec.data
+        marks = [name for name in (*data.ids, data.time, data.target) if name in reference]
+        self._past = Table.of(reference, Schema.of(reference[list(dict.fromkeys([*self.inputs, *marks]))]))
         self._met = (reference, self._past)
         for frame in accepted:
             self._accept(frame)
@@ -123,8 +125,11 @@ class Session:
             self.version += 1
 
     def _faults(self, frame: pd.DataFrame) -> tuple[Finding, ...]:
-        past, came = self._past.rolled(faults.LIMIT), self._read(frame)
-        return faults.find(past, came, schema=past.schema, before=self.before, personal=self.personal)
+        past, came, data = self._past, self._read(frame), self.spec.data
+        return faults.find(
+            past, came, schema=past.schema.only({*self.inputs, data.time}), time=data.time, ids=data.ids,
+            target=data.target, before=self.before, personal=self.personal,
+        )  # fmt: skip
 
     def _accept(self, frame: pd.DataFrame) -> None:
         self._past = self._past.with_more(self._read(frame))

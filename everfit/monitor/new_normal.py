@@ -38,8 +38,9 @@ def let_through(values: tuple[Finding, ...], before: Sequence[tuple[Finding, ...
     if running < BATCHES:
         return values
     columns = tuple(dict.fromkeys(column for finding in values for column in finding.columns))
+    of = f" of {listed(columns)}" if columns else ""
     text = (
-        f"{running} batches in a row had the same fault of {listed(columns)}, and so has this one: "
+        f"{running} batches in a row had the same fault{of}, and so has this one: "
         "it may be the new normal. It is let through; a person must look at the feed."
     )
     alert = Finding("new normal?", text, severity="watch", columns=columns)

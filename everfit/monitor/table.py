@@ -58,8 +58,8 @@ class Table:
         whole = Table(self.schema, np.hstack([self.values, rows.values]), rows.levels, self.came)
         if "ordered" in self.__dict__:
             whole.__dict__["ordered"] = np.sort(np.hstack([self.ordered, rows.ordered]), axis=1, kind="stable")
-        if "hashes" in self.__dict__:
-            whole.__dict__["hashes"] = np.concatenate([self.hashes, rows.hashes])
+        for names, known in self._hashed.items():
+            whole._hashed[names] = np.sort(np.concatenate([known, rows.hashes_of(names)]), kind="stable")
         return whole
 
     def rolled(self, limit: int, seed: int = 0) -> Table:
@@ -87,22 +87,19 @@ class Table:
         """Each column sorted by itself, its nulls last."""
         return np.sort(self.values, axis=1)
 
-    @cached_property
-    def hashes(self) -> Hashes:
-        """One number for each row, which is the same for rows that are alike."""
-        return _hashes(self.values)
+    def hashes_of(self, names: tuple[str, ...]) -> Hashes:
+        """Return one number for each row, the same for rows that are alike in these columns; sorted."""
+        if names not in self._hashed:
+            columns = [self.schema.names.index(name) for name in names]
+            self._hashed[names] = np.sort(_hashes(self.values[columns]))
+        return self._hashed[names]
 
-    def hashes_of(self, columns: Schema) -> Hashes:
-        """Return the same by some of the columns."""
-        names, wanted = self.schema.names, set(columns.names)
-        if wanted.issuperset(names):
-            return self.hashes
-        return _hashes(self.values[[at for at, name in enumerate(names) if name in wanted]])
+    @cached_property
+    def _hashed(self) -> dict[tuple[str, ...], Hashes]:
+        return {}
 
     def _take(self, rows: np.ndarray) -> Table:
-        taken = Table(self.schema, self.values[:, rows], self.levels, self.came)
-        taken.__dict__["hashes"] = self.hashes[rows]
-        return taken
+        return Table(self.schema, self.values[:, rows], self.levels, self.came)
 
 
 def rolled(rows: int, limit: int, seed: int = 0) -> np.ndarray:

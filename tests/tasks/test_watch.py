@@ -17,10 +17,11 @@ from everfit.ledger.lineages import Made
 from everfit.monitor.reference import make_reference
 from everfit.registry import Loaded
 from everfit.reserved import PREDICTION
+from everfit.schema import Schema
 from everfit.spec import ModelSpec
 from tasks.build_features import in_time
 from tasks.met import Met
-from tasks.watch import KEPT, _keep_latest, _overdue, _personal, _view
+from tasks.watch import KEPT, _faults, _keep_latest, _overdue, _personal, _view
 
 SUITE = "expectations:\n  - {{type: expect_column_to_exist, kwargs: {{column: x}}}}\npersonal: [{}]\n"
 
@@ -73,15 +74,36 @@ def test_after_a_refit_the_held_out_rows_of_its_search_are_answered_by_the_model
     reference = make_reference(held, said, losses, learnt=rows[:200])
     root = Loaded("m", 1, Path(), searched, card, reference, row_hashes(rows[:200]))
     refit = Loaded("m", 2, Path(), learnt, card, reference, row_hashes(rows))
-    champion = SimpleNamespace(loaded=refit, lineage=SimpleNamespace(root=root, line=[Made(2, 1, {"all": 1})]))
+    lineage = SimpleNamespace(root=root, line=[Made(2, 1, {"all": 1})], judged=list)
+    champion = SimpleNamespace(loaded=refit, lineage=lineage)
     view = _view(spec, champion, Met(rows[:0], rows[:0]))  # type: ignore[arg-type]
     assert np.allclose(view.heldout.losses, losses)
     assert np.allclose(view.ask(held).values, said)
     came = held.assign(x=held["x"] + 0.5)
-    batch = _view(spec, champion, Met(rows[:0], rows[:0]), came, rows[:0])  # type: ignore[arg-type]
-    assert np.allclose(batch.current[PREDICTION], searched.predict(came)), "or another model would pass for drift"
-    assert np.allclose(batch.batch.said.values, learnt.predict(came)), "what is served is what is judged"
-    assert np.allclose(batch.likewise.said.values, searched.predict(came))
+    seen = _view(spec, champion, Met(rows[:0], rows[:0]), came, rows[:0])  # type: ignore[arg-type]
+    assert np.allclose(seen.current[PREDICTION], searched.predict(came)), "or another model would pass for drift"
+    assert np.allclose(seen.batch.said.values, learnt.predict(came)), "what is served is what is judged"
+    assert np.allclose(seen.likewise.said.values, searched.predict(came))
     met = Met(rows[:0], rows[:0]).with_batch(refit, came)
     views = [_view(spec, champion, each) for each in (met, met.judged())]  # type: ignore[arg-type]
     assert [(view.recent, len(view.losses)) for view in views] == [(100, 100), (0, 100)]
+
+
+@pytest.mark.parametrize(("live", "found"), [(False, ["copied rows"]), (True, [])])
+def test_known_rows_under_other_ids_are_a_fault_unless_a_service_was_asked_the_same_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, live: bool, found: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = {"source": "d.csv", "target": "y", "time": "day", "ids": ["order"]}
+    spec = ModelSpec.model_validate({"name": "m", "data": said})
+    draw = np.random.default_rng(0)
+    rows = pd.DataFrame({"day": pd.date_range("2024-01-01", periods=600), "order": range(600)})
+    rows = rows.assign(x=draw.normal(size=600), y=draw.normal(size=600))
+    card = {"inputs": ["x"], "schema": Schema.of(rows).to_dict()}
+    loaded = Loaded("m", 1, Path(), None, card, rows[:500], row_hashes(rows[:500]))
+    champion = SimpleNamespace(loaded=loaded, lineage=SimpleNamespace(judged=list))
+    days = pd.date_range("2025-09-01", periods=100)
+    came = rows[500:].assign(day=days, order=range(600, 700), y=np.nan)
+    batch = SimpleNamespace(live=live, digest="b")
+    judged = _faults(spec, champion, rows[500:], came, batch, frozenset(), ())  # type: ignore[arg-type]
+    assert [finding.signal for finding in judged] == found

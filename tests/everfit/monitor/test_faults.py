@@ -158,6 +158,55 @@ def test_known_rows_that_come_again_with_others_are_watched():
     assert "sent again, corrected, or with labels that were late?" in finding.text
 
 
+SOLD = PAST.assign(order=np.arange(5000), sold=np.random.default_rng(2).normal(size=5000))
+TIMES = {"when": lambda c: c["when"] + pd.Timedelta(days=200)}
+IDS = {"order": lambda c: c["order"] + 5000}
+UNKNOWN = {"sold": None}
+
+
+def find_sold(current, past=SOLD, schema=SCHEMA, **said):
+    return find(current, past, schema=schema, ids=["order"], target="sold", **said)
+
+
+@pytest.mark.parametrize(
+    ("change", "but"),
+    [(TIMES | IDS, "ids and times"), (TIMES, "times"), (IDS, "ids"), (TIMES | IDS | UNKNOWN, "ids")],
+)
+def test_known_rows_under_other_ids_or_times_are_refused(change, but):
+    (finding,) = [f for f in find_sold(SOLD[2000:2300].assign(**change)) if f.severity == "repair"]
+    assert finding.text == f"300 of 300 rows are copies of rows that came before, but for their {but}; so far 0% were"
+    table = Table.of(SOLD[:4000], Schema.of(SOLD))
+    find_sold(SOLD[4000:], table)  # what is hashed by now goes on
+    assert finding in find_sold(SOLD[2000:2300].assign(**change), table.with_more(table.read(SOLD[4000:])))
+
+
+@pytest.mark.parametrize(
+    "batch",
+    [
+        SOLD[2000:2300],  # sent again
+        SOLD[2000:2300].assign(**UNKNOWN),
+        SOLD[2000:2300].assign(**IDS | TIMES, sold=1.5),  # the same inputs, and something else happened
+        SOLD[2000:2300].assign(**TIMES | UNKNOWN),  # asked about again
+        pd.concat([SOLD[2000:2250], SOLD[:50].assign(amount=21.0)]).assign(**IDS | TIMES),
+        SOLD[2000:2001].loc[[2000] * 300].assign(**TIMES | {"order": range(6000, 6300)}),  # a plant stands still
+        SOLD[2000:2300].assign(**IDS | TIMES).drop(columns=["order", "when"]),  # nobody can tell
+    ],
+)
+def test_rows_that_may_well_come_again_are_no_copies(batch):
+    assert "copied rows" not in signals(find_sold(batch))
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [("day", np.arange(5000) // 14 % 366), ("degrees", np.resize(np.random.default_rng(0).normal(size=700), 5000))],
+)
+def test_a_calendar_and_rows_that_used_to_come_again_are_no_copies(column, values):
+    past = SOLD[["when", "order"]].assign(hour=np.arange(5000) % 14, **{column: values}).assign(**UNKNOWN)
+    again = past[2000:2300].assign(**TIMES | IDS)
+    schema = Schema.of(past[["when", "hour", column]])
+    assert "copied rows" not in signals(find_sold(again, past, schema))
+
+
 def test_rows_that_always_repeat_are_no_fault():
     names = ["level", "region"]
     assert find(good()[names], PAST[names], schema=Schema.of(PAST[names]), time=None) == ()

@@ -11,6 +11,7 @@ def fault(signal="unit changed", *columns):
 
 FAHRENHEIT = (fault(),)
 NULLS = (fault("null burst"),)
+COPIES = (Finding("copied rows", "9 of 9 rows are copies", severity="repair"),)
 SOUND = (Finding("inputs", "nothing moved"),)
 
 
@@ -65,6 +66,13 @@ def test_a_fahrenheit_week_after_three_storms_of_nulls_is_refused_and_the_fourth
     (hot,) = find(week, before=[storm] * 3)
     assert (hot.signal, hot.severity) == ("unit changed", "repair")
     assert [found.severity for found in find(week, before=[(hot,)] * 3)] == ["watch", "watch"]
+
+
+def test_copies_are_let_through_as_well_once_three_batches_running_were():
+    alert, finding = new_normal.let_through(COPIES, [COPIES] * 3)
+    assert "had the same fault, and so has this one" in alert.text
+    assert finding.severity == "watch"
+    assert new_normal.let_through(COPIES, [COPIES] * 2) == COPIES
 
 
 def test_a_batch_that_is_broken_in_its_rows_as_well_is_not_let_through():
