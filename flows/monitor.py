@@ -15,7 +15,7 @@ from everfit.settings import Settings
 from everfit.spec import ModelSpec, load_spec
 from flows.retrain import start_wanted
 from tasks.champion import Champion
-from tasks.decide import Past, Watched, decide, news, past, recall, recollect, summary
+from tasks.decide import Past, Watched, decide, news, past, recall, recollect, sent_again, summary
 from tasks.ingest import ingest
 from tasks.labels import Arrived, take_labels
 from tasks.land import land
@@ -42,17 +42,20 @@ def monitor(model: str, data: str = "", labels: str = "") -> Any:
     if deployment.id and (message := champion.missing):
         return Completed(name="Skipped", message=message, data=None)
     stuck: list[Unavailable] = []
+    again: list[str] = []
     with stopwatch() as seconds:
         arrived = take_labels(spec, labels) if labels or not data else None
         before = past(spec)
         watched = _judge(spec, champion, before, arrived)
         if data or not labels:
-            watched += _follow_all(spec, champion, before, news(spec, _batches(spec, data, before)), stuck)
+            batches = _batches(spec, data, before)
+            again = sent_again(spec, batches) if data else again
+            watched += _follow_all(spec, champion, before, news(spec, batches), stuck)
         started = start_wanted(spec)
     if stuck:
         raise stuck[0]
     leave_word(spec, len(watched))
-    result = summary(spec, [one for one in watched if data or not one.before], started, seconds)
+    result = summary(spec, [one for one in watched if data or not one.before], started, seconds, again)
     result["labels"] = arrived.to_dict() if arrived else None
     return _ended(spec, result, data or labels or "what is new")
 

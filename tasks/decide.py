@@ -22,6 +22,8 @@ from tasks.silence import stale
 from tasks.steps import say, step
 from tasks.watch import Seen
 
+SHOWN = 5  # batches that were sent again; a folder may be named that has hundreds
+
 Past = Mapping[tuple[str, int | None], Entry]
 
 
@@ -164,16 +166,35 @@ def _with_failure(ledger: Ledger, model: str, decision: Decision) -> Decision:
     return replace(decision, blockers=(*decision.blockers, blocker), next_steps=(by_hand,))
 
 
+def sent_again(spec: ModelSpec, batches: Sequence[Batch]) -> list[str]:
+    """Say which batches are, row by row, what has landed before; so it must be asked before any of them lands."""
+    landed = {one.digest: one for one in Lake(Settings()).batches(spec.name) if one.live}
+    again = [(batch, landed[batch.digest]) for batch in batches if batch.digest in landed]
+    told = [
+        f"{batch.origin} holds the same rows as batch {one.digest[:8]}, which landed from {one.origin} "
+        f"at {one.at:%Y-%m-%d %H:%M}"
+        for batch, one in again[:SHOWN]
+    ]
+    return [*told, f"and {len(again) - SHOWN} more"] if len(again) > SHOWN else told
+
+
 def summary(
-    spec: ModelSpec, watched: Sequence[Watched], started: Sequence[dict[str, Any]], seconds: dict[str, float]
+    spec: ModelSpec,
+    watched: Sequence[Watched],
+    started: Sequence[dict[str, Any]],
+    seconds: dict[str, float],
+    again: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Return what a monitor run found, the gravest batch first in line, ready for JSON."""
+    """Return what a monitor run found, the gravest batch first in line, ready for JSON.
+
+    What was sent `again` is told among the reasons.
+    """
     retraining = next(iter(started), None)
     shared: dict[str, Any] = {"model": spec.name, "batches": [one.batch for one in watched], "seconds": seconds}
     shared |= {"retraining": retraining, "retrainings": list(started), "warnings": _warnings(spec, watched)}
     if not watched:
         told = _nothing_new(spec)
-        return {**shared, **told, "in_short": told["verdict"]}
+        return {**shared, **told, "reasons": [*told["reasons"], *again], "in_short": told["verdict"]}
     gravest = max(watched, key=_gravity)
     decision = gravest.decision
     return {
@@ -183,7 +204,7 @@ def summary(
         "in_short": in_short(decision),
         "diagnosis": decision.diagnosis.told if decision.diagnosis else "",
         "wanted": decision.wanted,
-        "reasons": list(decision.reasons),
+        "reasons": [*decision.reasons, *again],
         "blockers": list(decision.blockers),
         "findings": [finding.to_dict() for finding in decision.findings],
         "action": decision.action,

@@ -102,6 +102,7 @@ def test_a_week_like_the_others_starts_no_search(story):
 
 def test_the_same_batch_is_judged_once(story):
     assert story.told["again"]["decision"] == story.told["fine"]["decision"]
+    assert "week-1.parquet holds the same rows as batch " in story.told["again"]["reasons"][-1]
     assert sum(b.origin.endswith("week-1.parquet") for b in story.lake.batches(MODEL)) == 1
 
 
@@ -187,7 +188,10 @@ def test_a_training_learns_nothing_from_what_the_monitor_refused(story):
 
 def test_a_batch_that_the_champion_was_made_from_is_no_news(story, everfit):
     code, verdict = everfit("monitor", MODEL, "--data", "week-4.parquet")
-    assert (code, verdict["verdict"], verdict["reasons"]) == (0, "fine", ["nothing new came in"])
+    nothing, again = verdict["reasons"]
+    assert (code, verdict["verdict"], nothing) == (0, "fine", "nothing new came in")
+    assert "week-4.parquet holds the same rows as batch " in again
+    assert "which landed from " in again
 
 
 def test_a_rollback_brings_the_version_before_a_refit_back_and_a_second_one_changes_nothing(story, everfit):
