@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, get_args
 
-from everfit import registry
+from everfit import registry, validation
 from everfit.lake import Batch, Lake
 from everfit.ledger import Entry, Ledger
 from everfit.monitor import blend, rendering, telling
@@ -249,10 +249,17 @@ def _advice(model: str, action: Action, ended: Entry) -> str:
 
 
 def _warnings(spec: ModelSpec, watched: Sequence[Watched]) -> list[str]:
-    """Return what the checks of these batches warned about, each text once."""
+    """Return what the checks of these batches warned about, each text once, and for how many in a row if it was more.
+
+    A world that has changed for good is warned of in each batch, until somebody gives the rule other bounds.
+    """
     checks = Ledger.of(Settings()).entries(spec.name, kinds=["validated"]) if watched else []
     said = {entry.facts["batch"]: entry.facts["warnings"] for entry in checks}
-    return list(dict.fromkeys(text for one in watched for text in said.get(one.batch, ())))
+    batches, told = list(said), list[str]()
+    for batch in (one.batch for one in watched if one.batch in said):
+        before = [said[each] for each in reversed(batches[: batches.index(batch)])]
+        told += [validation.insisting(text, before) for text in said[batch]]
+    return list(dict.fromkeys(told))
 
 
 def _gravity(watched: Watched) -> tuple[int, int]:

@@ -9,6 +9,7 @@ Nothing here imports Great Expectations, which takes six seconds; `warm_up` star
 
 from everfit.validation.drafting import draft
 from everfit.validation.editors import json_schema
+from everfit.validation.insisting import insisting
 from everfit.validation.loading import load_suite, load_suites, suite_names
 from everfit.validation.rendering import to_markdown, write_page
 from everfit.validation.report import Example, Report, Result
@@ -23,6 +24,7 @@ __all__ = [
     "Rule",
     "Suite",
     "draft",
+    "insisting",
     "json_schema",
     "load_suite",
     "load_suites",

@@ -176,9 +176,12 @@ def test_a_refit_that_was_refused_or_failed_tells_why_and_advises_a_search(tmp_p
 
 def test_what_the_checks_of_a_batch_warned_about_is_said_with_its_verdict(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for batch, warnings in {"a": ["extra added", "x is odd"], "b": ["extra added"], "c": ["not asked about"]}.items():
+    bounds = [f"y: to be below 9; {rows} of 99" for rows in (7, 30, 40)]
+    said = {"0": bounds[:1], "a": ["extra added", bounds[1]], "b": ["extra added", bounds[2]], "c": ["not asked about"]}
+    for batch, warnings in said.items():
         Ledger.of(Settings()).record("validated", "m", actor="ann", facts={"batch": batch, "warnings": warnings})
     decision = Decision("d-1", "fine", "none", ("nothing speaks",), ())
     watched = [decide.Watched(batch, decision, "page") for batch in "ab"]
-    assert decide.summary(SPEC, watched, [], {})["warnings"] == ["extra added", "x is odd"]
+    last = f"{bounds[2]} (3 batches in a row: `everfit suite draft` proposes bounds from newer data)"
+    assert decide.summary(SPEC, watched, [], {})["warnings"] == ["extra added", bounds[1], last]
     assert decide.summary(SPEC, [], [], {})["warnings"] == []
