@@ -14,9 +14,9 @@ from everfit import evaluation, registry, validation
 from everfit.errors import ValidationStopped
 from everfit.lake import Batch, Lake, labels
 from everfit.ledger import Ledger
-from everfit.monitor import faults, new_normal, overdue, signals
+from everfit.monitor import fault_labels, faults, new_normal, overdue, signals
 from everfit.monitor.answered import ROWS, Answered, Ask
-from everfit.monitor.counts import sample
+from everfit.monitor.counts import numbers, sample
 from everfit.monitor.decision import Evidence
 from everfit.monitor.findings import Finding
 from everfit.monitor.means import BLOCKS
@@ -64,7 +64,8 @@ def watch(spec: ModelSpec, champion: Champion, checked: Checked) -> Seen:
     met = meet(spec, loaded, frame=None if unknown else frame, but=batch.digest)
     if batch.own and not landed and len(former):  # what it does not hold any more leaves the table when it lands
         met = met.without(former[evaluation.is_beyond(former, rows)])
-    broken = () if landed else _faults(spec, champion, met.landed, frame, batch, personal, unknown)
+    known = faults.rolling(loaded.reference, met.landed, limit=faults.MAX_ROWS)
+    broken = () if landed else _faults(spec, champion, known, frame, batch, personal, unknown)
     present = spec.data.target in batch.schema.names
     if any(finding.severity == "repair" for finding in broken):
         seen = evidence(spec, champion, batch=batch.digest, rows=len(frame), findings=broken, target_present=present)
@@ -72,6 +73,11 @@ def watch(spec: ModelSpec, champion: Champion, checked: Checked) -> Seen:
     page = settings.reports(spec.name) / f"evidently-{batch.digest[:12]}.html"
     whole = met if unknown else met.with_batch(loaded, frame)
     view = _view(spec, champion, whole.judged() if batch.live else whole, frame, met.landed, personal, unknown)
+    wrong = () if landed or unknown else _wrong_labels(spec, champion, view, known, frame, batch)
+    if any(finding.severity == "repair" for finding in wrong):
+        findings = (*broken, *wrong)
+        seen = evidence(spec, champion, batch=batch.digest, rows=len(frame), findings=findings, target_present=present)
+        return Seen(seen)
     reports = _reports(loaded, view, page)
     return Seen(
         evidence(
@@ -79,7 +85,7 @@ def watch(spec: ModelSpec, champion: Champion, checked: Checked) -> Seen:
             champion,
             batch=batch.digest,
             rows=len(frame),
-            findings=(*broken, *signals.judge(view), *_overdue(spec, loaded, whole)),
+            findings=(*broken, *wrong, *signals.judge(view), *_overdue(spec, loaded, whole)),
             labels=len(view.losses),
             new_rows=count_labelled(spec, whole.landed),
             target_present=present,
@@ -241,16 +247,15 @@ def _overdue(spec: ModelSpec, loaded: registry.Loaded, met: Met) -> tuple[Findin
 def _faults(
     spec: ModelSpec,
     champion: Champion,
-    since: pd.DataFrame,
+    past: pd.DataFrame,
     frame: pd.DataFrame,
     batch: Batch,
     personal: frozenset[str],
     unknown: Collection[str],
 ) -> tuple[Finding, ...]:
-    loaded, judged = champion.loaded, [entry.facts for entry in champion.lineage.judged()]
-    alone = {entry.subject for entry in Ledger.of(Settings()).entries(spec.name, kinds=["labelled"])}
+    loaded = champion.loaded
     return faults.find(
-        faults.rolling(loaded.reference, since, limit=faults.MAX_ROWS),
+        past,
         frame,
         schema=loaded.schema.only({*loaded.card["inputs"], spec.data.time}).without(unknown),
         time=spec.data.time,
@@ -258,9 +263,32 @@ def _faults(
         target=spec.data.target,
         now=datetime.now(UTC),
         on_change=spec.data.on_change,
-        before=new_normal.earlier((facts for facts in judged if facts["evidence"]["batch"] not in alone), batch.digest),
+        before=_earlier(spec, champion, batch),
         personal=personal,
     )
+
+
+def _wrong_labels(
+    spec: ModelSpec, champion: Champion, view: View, past: pd.DataFrame, frame: pd.DataFrame, batch: Batch
+) -> tuple[Finding, ...]:
+    """Say whether the labels of a batch are those of other rows, which no model may learn from either."""
+    known, loaded, target = view.batch.known, champion.loaded, spec.data.target
+    if not len(known):
+        return ()
+    if loaded.task == "regression":
+        said, truth = known.said.values, numbers(known.frame[target])
+    else:
+        said, truth = known.proba, known.truth(target)
+    usual = champion.lineage.state().usual
+    wrong = fault_labels.find(past, frame, view.inputs, target, said, truth, usual)
+    return new_normal.let_through((wrong,), _earlier(spec, champion, batch)) if wrong else ()
+
+
+def _earlier(spec: ModelSpec, champion: Champion, batch: Batch) -> list[tuple[Finding, ...]]:
+    """Return what was found in the batches before, the latest first; labels that came alone are none."""
+    judged = [entry.facts for entry in champion.lineage.judged()]
+    alone = {entry.subject for entry in Ledger.of(Settings()).entries(spec.name, kinds=["labelled"])}
+    return new_normal.earlier((facts for facts in judged if facts["evidence"]["batch"] not in alone), batch.digest)
 
 
 def _personal(spec: ModelSpec) -> frozenset[str]:

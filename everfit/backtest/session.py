@@ -9,7 +9,7 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 
-from everfit.monitor import faults
+from everfit.monitor import fault_labels, faults, new_normal
 from everfit.monitor.decision import Decision, Evidence, decide
 from everfit.monitor.findings import Finding
 from everfit.monitor.table import Table
@@ -77,7 +77,7 @@ class Session:
         Where a search was decided on, it is the caller's, who ends it with `crown` if its challenger has won. What
         suites have `refused` is looked at no further.
         """
-        found = refused or self._faults(frame)
+        found = refused or self._faults(frame, y, answers)
         self.before.insert(0, found)
         self.met += 1
         broken = any(finding.severity == "repair" for finding in found)
@@ -124,18 +124,27 @@ class Session:
         if any(self.keeper.state.track(name).fitted != before.track(name).fitted for name in refit):
             self.version += 1
 
-    def _faults(self, frame: pd.DataFrame) -> tuple[Finding, ...]:
-        past, came, data = self._past, self._read(frame), self.spec.data
-        return faults.find(
+    def _faults(self, frame: pd.DataFrame, y: np.ndarray, answers: Answers) -> tuple[Finding, ...]:
+        past, came, data = self._past, self._read(frame, y), self.spec.data
+        found = faults.find(
             past, came, schema=past.schema.only({*self.inputs, data.time}), time=data.time, ids=data.ids,
             target=data.target, before=self.before, personal=self.personal,
         )  # fmt: skip
+        if any(finding.severity == "repair" for finding in found):
+            return found
+        keeper, inputs = self.keeper, past.schema.only(set(self.inputs) - {data.time})
+        truth = y if keeper.classes is None else np.asarray(y[:, np.newaxis] == keeper.classes, dtype="float64")
+        said, usual = keeper.serve(answers), keeper.state.usual
+        wrong = fault_labels.find(past, came, inputs, data.target, said, truth, usual)
+        return (*found, *new_normal.let_through((wrong,), self.before)) if wrong else found
 
     def _accept(self, frame: pd.DataFrame) -> None:
         self._past = self._past.with_more(self._read(frame))
 
-    def _read(self, frame: pd.DataFrame) -> Table:
+    def _read(self, frame: pd.DataFrame, y: np.ndarray | None = None) -> Table:
         """Return what checks for faults read of a frame; the last one is known: what is checked is then accepted."""
         if frame is not self._met[0]:
-            self._met = (frame, self._past.read(frame))
+            target = self.spec.data.target
+            rows = frame if y is None or target in frame else frame.assign(**{target: y})
+            self._met = (frame, self._past.read(rows))
         return self._met[1]

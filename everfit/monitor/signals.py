@@ -8,7 +8,7 @@ must pass `tests/everfit/monitor/test_signals.py`, as every member does:
 - only what rests on labels may ask for a retraining: the severity of all others is `watch` at most;
 - its text shows no value of a personal column.
 
-What is broken in a batch is found before, by `faults`: a broken batch is refused and not looked at any further.
+What is broken in a batch is found before, by `faults` and `fault_labels`: it is refused, and not looked at any further.
 """
 
 from __future__ import annotations

@@ -19,9 +19,10 @@ from everfit.registry import Loaded
 from everfit.reserved import PREDICTION
 from everfit.schema import Schema
 from everfit.spec import ModelSpec
+from everfit.upkeep.advance import begin
 from tasks.build_features import in_time
 from tasks.met import Met
-from tasks.watch import KEPT, _faults, _keep_latest, _overdue, _personal, _view
+from tasks.watch import KEPT, _faults, _keep_latest, _overdue, _personal, _view, _wrong_labels
 
 SUITE = "expectations:\n  - {{type: expect_column_to_exist, kwargs: {{column: x}}}}\npersonal: [{}]\n"
 
@@ -75,6 +76,7 @@ def test_after_a_refit_the_held_out_rows_of_its_search_are_answered_by_the_model
     root = Loaded("m", 1, Path(), searched, card, reference, row_hashes(rows[:200]))
     refit = Loaded("m", 2, Path(), learnt, card, reference, row_hashes(rows))
     lineage = SimpleNamespace(root=root, line=[Made(2, 1, {"all": 1})], judged=list)
+    lineage.state = lambda: begin(spec.refit, "regression")
     champion = SimpleNamespace(loaded=refit, lineage=lineage)
     view = _view(spec, champion, Met(rows[:0], rows[:0]))  # type: ignore[arg-type]
     assert np.allclose(view.heldout.losses, losses)
@@ -84,6 +86,11 @@ def test_after_a_refit_the_held_out_rows_of_its_search_are_answered_by_the_model
     assert np.allclose(seen.current[PREDICTION], searched.predict(came)), "or another model would pass for drift"
     assert np.allclose(seen.batch.said.values, learnt.predict(came)), "what is served is what is judged"
     assert np.allclose(seen.likewise.said.values, searched.predict(came))
+    wrong = held.assign(y=draw.permutation(held["y"]))
+    view = _view(spec, champion, Met(rows[:0], rows[:0]), wrong, rows[:0])  # type: ignore[arg-type]
+    batch = SimpleNamespace(digest="b")
+    (finding,) = _wrong_labels(spec, champion, view, reference, wrong, batch)  # type: ignore[arg-type]
+    assert "joined by a wrong key?" in finding.text
     met = Met(rows[:0], rows[:0]).with_batch(refit, came)
     views = [_view(spec, champion, each) for each in (met, met.judged())]  # type: ignore[arg-type]
     assert [(view.recent, len(view.losses)) for view in views] == [(100, 100), (0, 100)]
@@ -105,5 +112,5 @@ def test_known_rows_under_other_ids_are_a_fault_unless_a_service_was_asked_the_s
     days = pd.date_range("2025-09-01", periods=100)
     came = rows[500:].assign(day=days, order=range(600, 700), y=np.nan)
     batch = SimpleNamespace(live=live, digest="b")
-    judged = _faults(spec, champion, rows[500:], came, batch, frozenset(), ())  # type: ignore[arg-type]
+    judged = _faults(spec, champion, rows, came, batch, frozenset(), ())  # type: ignore[arg-type]
     assert [finding.signal for finding in judged] == found
