@@ -62,9 +62,11 @@ def watch(spec: ModelSpec, champion: Champion, checked: Checked) -> Seen:
     landed = lake.known(spec.name, batch.digest)  # then its rows are known rows, and it was sound
     unknown = unknown_of(spec, loaded) if batch.live else set()
     met = meet(spec, loaded, frame=None if unknown else frame, but=batch.digest)
+    gone = former.iloc[:0]
     if batch.own and not landed and len(former):  # what it does not hold any more leaves the table when it lands
-        met = met.without(former[evaluation.is_beyond(former, rows)])
-    known = faults.rolling(loaded.reference, met.landed, limit=faults.MAX_ROWS)
+        gone = former[evaluation.is_beyond(former, rows)]
+    met = met.without(gone)
+    known = _past(loaded, met.landed, gone)
     broken = () if landed else _faults(spec, champion, known, frame, batch, personal, unknown)
     present = spec.data.target in batch.schema.names
     if any(finding.severity == "repair" for finding in broken):
@@ -242,6 +244,12 @@ def _overdue(spec: ModelSpec, loaded: registry.Loaded, met: Met) -> tuple[Findin
     has = pd.concat([pd.Series(frame[target].notna() if target in frame else False, frame.index) for frame in dated])
     stamps = pd.to_datetime(when, unit="us").reset_index(drop=True)
     return (overdue.judge(stamps, has.reset_index(drop=True), delay),)
+
+
+def _past(loaded: registry.Loaded, since: pd.DataFrame, gone: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows that faults are told by; those that a correction takes back are not among them."""
+    past = faults.rolling(loaded.reference, since, limit=faults.MAX_ROWS)
+    return past[evaluation.is_beyond(past, gone)].reset_index(drop=True) if len(gone) else past
 
 
 def _faults(

@@ -22,7 +22,7 @@ from everfit.spec import ModelSpec
 from everfit.upkeep.advance import begin
 from tasks.build_features import in_time
 from tasks.met import Met
-from tasks.watch import KEPT, _faults, _keep_latest, _overdue, _personal, _view, _wrong_labels
+from tasks.watch import KEPT, _faults, _keep_latest, _overdue, _past, _personal, _view, _wrong_labels
 
 SUITE = "expectations:\n  - {{type: expect_column_to_exist, kwargs: {{column: x}}}}\npersonal: [{}]\n"
 
@@ -96,9 +96,11 @@ def test_after_a_refit_the_held_out_rows_of_its_search_are_answered_by_the_model
     assert [(view.recent, len(view.losses)) for view in views] == [(100, 100), (0, 100)]
 
 
-@pytest.mark.parametrize(("live", "found"), [(False, ["copied rows"]), (True, [])])
-def test_known_rows_under_other_ids_are_a_fault_unless_a_service_was_asked_the_same_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, live: bool, found: list[str]
+@pytest.mark.parametrize(
+    ("live", "taken_back", "found"), [(False, 0, ["copied rows"]), (True, 0, []), (False, 100, [])]
+)
+def test_known_rows_under_other_ids_are_a_fault_unless_they_are_asked_about_again_or_corrected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, live: bool, taken_back: int, found: list[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     said = {"source": "d.csv", "target": "y", "time": "day", "ids": ["order"]}
@@ -112,5 +114,6 @@ def test_known_rows_under_other_ids_are_a_fault_unless_a_service_was_asked_the_s
     days = pd.date_range("2025-09-01", periods=100)
     came = rows[500:].assign(day=days, order=range(600, 700), y=np.nan)
     batch = SimpleNamespace(live=live, digest="b")
-    judged = _faults(spec, champion, rows, came, batch, frozenset(), ())  # type: ignore[arg-type]
+    past = _past(loaded, rows[500:], rows[500 : 500 + taken_back])
+    judged = _faults(spec, champion, past, came, batch, frozenset(), ())  # type: ignore[arg-type]
     assert [finding.signal for finding in judged] == found
