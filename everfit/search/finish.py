@@ -116,7 +116,7 @@ def row(problem: Problem, folder: Path, members: Sequence[Outcome], weights: Map
     score, half = float(np.nanmean(scores)), (best.high or 0.0) - (best.score or 0.0)
     shares = [
         {"family": each.family, "weight": round(weights[each.number], 4), "number": each.number,
-         "models": _models(problem, each)} for each in members
+         "models": _models(problem, each)} | ({"scale": each.scale} if each.scale != 1.0 else {}) for each in members
     ]  # fmt: skip
     ms, mb = costs(problem, members)
     return Outcome(
