@@ -124,7 +124,9 @@ class Bench:
         path = self.folder / f"final-{task.number}.joblib"
         joblib.dump(model, path)
         seconds = time.perf_counter() - began
-        return Outcome(task.number, family.name, task.params, "done", fit_seconds=seconds, model=str(path))
+        ask = shares if self.problem.job.classifies else values
+        ms = min(milliseconds(lambda: ask(model, rows.X[:1]), CALLS))
+        return Outcome(task.number, family.name, task.params, "done", fit_seconds=seconds, model=str(path), model_ms=ms)
 
     def _whole(self) -> Whole:
         """Return all rows; they lie in a file of their own only where trials read a sample of them."""

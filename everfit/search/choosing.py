@@ -127,16 +127,19 @@ class Choosing:
         """Return the members themselves."""
         return [each for each in self.candidates if each.number in weights]
 
-    def assembled(self, weights: Weights, fitted: Mapping[int, str]) -> tuple[Weights, Postprocessing, Any, float]:
+    def assembled(self, weights: Weights, fitted: Mapping[int, Outcome]) -> tuple[Weights, Postprocessing, Any, float]:
         """Return the members' weights, their postprocessing, the pipeline, and its milliseconds for one row.
 
-        `fitted` are files of models of all rows. They may be slower than those of the folds by which they were chosen:
-        the slowest member then goes, and the choice is made among the rest, until the limit is kept or one is left.
+        `fitted` are models of all rows. They may be slower than those of the folds by which they were chosen: the
+        slowest member then goes, and the choice is made among the rest, until the limit is kept or one is left.
         """
+        self.candidates = [replace(each, model_ms=fitted[each.number].model_ms) if each.number in fitted else each
+                           for each in self.candidates]  # fmt: skip
+        files = {number: each.model for number, each in fitted.items()}
         while True:
             members = self.members(weights)
             how = finish.postprocessing(self.problem, self.folder, members, weights)
-            made = finish.pipeline(self.problem, self.folder, members, weights, fitted, how)
+            made = finish.pipeline(self.problem, self.folder, members, weights, files, how)
             ms = finish.milliseconds(made, self.problem) if self.limits.ms < inf else 0.0
             late = self._late()
             if ms <= self.limits.ms or len(members) == 1 or (late and not self.limits.said):

@@ -132,8 +132,8 @@ class Closing:
         fits = max([*times, sum(times) / len(self.hands.workers)]) if times else 0.0
         return 1.15 * (fits + encode)
 
-    def _refit(self, members: list[Outcome]) -> tuple[dict[int, str], str]:
-        """Fit members on all rows, side by side; return the files of those that were done in time, and what to say."""
+    def _refit(self, members: list[Outcome]) -> tuple[dict[int, Outcome], str]:
+        """Fit members on all rows, side by side; return what came of those that were done in time, and what to say."""
         from everfit.search import finish
 
         left = max(self.deadline - clock.monotonic(), 0.0) + GRACE
@@ -149,7 +149,7 @@ class Closing:
         notes = [f"fitted on {rows:,} of {self.rows:,} rows, for lack of time"] if rows else []
         notes += [f"{each.family} fitted on the rows of one fold, as the final fit did not succeed: {each.reason}"
                   for each in outcomes if each.status != "done"]  # fmt: skip
-        return {each.number: each.model for each in outcomes if each.status == "done"}, "; ".join(notes)
+        return {each.number: each for each in outcomes if each.status == "done"}, "; ".join(notes)
 
     def _rescue(self, found: Candidates) -> tuple[Any, Outcome, str]:
         """No trial was finished: fit something quick on few rows, or say why there is no model."""

@@ -48,9 +48,10 @@ def test_what_became_of_a_retraining_is_said_in_one_line(more, shown, capsys):
     assert shown in told.out + told.err
 
 
-def test_a_log_has_no_spinner_and_is_told_of_the_milestones(capsys):
+def test_a_log_has_no_spinner_and_is_told_of_the_milestones(capsys, monkeypatch):
     runs = logging.getLogger(console.RUN_LOGGERS[1])
-    runs.setLevel(logging.INFO)
+    for name, value in {"level": logging.INFO, "handlers": [], "propagate": False}.items():
+        monkeypatch.setattr(runs, name, value)  # whatever Prefect has made of it in this process
     with console.progress("backtest m") as listen:
         listen()
         for done in (1, 2):
