@@ -22,6 +22,7 @@ BLENDING_SHARE = 0.06
 EXTENDING_SHARE = 0.4  # of the budget at most, for models of the best on further folds, when so many trials were done
 ENOUGH = 10
 REFIT_SHARE = 0.35  # of the budget at most, for fits on all rows
+FEW_MORE_ROWS = 0.05  # of it, where a fold's model has nearly all rows, and answers if there is no time for them
 MOST_MS = 10.0  # for one row, unless the model file says something else
 RESCUE = 4.0  # seconds for a quick model when the budget ended without one
 QUICK_ROWS = 2000
@@ -42,7 +43,8 @@ class Closing:
         """Return how much of the budget has to be left for it."""
         best = found.ranked()[:MEMBERS]
         needed = min(BLENDING, BLENDING_SHARE * self.allowed)
-        needed += min(self._refit_seconds(self._refits(best)), REFIT_SHARE * self.allowed)
+        share = FEW_MORE_ROWS if self.problem.bagged else REFIT_SHARE
+        needed += min(self._refit_seconds(self._refits(best)), share * self.allowed)
         if extends and self.problem.bagged:
             folds = len(self.problem.folds)
             missing = sum(each.seconds / len(each.folds) * (folds - len(each.folds)) for each in best)
@@ -61,7 +63,7 @@ class Closing:
         sure = finish.tempered(self.problem, self.folder, candidates)
         choosing = Choosing(self.problem, self.folder, sure, *self._bounds(candidates))
         weights = choosing.weights()
-        fitted, note = self._refit(self._refits([found.kept[number] for number in weights]))
+        fitted, note = self._refit(self._refits(choosing.members(weights)))
         weights, how, made, ms = choosing.assembled(weights, fitted)
         members = choosing.members(weights)
         self.judged = finish.out_of_fold(self.problem, self.folder, members, weights, how)
@@ -124,6 +126,10 @@ class Closing:
     def _refits(self, members: Sequence[Outcome]) -> list[Outcome]:
         return [each for each in members if self.problem.refits(each.family)]
 
+    def _is_worth_it(self, members: list[Outcome]) -> bool:
+        """Say whether fits on all rows are made: of few more rows than a fold's model has only if there is time."""
+        return not self.problem.bagged or self._refit_seconds(members) < self.deadline - clock.monotonic() + GRACE
+
     def _refit_seconds(self, outcomes: Sequence[Outcome]) -> float:
         """Estimate from the measured fits of a fold how long the workers take for fits on all rows, with some slack."""
         times = [(each.fit_seconds or 0.0) * self.rows / each.rows for each in outcomes]
@@ -136,6 +142,8 @@ class Closing:
         """Fit members on all rows, side by side; return what came of those that were done in time, and what to say."""
         from everfit.search import finish
 
+        if not members or not self._is_worth_it(members):
+            return {}, ""
         left = max(self.deadline - clock.monotonic(), 0.0) + GRACE
         needed, rows = self._refit_seconds(members), 0
         if needed > 1.5 * left:
