@@ -21,8 +21,11 @@ from everfit.schema import Schema
 from everfit.spec import ModelSpec
 from everfit.upkeep.advance import begin
 from tasks.build_features import in_time
+from tasks.faults import faults_of, past_of, wrong_labels
 from tasks.met import Met
-from tasks.watch import KEPT, _faults, _keep_latest, _overdue, _past, _personal, _view, _wrong_labels
+from tasks.reports import KEPT, _keep_latest
+from tasks.view import view_of
+from tasks.watch import _overdue, _personal
 
 SUITE = "expectations:\n  - {{type: expect_column_to_exist, kwargs: {{column: x}}}}\npersonal: [{}]\n"
 
@@ -78,21 +81,21 @@ def test_after_a_refit_the_held_out_rows_of_its_search_are_answered_by_the_model
     lineage = SimpleNamespace(root=root, line=[Made(2, 1, {"all": 1})], judged=list)
     lineage.state = lambda: begin(spec.refit, "regression")
     champion = SimpleNamespace(loaded=refit, lineage=lineage)
-    view = _view(spec, champion, Met(rows[:0], rows[:0]))  # type: ignore[arg-type]
+    view = view_of(spec, champion, Met(rows[:0], rows[:0]))  # type: ignore[arg-type]
     assert np.allclose(view.heldout.losses, losses)
     assert np.allclose(view.ask(held).values, said)
     came = held.assign(x=held["x"] + 0.5)
-    seen = _view(spec, champion, Met(rows[:0], rows[:0]), came, rows[:0])  # type: ignore[arg-type]
+    seen = view_of(spec, champion, Met(rows[:0], rows[:0]), came, rows[:0])  # type: ignore[arg-type]
     assert np.allclose(seen.current[PREDICTION], searched.predict(came)), "or another model would pass for drift"
     assert np.allclose(seen.batch.said.values, learnt.predict(came)), "what is served is what is judged"
     assert np.allclose(seen.likewise.said.values, searched.predict(came))
     wrong = held.assign(y=draw.permutation(held["y"]))
-    view = _view(spec, champion, Met(rows[:0], rows[:0]), wrong, rows[:0])  # type: ignore[arg-type]
+    view = view_of(spec, champion, Met(rows[:0], rows[:0]), wrong, rows[:0])  # type: ignore[arg-type]
     batch = SimpleNamespace(digest="b")
-    (finding,) = _wrong_labels(spec, champion, view, reference, wrong, batch)  # type: ignore[arg-type]
+    (finding,) = wrong_labels(spec, champion, view, reference, wrong, batch)  # type: ignore[arg-type]
     assert "joined by a wrong key?" in finding.text
     met = Met(rows[:0], rows[:0]).with_batch(refit, came)
-    views = [_view(spec, champion, each) for each in (met, met.judged())]  # type: ignore[arg-type]
+    views = [view_of(spec, champion, each) for each in (met, met.judged())]  # type: ignore[arg-type]
     assert [(view.recent, len(view.losses)) for view in views] == [(100, 100), (0, 100)]
 
 
@@ -114,6 +117,6 @@ def test_known_rows_under_other_ids_are_a_fault_unless_they_are_asked_about_agai
     days = pd.date_range("2025-09-01", periods=100)
     came = rows[500:].assign(day=days, order=range(600, 700), y=np.nan)
     batch = SimpleNamespace(live=live, digest="b")
-    past = _past(loaded, rows[500:], rows[500 : 500 + taken_back])
-    judged = _faults(spec, champion, past, came, batch, frozenset(), ())  # type: ignore[arg-type]
+    past = past_of(loaded, rows[500:], rows[500 : 500 + taken_back])
+    judged = faults_of(spec, champion, past, came, batch, frozenset(), ())  # type: ignore[arg-type]
     assert [finding.signal for finding in judged] == found
