@@ -14,7 +14,6 @@ from scipy.special import expit, softmax
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from everfit.models.bent import Bent
-from everfit.models.calibrated import tempered
 from everfit.models.coded import Coded, coded
 from everfit.models.doubting import Doubting
 from everfit.models.named import Named
@@ -46,7 +45,7 @@ def shares(model: Any, X: np.ndarray) -> np.ndarray:
     if isinstance(model, Doubting):
         return model.mixed(shares(model.model, X))
     if isinstance(model, Tempered):
-        return tempered(shares(model.model, X), model.scale)
+        return model.bent(shares(model.model, X))
     if isinstance(model, Reduced):
         return shares(model.model, model.reduce(X))
     if isinstance(model, Coded):

@@ -47,11 +47,6 @@ def logarithms(proba: np.ndarray, doubt: float = 0.0) -> np.ndarray:
     return np.asarray(np.log(np.maximum(spread, LEAST)))
 
 
-def tempered(proba: np.ndarray, scale: float) -> np.ndarray:
-    """Return probabilities that are surer, or with a scale below one less sure, of the same order in each row."""
-    return shares(scale * logarithms(proba))
-
-
 def shares(logs: np.ndarray) -> np.ndarray:
     """Return the probabilities whose logarithms these are, but for a constant of each row."""
     made = np.exp(logs - logs.max(axis=1, keepdims=True))

@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from everfit.models.calibrated import tempered
+from everfit.models.calibrated import Rescaled
 
 
 class Tempered(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -29,7 +29,11 @@ class Tempered(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return one probability per row and class."""
-        return tempered(np.asarray(self.model.predict_proba(X)), self.scale)
+        return self.bent(np.asarray(self.model.predict_proba(X)))
+
+    def bent(self, said: np.ndarray) -> np.ndarray:
+        """Return what the classifier said, as sure as it should be."""
+        return Rescaled(scale=self.scale).transform(said)
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the likeliest label of each row."""

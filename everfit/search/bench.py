@@ -17,7 +17,7 @@ from everfit.errors import first_line, is_full
 from everfit.features import codes, conformer, encoder
 from everfit.models.answers import shares, values
 from everfit.models.blend import Blend
-from everfit.models.calibrated import tempered
+from everfit.models.calibrated import Rescaled
 from everfit.search import memory, shelf
 from everfit.search.calibration import scale_of
 from everfit.search.estimators import BASELINE, Family, Job, Params, Rows, scales
@@ -76,7 +76,8 @@ class Bench:
             learnt.append(scales.fit(family, model, task.params, train, job, known(valid, train, job.classifies)))
             seconds.append(time.perf_counter() - began)
             predicted = predict(model, valid.X, job.task, problem.positive)
-            said, predicted = to_array(predicted, problem.classes), _judged(problem, valid, predicted)
+            said = to_array(predicted, problem.classes)
+            predicted = _judged(problem, valid, predicted, said)
             scores.append(problem.metric.score(valid.y, predicted, valid.weight))
             if at == 0:
                 spread, costs = _spread(problem, valid, predicted), self._costs(family, model)
@@ -160,13 +161,13 @@ class Bench:
         return replace(self.problem.job, rows=rows, categories=categories, seconds=seconds)
 
 
-def _judged(problem: Problem, valid: Rows, predicted: Predicted) -> Predicted:
+def _judged(problem: Problem, valid: Rows, predicted: Predicted, said: np.ndarray) -> Predicted:
     """Return what is scored: labels as suits a metric that reads them, or probabilities as sure as they should be."""
     if problem.classes is None or not (problem.tempers or problem.factors is not None):
         return predicted
-    said = to_array(predicted, problem.classes)
     if problem.tempers:
-        said = tempered(said, scale_of(problem.classes, valid.y, said, valid.weight)).astype("float32")
+        scale = scale_of(problem.classes, valid.y, said, valid.weight)
+        said = Rescaled(scale=scale).transform(said).astype("float32")
     return of_array(said, problem.classes, problem.positive, problem.factors)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from everfit.features import conformer
 from everfit.models.blend import Blend, Member
-from everfit.models.calibrated import tempered as bent
+from everfit.models.calibrated import Rescaled
 from everfit.models.tempered import Tempered
 from everfit.search import blending, shelf, timing
 from everfit.search.calibration import CELLS, scale_of
@@ -101,7 +101,7 @@ def tempered(problem: Problem, folder: Path, candidates: Sequence[Outcome]) -> l
 
 
 def _bent(proba: np.ndarray, scale: float) -> np.ndarray:
-    return proba if scale == 1.0 else bent(proba, scale).astype("float32")
+    return proba if scale == 1.0 else Rescaled(scale=scale).transform(proba).astype("float32")
 
 
 def _some(rows: int, most: float) -> np.ndarray:
