@@ -1,3 +1,4 @@
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -94,6 +95,23 @@ def test_of_many_rows_no_more_are_read_than_are_needed(tmp_path):
     few = finish.said(problem, tmp_path, [Outcome(7, "f", {}, "done", folds=(0, 1, 2, 3))], most=100)
     np.testing.assert_allclose(few.said[7], few.y)
     assert np.bincount(few.folds).tolist() == [25] * 4
+
+
+def test_candidates_are_compared_as_sure_as_they_should_be(tmp_path):
+    sure, names = np.random.default_rng(1).dirichlet([0.3, 0.3, 0.3], N), np.array(["a", "b", "c"])
+    codes = (np.random.default_rng(2).random((N, 1)) > sure.cumsum(axis=1)).sum(axis=1)
+    soft = np.sqrt(sure + 1e-6) / np.sqrt(sure + 1e-6).sum(axis=1, keepdims=True)
+    facts = {"y": names[codes], "weight": None, "classes": names, "positive": None, "factors": None, "tempers": True}
+    problem = SimpleNamespace(
+        folds=[folds.Fold(np.arange(N), np.arange(N))], metric=evaluation.metric("log_loss"), **facts
+    )
+    shelf.put(tmp_path, 7, 0, None, soft.astype("float32"))
+    (made,) = finish.tempered(problem, tmp_path, [Outcome(7, "f", {}, "done", folds=(0,))])
+    assert made.scale == pytest.approx(2.0, rel=0.2)
+    np.testing.assert_allclose(finish.said(problem, tmp_path, [made]).said[7].sum(axis=1), 1, rtol=1e-5)
+    before, after = (finish.said(problem, tmp_path, [each]) for each in (replace(made, scale=1.0), made))
+    assert after.error_of({7: 1.0}) < 0.95 * before.error_of({7: 1.0})
+    assert finish.tempered(SimpleNamespace(tempers=False), tmp_path, [made]) == [made], "an order needs no scale"
 
 
 def test_a_little_of_another_model_may_be_better_than_half_of_it():
